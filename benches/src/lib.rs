@@ -1,0 +1,1 @@
+//! Criterion benchmarks, each beside a named rival or the naive twin.

@@ -1,0 +1,3 @@
+//! The reference agent: one process a host.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The reference CNI plugin.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The reference command-line tool.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Typed resources over an embedded, watchable compare-and-swap store.

@@ -1,0 +1,3 @@
+//! A cluster on one machine: three hosts, nine pods, no root.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Resources in; routes, peers and advertisements out: a pure function.

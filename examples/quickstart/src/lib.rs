@@ -1,0 +1,1 @@
+//! The README's example of each crate, held as tests.

@@ -1,0 +1,1 @@
+//! Block-affine IP address allocation over a compare-and-swap store

@@ -1,0 +1,1 @@
+//! Label selectors of container platforms: parse, print, identify, evaluate
