@@ -1,3 +1,47 @@
-//! The project's commands: demo, test, prove, tidy.
+//! The project's commands: `cargo xtask <verb>`.
+//!
+//! It runs the workspace's own tools and binaries and links none of the libraries, so that a broken
+//! library never takes away the command that would show it.
+#![expect(clippy::print_stdout, reason = "a command-line tool talks to people")]
 
-fn main() {}
+mod bench_report;
+mod demo;
+mod install;
+mod prove;
+mod shell;
+mod test;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+
+/// What the project can do for you.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Builds and runs the demo: three hosts, nine pods, no root
+    Demo(demo::Options),
+    /// Formatting, lints, tidy, documentation, and every test
+    Test(test::Options),
+    /// The long proofs: more histories, states and seeds than `test` samples
+    Prove(prove::Options),
+    /// Dependency arrows, file lengths, citations: what no compiler checks
+    Tidy,
+    /// Runs the benchmarks and prints each beside its rival, as ratios
+    BenchReport(bench_report::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().verb {
+        Verb::Demo(options) => demo::run(&options),
+        Verb::Test(options) => test::run(&options),
+        Verb::Prove(options) => prove::run(&options),
+        Verb::Tidy => tidy::run(),
+        Verb::BenchReport(options) => bench_report::run(&options),
+    }
+}

@@ -1,0 +1,57 @@
+//! The Debian packages that the integration tests and the demo need.
+
+use crate::shell;
+use anyhow::bail;
+use std::process::Command;
+
+/// A program that some test needs, the package that has it, and what goes without it.
+struct Need {
+    program: &'static str,
+    package: &'static str,
+    used_by: &'static str,
+}
+
+const NEEDS: [Need; 4] = [
+    Need {
+        program: "nft",
+        package: "nftables",
+        used_by: "the demo, and every test that loads rules into the kernel",
+    },
+    Need { program: "bird", package: "bird2", used_by: "the tests that speak BGP with BIRD" },
+    Need { program: "ip", package: "iproute2", used_by: "the tests that look at links from outside" },
+    Need { program: "ping", package: "iputils-ping", used_by: "the tests that count lost echoes" },
+];
+
+fn missing() -> Vec<&'static Need> {
+    NEEDS.iter().filter(|need| shell::find(need.program).is_none()).collect()
+}
+
+/// Installs what is missing, with apt-get, as root.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let packages: Vec<_> = missing().iter().map(|need| need.package).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    if !shell::is_root() {
+        bail!("--install needs root, to install {}", packages.join(", "));
+    }
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        command
+    };
+    shell::run(apt(&["update", "-qq"]))?;
+    let mut install = apt(&["install", "-y", "-qq", "--no-install-recommends"]);
+    install.args(&packages);
+    shell::run(install)
+}
+
+/// Says, a line each, what will be skipped for want of a program, and how to get it.
+pub(crate) fn report() {
+    for need in missing() {
+        println!(
+            "skipped: {}: they need `{}`; `cargo xtask test --install` as root installs {}",
+            need.used_by, need.program, need.package
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! `cargo xtask test`: everything that must hold before a change lands.
+//!
+//! The order is from cheap to dear; the test runner comes last, so that its closing line is ours.
+
+use crate::{demo, install, shell, tidy};
+use anyhow::Context as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+/// Tests whose names begin so need root and namespaces of their own.
+const NAMESPACED: &str = "netns_";
+/// The libraries: each also has to build without the standard library.
+const LIBRARIES: [&str; 6] = ["selector", "ipam", "policy", "bgp-wire", "bgp-speaker", "routes"];
+/// The ordinary user as whom root runs the demo once more: `nobody`.
+const NOBODY: u32 = 65534;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// As root: first install the Debian packages that the tests need
+    #[arg(long)]
+    install: bool,
+    /// Leave out what needs namespaces or more than a minute
+    #[arg(long)]
+    quick: bool,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    if options.install {
+        install::run()?;
+    }
+    shell::run(shell::cargo(&["fmt", "--all", "--check"]))?;
+    tidy::run()?;
+    shell::run(shell::cargo(&[
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    if !options.quick {
+        without_std()?;
+        documentation()?;
+        install::report();
+        demos()?;
+        namespaced()?;
+    }
+    shell::run(shell::cargo(&["test", "--locked", "--workspace", "--all-features", "--doc", "--quiet"]))?;
+    the_rest()
+}
+
+fn without_std() -> anyhow::Result<()> {
+    let mut command = shell::cargo(&["check", "--locked", "--no-default-features"]);
+    for library in LIBRARIES {
+        command.args(["-p", &format!("tortie-{library}")]);
+    }
+    shell::run(command)
+}
+
+fn documentation() -> anyhow::Result<()> {
+    let mut command =
+        shell::cargo(&["doc", "--locked", "--workspace", "--no-deps", "--all-features", "--quiet"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    shell::run(command)
+}
+
+/// The demo's claims: as we are, and as an ordinary user where we are root.
+fn demos() -> anyhow::Result<()> {
+    if shell::find("nft").is_none() {
+        return Ok(());
+    }
+    let binaries = demo::build()?;
+    let mut command = Command::new(binaries.join("tortie-demo"));
+    command.arg("--check").current_dir(shell::root());
+    shell::run(command)?;
+    if shell::is_root() {
+        ordinary(&binaries)?;
+    }
+    Ok(())
+}
+
+/// Copies the binaries to where an ordinary user may read them, and runs the demo as one.
+fn ordinary(binaries: &Path) -> anyhow::Result<()> {
+    let folder = std::env::temp_dir().join(format!("tortie-ordinary-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755))?;
+    for name in ["tortie-agent", "tortie-cni", "tortie-ctl", "tortie-demo"] {
+        std::fs::copy(binaries.join(name), folder.join(name))
+            .with_context(|| format!("cannot copy {name}"))?;
+    }
+    let mut command = Command::new(folder.join("tortie-demo"));
+    command.arg("--check").current_dir("/").uid(NOBODY).gid(NOBODY);
+    println!("as an ordinary user:");
+    let result = shell::run(command);
+    std::fs::remove_dir_all(&folder)?;
+    result
+}
+
+fn has_nextest() -> bool {
+    let mut command = shell::cargo(&["nextest", "--version"]);
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+/// One at a time and with their output shown: where one skips itself, its line says why.
+fn namespaced() -> anyhow::Result<()> {
+    let mut command = if has_nextest() {
+        let mut command = shell::cargo(&["nextest", "run", "--locked", "--workspace", "--all-features"]);
+        command.args(["--no-capture", "-E", &format!("test(/{NAMESPACED}/)")]);
+        command
+    } else {
+        let mut command = shell::cargo(&[
+            "test",
+            "--locked",
+            "--workspace",
+            "--all-features",
+            "--tests",
+            "--bins",
+            "--lib",
+        ]);
+        command.args(["--", "--nocapture", "--test-threads=1", NAMESPACED]);
+        command
+    };
+    command.env("RUST_BACKTRACE", "1");
+    shell::run(command)
+}
+
+fn the_rest() -> anyhow::Result<()> {
+    let command = if has_nextest() {
+        let mut command = shell::cargo(&["nextest", "run", "--locked", "--workspace", "--all-features"]);
+        command.args(["-E", &format!("not test(/{NAMESPACED}/)")]);
+        command
+    } else {
+        let mut command = shell::cargo(&[
+            "test",
+            "--locked",
+            "--workspace",
+            "--all-features",
+            "--tests",
+            "--bins",
+            "--lib",
+        ]);
+        command.args(["--", "--skip", NAMESPACED]);
+        command
+    };
+    shell::run(command)
+}
