@@ -2,7 +2,7 @@
 //!
 //! It runs the workspace's own tools and binaries and links none of the libraries, so that a broken
 //! library never takes away the command that would show it.
-#![expect(clippy::print_stdout, reason = "a command-line tool talks to people")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to people")]
 
 mod bench_report;
 mod demo;
@@ -13,6 +13,7 @@ mod test;
 mod tidy;
 
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// What the project can do for you.
 #[derive(Parser)]
@@ -36,12 +37,19 @@ enum Verb {
     BenchReport(bench_report::Options),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().verb {
+fn main() -> ExitCode {
+    let result = match Arguments::parse().verb {
         Verb::Demo(options) => demo::run(&options),
         Verb::Test(options) => test::run(&options),
         Verb::Prove(options) => prove::run(&options),
         Verb::Tidy => tidy::run(),
         Verb::BenchReport(options) => bench_report::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
