@@ -1,0 +1,18 @@
+//! The Linux kernel itself: routes, links, addresses, neighbours and namespaces, over netlink (feature `netlink`).
+//!
+//! All of it needs a tokio runtime with I/O and time enabled, except [`netns`] and [`sysctl`], which block.
+
+use core::time::Duration;
+
+mod error;
+mod links;
+pub mod netns;
+pub mod sysctl;
+
+pub use self::error::{Error, ErrorKind};
+pub use self::links::{Address, Link, Links, Neighbour, Veth};
+pub use self::netns::NetNs;
+
+/// How long a request to the kernel may go without an answer. The kernel answers in microseconds, or, where an answer was
+/// lost, never.
+const TIMEOUT: Duration = Duration::from_secs(10);
