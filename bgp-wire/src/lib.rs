@@ -1,1 +1,113 @@
-//! BGP-4 messages as borrowed views: decode and encode without allocation
+//! BGP-4 messages as borrowed views: decode and encode without allocation.
+//!
+//! For anyone who speaks, listens to or stores BGP: a speaker, a monitor, a test tool. Nothing here does I/O.
+//!
+//! ```
+//! use tortie_bgp_wire::{AsPath, Attribute, Family, Message, NextHop, Nlri, Origin, Session, UpdateBuilder};
+//!
+//! let mut session = Session::default();
+//! session.four_octet_as = true;
+//! let path = [Attribute::Origin(Origin::IGP), Attribute::AsPath(AsPath::sequence(&[64512, 4_200_000_001]))];
+//! let mut buf = [0; 4096];
+//! let next_hop = NextHop::Ipv4([192, 0, 2, 1].into());
+//! let mut update = UpdateBuilder::announce(&mut buf, &session, Family::IPV4_UNICAST, next_hop, &path)?;
+//! update.push("10.0.0.0/26".parse().unwrap())?;
+//! update.push("10.0.0.64/26".parse().unwrap())?;
+//! let bytes = update.finish();
+//!
+//! let (message, rest) = Message::decode(bytes, &session)?;
+//! assert!(rest.is_empty());
+//! let Message::Update(update) = message else { unreachable!() };
+//! assert_eq!(update.announcements().count(), 2);
+//! assert_eq!(update.announcements().next(), Some(Nlri::Ipv4Unicast("10.0.0.0/26".parse().unwrap())));
+//! assert_eq!(update.next_hop(Family::IPV4_UNICAST), Some(next_hop));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Model
+//!
+//! [`Framer`] cuts a byte stream into messages. [`Message::decode`] checks one message once and gives a view that borrows
+//! the bytes; what the view then hands out cannot fail on structure. The attributes of an UPDATE are the exception:
+//! [`Update::attributes`] yields a `Result` for each, because RFC 7606 lets a session survive a malformed one;
+//! [`Update::disposition`] says what the RFC wants done with the whole message. [`Session`] is what two OPENs agreed on
+//! and decides how bytes are read (width of AS numbers) and judged (attributes an external peer may not send).
+//!
+//! What is not recognised is kept: capabilities as [`RawCapability`], attributes as [`RawAttribute`] with their flags,
+//! address families as [`RawNlri`]. Registries are newtypes over integers with associated constants, so a value assigned
+//! tomorrow needs no new release to be carried.
+//!
+//! Encoding writes exactly `encoded_len` octets into the caller's buffer or fails; nothing is truncated in silence.
+//! [`UpdateBuilder`] fills one UPDATE with prefixes that share attributes.
+//!
+//! # Normal form
+//!
+//! `decode(encode(x)) == x` for every message. `encode(decode(b))` differs from `b` only in the OPEN: all capabilities
+//! move into one optional parameter, extended (RFC 9072) only if they need more than 255 octets; in the reserved
+//! octet of MP_REACH_NLRI nothing changes, since UPDATE sections are copied when the width of AS numbers is the same.
+//!
+//! # Standards
+//!
+//! | RFC | What | State |
+//! |---|---|---|
+//! | 4271 | messages, errors | whole |
+//! | 1997 | COMMUNITIES | whole |
+//! | 2918 | ROUTE-REFRESH | whole; the subtype of RFC 7313 is kept |
+//! | 4456 | ORIGINATOR_ID, CLUSTER_LIST | whole |
+//! | 4724 | End-of-RIB | whole; the capability is kept raw |
+//! | 4760 | MP_REACH_NLRI, MP_UNREACH_NLRI | IPv4 and IPv6 unicast typed, other families kept raw |
+//! | 5492, 9072 | capabilities, extended optional parameters | whole; IDs 1, 2, 65 typed, others kept raw |
+//! | 6286 | identifier is any non-zero number | whole |
+//! | 6608, 4486, 8203, 9003, 9687 | NOTIFICATION subcodes and codes | constants, names, shutdown text |
+//! | 6793 | four-octet AS numbers | both widths; AS4_PATH and AS4_AGGREGATOR are kept raw |
+//! | 7606, 7607 | revised error handling, AS 0 | for every typed attribute |
+//!
+//! # Guarantees
+//!
+//! `no_std`, no allocation, no `unsafe`, no panic on any bytes, work linear in the length of the message.
+//!
+//! # Features
+//!
+//! `std` (default) is reserved: errors implement [`core::error::Error`] with and without it.
+//!
+//! MSRV 1.85.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+mod attribute;
+mod build;
+mod capability;
+mod cursor;
+mod error;
+mod family;
+mod frame;
+mod header;
+mod message;
+mod nlri;
+mod notification;
+mod open;
+mod refresh;
+mod session;
+mod update;
+
+pub use attribute::{
+    Aggregator, AsPath, Asns, Attribute, AttributeCode, AttributeFlags, Attributes, ClusterIds, ClusterList,
+    Communities, Community, CommunityIter, MpReach, MpUnreach, Origin, RawAttribute, RawAttributes, Segment,
+    SegmentKind, Segments,
+};
+pub use build::UpdateBuilder;
+pub use capability::{Capabilities, Capability, CapabilityCode, CapabilityIter, RawCapability};
+pub use error::{DecodeError, DecodeErrorKind, EncodeError, ErrorAction};
+pub use family::{Afi, Family, FamilyIter, FamilySet, Safi};
+pub use frame::Framer;
+pub use header::{HEADER_LEN, Header, MAX_LEN, MessageType};
+pub use message::{KEEPALIVE, Message};
+pub use nlri::{NextHop, Nlri, NlriIter, RawNlri};
+pub use notification::{ErrorCode, Notification};
+pub use open::{AS_TRANS, HoldTime, Open};
+pub use refresh::RouteRefresh;
+pub use session::Session;
+pub use update::{Announcements, Update, Withdrawals};

@@ -1,0 +1,393 @@
+//! Path attributes of an UPDATE.
+
+mod as_path;
+mod community;
+mod iter;
+mod mp;
+
+use core::net::Ipv4Addr;
+
+use crate::cursor::{Reader, Writer};
+use crate::error::{DecodeError, DecodeErrorKind, EncodeError, ErrorAction};
+use crate::session::Session;
+
+pub use as_path::{AsPath, Asns, Segment, SegmentKind, Segments};
+pub use community::{ClusterIds, ClusterList, Communities, Community, CommunityIter};
+pub use iter::{Attributes, RawAttributes};
+pub(crate) use iter::{Seen, frame};
+pub use mp::{MpReach, MpUnreach};
+
+/// Type code of an attribute, any 8-bit value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttributeCode(u8);
+
+impl AttributeCode {
+    /// ORIGIN.
+    pub const ORIGIN: Self = Self(1);
+    /// AS_PATH.
+    pub const AS_PATH: Self = Self(2);
+    /// NEXT_HOP.
+    pub const NEXT_HOP: Self = Self(3);
+    /// MULTI_EXIT_DISC.
+    pub const MED: Self = Self(4);
+    /// LOCAL_PREF.
+    pub const LOCAL_PREF: Self = Self(5);
+    /// ATOMIC_AGGREGATE.
+    pub const ATOMIC_AGGREGATE: Self = Self(6);
+    /// AGGREGATOR.
+    pub const AGGREGATOR: Self = Self(7);
+    /// COMMUNITIES (RFC 1997).
+    pub const COMMUNITIES: Self = Self(8);
+    /// ORIGINATOR_ID (RFC 4456).
+    pub const ORIGINATOR_ID: Self = Self(9);
+    /// CLUSTER_LIST (RFC 4456).
+    pub const CLUSTER_LIST: Self = Self(10);
+    /// MP_REACH_NLRI (RFC 4760).
+    pub const MP_REACH: Self = Self(14);
+    /// MP_UNREACH_NLRI (RFC 4760).
+    pub const MP_UNREACH: Self = Self(15);
+
+    /// The code with this number, assigned or not.
+    pub const fn new(value: u8) -> Self {
+        Self(value)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// The Optional and Transitive bits that the attribute's definition demands; `None` if this crate does not type it.
+    const fn expected_flags(self) -> Option<AttributeFlags> {
+        Some(match self {
+            Self::ORIGIN | Self::AS_PATH | Self::NEXT_HOP | Self::LOCAL_PREF | Self::ATOMIC_AGGREGATE => {
+                AttributeFlags::WELL_KNOWN
+            }
+            Self::MED | Self::ORIGINATOR_ID | Self::CLUSTER_LIST | Self::MP_REACH | Self::MP_UNREACH => {
+                AttributeFlags::OPTIONAL
+            }
+            Self::AGGREGATOR | Self::COMMUNITIES => AttributeFlags::OPTIONAL_TRANSITIVE,
+            _ => return None,
+        })
+    }
+
+    /// Whether RFC 7606 §7 has it discarded when an external peer sends it.
+    const fn is_internal(self) -> bool {
+        matches!(self, Self::LOCAL_PREF | Self::ORIGINATOR_ID | Self::CLUSTER_LIST)
+    }
+}
+
+/// Flag octet of an attribute.
+///
+/// ```text
+/// | optional | transitive | partial | extended length | 0 | 0 | 0 | 0 |        RFC 4271 §4.3
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttributeFlags(u8);
+
+impl AttributeFlags {
+    /// Well-known, hence transitive.
+    pub const WELL_KNOWN: Self = Self(0x40);
+    /// Optional, not passed on by who does not know it.
+    pub const OPTIONAL: Self = Self(0x80);
+    /// Optional, passed on with [`Self::PARTIAL`] set.
+    pub const OPTIONAL_TRANSITIVE: Self = Self(0xc0);
+    /// Somebody on the way did not know it.
+    pub const PARTIAL: Self = Self(0x20);
+    /// The length field has two octets.
+    pub const EXTENDED_LENGTH: Self = Self(0x10);
+
+    /// Any octet.
+    pub const fn new(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    /// The octet.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// Whether the attribute is optional.
+    pub const fn is_optional(self) -> bool {
+        self.0 & 0x80 != 0
+    }
+
+    /// Whether the attribute is transitive.
+    pub const fn is_transitive(self) -> bool {
+        self.0 & 0x40 != 0
+    }
+
+    /// Whether all bits of `other` are set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// These bits and those of `other`.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// Value of ORIGIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin(u8);
+
+impl Origin {
+    /// Interior to the originating AS.
+    pub const IGP: Self = Self(0);
+    /// Learned by EGP.
+    pub const EGP: Self = Self(1);
+    /// By other means.
+    pub const INCOMPLETE: Self = Self(2);
+
+    /// The number: the lower, the better.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+/// Value of AGGREGATOR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Aggregator {
+    /// AS of the speaker that formed the aggregate.
+    pub asn: u32,
+    /// Its address.
+    pub address: Ipv4Addr,
+}
+
+impl Aggregator {
+    /// The value.
+    pub const fn new(asn: u32, address: Ipv4Addr) -> Self {
+        Self { asn, address }
+    }
+}
+
+/// An attribute as it lies on the wire, of any type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RawAttribute<'a> {
+    flags: AttributeFlags,
+    code: AttributeCode,
+    value: &'a [u8],
+}
+
+impl<'a> RawAttribute<'a> {
+    /// An attribute with any flags, code and value. It is encoded as it is, but for the extended length bit, which is
+    /// set if the value needs it.
+    pub const fn new(flags: AttributeFlags, code: AttributeCode, value: &'a [u8]) -> Self {
+        Self { flags, code, value }
+    }
+
+    /// The flags as received.
+    pub const fn flags(&self) -> AttributeFlags {
+        self.flags
+    }
+
+    /// The type code.
+    pub const fn code(&self) -> AttributeCode {
+        self.code
+    }
+
+    /// The value, without header.
+    pub const fn value(&self) -> &'a [u8] {
+        self.value
+    }
+}
+
+/// A typed attribute.
+///
+/// The Partial bit of a typed attribute is not kept; [`Update::raw_attributes`](crate::Update::raw_attributes) has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Attribute<'a> {
+    /// ORIGIN: how the route entered BGP.
+    Origin(Origin),
+    /// AS_PATH: which ASes it crossed.
+    AsPath(AsPath<'a>),
+    /// NEXT_HOP, for the classic NLRI field.
+    NextHop(Ipv4Addr),
+    /// MULTI_EXIT_DISC: the lower, the better, among routes of one neighbouring AS.
+    Med(u32),
+    /// LOCAL_PREF: the higher, the better; internal peers only.
+    LocalPref(u32),
+    /// ATOMIC_AGGREGATE: more specific routes were left out.
+    AtomicAggregate,
+    /// AGGREGATOR: who formed the aggregate.
+    Aggregator(Aggregator),
+    /// COMMUNITIES.
+    Communities(Communities<'a>),
+    /// ORIGINATOR_ID: who brought the route into the AS.
+    OriginatorId(Ipv4Addr),
+    /// CLUSTER_LIST: which reflection clusters it crossed.
+    ClusterList(ClusterList<'a>),
+    /// MP_REACH_NLRI: announcements of any family.
+    MpReach(MpReach<'a>),
+    /// MP_UNREACH_NLRI: withdrawals of any family.
+    MpUnreach(MpUnreach<'a>),
+    /// Any other attribute, as received.
+    Unknown(RawAttribute<'a>),
+}
+
+impl<'a> Attribute<'a> {
+    /// The type code.
+    pub const fn code(&self) -> AttributeCode {
+        match self {
+            Self::Origin(_) => AttributeCode::ORIGIN,
+            Self::AsPath(_) => AttributeCode::AS_PATH,
+            Self::NextHop(_) => AttributeCode::NEXT_HOP,
+            Self::Med(_) => AttributeCode::MED,
+            Self::LocalPref(_) => AttributeCode::LOCAL_PREF,
+            Self::AtomicAggregate => AttributeCode::ATOMIC_AGGREGATE,
+            Self::Aggregator(_) => AttributeCode::AGGREGATOR,
+            Self::Communities(_) => AttributeCode::COMMUNITIES,
+            Self::OriginatorId(_) => AttributeCode::ORIGINATOR_ID,
+            Self::ClusterList(_) => AttributeCode::CLUSTER_LIST,
+            Self::MpReach(_) => AttributeCode::MP_REACH,
+            Self::MpUnreach(_) => AttributeCode::MP_UNREACH,
+            Self::Unknown(raw) => raw.code,
+        }
+    }
+
+    /// Reads the value of one framed attribute whose header begins at `start`, the value at `offset`.
+    pub(super) fn decode(
+        raw: RawAttribute<'a>,
+        start: u16,
+        offset: u16,
+        session: &Session,
+    ) -> Result<Self, DecodeError> {
+        let code = raw.code.0;
+        let value = raw.value;
+        let whole =
+            offset.saturating_sub(start).saturating_add(u16::try_from(value.len()).unwrap_or(u16::MAX));
+        let error = |kind, action| DecodeError::new(kind, start).with_data(start, whole).with_action(action);
+        let withdraw = |kind| error(kind, ErrorAction::TreatAsWithdraw);
+        let Some(expected) = raw.code.expected_flags() else {
+            return if raw.flags.is_optional() {
+                Ok(Self::Unknown(raw))
+            } else {
+                Err(error(DecodeErrorKind::UnrecognizedWellKnown { code }, ErrorAction::SessionReset))
+            };
+        };
+        if session.external && raw.code.is_internal() {
+            return Err(error(DecodeErrorKind::NotFromExternal { code }, ErrorAction::AttributeDiscard));
+        }
+        if raw.flags.0 & 0xc0 != expected.0 {
+            return Err(withdraw(DecodeErrorKind::AttributeFlags { code }));
+        }
+        let bad_len = withdraw(DecodeErrorKind::AttributeLength { code });
+        let word = || <[u8; 4]>::try_from(value).map(u32::from_be_bytes).map_err(|_| bad_len);
+        Ok(match raw.code {
+            AttributeCode::ORIGIN => match value {
+                &[origin @ 0..=2] => Self::Origin(Origin(origin)),
+                [_] => return Err(withdraw(DecodeErrorKind::InvalidOrigin)),
+                _ => return Err(bad_len),
+            },
+            AttributeCode::AS_PATH => Self::AsPath(
+                AsPath::from_wire(value, session.four_octet_as)
+                    .ok_or_else(|| withdraw(DecodeErrorKind::MalformedAsPath))?,
+            ),
+            AttributeCode::NEXT_HOP => Self::NextHop(word()?.into()),
+            AttributeCode::MED => Self::Med(word()?),
+            AttributeCode::LOCAL_PREF => Self::LocalPref(word()?),
+            AttributeCode::ATOMIC_AGGREGATE if value.is_empty() => Self::AtomicAggregate,
+            AttributeCode::AGGREGATOR => match Self::aggregator(value, session.four_octet_as) {
+                Some(aggregator) if aggregator.asn != 0 => Self::Aggregator(aggregator),
+                _ => return Err(bad_len.with_action(ErrorAction::AttributeDiscard)),
+            },
+            AttributeCode::ATOMIC_AGGREGATE => return Err(bad_len.with_action(ErrorAction::AttributeDiscard)),
+            AttributeCode::COMMUNITIES => Self::Communities(Communities::from_wire(value).ok_or(bad_len)?),
+            AttributeCode::ORIGINATOR_ID => Self::OriginatorId(word()?.into()),
+            AttributeCode::CLUSTER_LIST => Self::ClusterList(ClusterList::from_wire(value).ok_or(bad_len)?),
+            AttributeCode::MP_REACH => {
+                Self::MpReach(MpReach::decode(Reader::new(value, offset), start, whole)?)
+            }
+            AttributeCode::MP_UNREACH => {
+                Self::MpUnreach(MpUnreach::decode(Reader::new(value, offset), start, whole)?)
+            }
+            _ => Self::Unknown(raw),
+        })
+    }
+
+    fn aggregator(value: &[u8], four_octet_as: bool) -> Option<Aggregator> {
+        let mut r = Reader::new(value, 0);
+        let asn = if four_octet_as { r.u32()? } else { u32::from(r.u16()?) };
+        let address = r.u32()?.into();
+        r.is_empty().then_some(Aggregator { asn, address })
+    }
+
+    /// Length of the value in octets.
+    fn value_len(&self, session: &Session) -> usize {
+        match self {
+            Self::Origin(_) => 1,
+            Self::AsPath(path) => path.encoded_len(session.four_octet_as),
+            Self::NextHop(_) | Self::Med(_) | Self::LocalPref(_) | Self::OriginatorId(_) => 4,
+            Self::AtomicAggregate => 0,
+            Self::Aggregator(_) => {
+                if session.four_octet_as {
+                    8
+                } else {
+                    6
+                }
+            }
+            Self::Communities(communities) => communities.len() * 4,
+            Self::ClusterList(list) => list.len() * 4,
+            Self::MpReach(reach) => reach.encoded_len(),
+            Self::MpUnreach(unreach) => unreach.encoded_len(),
+            Self::Unknown(raw) => raw.value.len(),
+        }
+    }
+
+    /// The flags it is written with, but for the extended length bit.
+    fn flags(&self) -> AttributeFlags {
+        match self {
+            Self::Unknown(raw) => raw.flags,
+            typed => typed.code().expected_flags().unwrap_or(AttributeFlags::OPTIONAL),
+        }
+    }
+
+    /// Length of the encoded attribute in octets, header included.
+    pub fn encoded_len(&self, session: &Session) -> usize {
+        let len = self.value_len(session);
+        len + if len > 255 || self.flags().contains(AttributeFlags::EXTENDED_LENGTH) { 4 } else { 3 }
+    }
+
+    /// Writes header and value.
+    pub(crate) fn write(&self, w: &mut Writer<'_>, session: &Session) -> Result<(), EncodeError> {
+        let len = self.value_len(session);
+        write_header(w, self.flags(), self.code(), len)?;
+        match self {
+            Self::Origin(origin) => w.u8(origin.0),
+            Self::AsPath(path) => path.write(w, session.four_octet_as),
+            Self::NextHop(address) | Self::OriginatorId(address) => w.put(&address.octets()),
+            Self::Med(value) | Self::LocalPref(value) => w.u32(*value),
+            Self::AtomicAggregate => Ok(()),
+            Self::Aggregator(Aggregator { asn, address }) => {
+                as_path::write_asn(w, *asn, session.four_octet_as)?;
+                w.put(&address.octets())
+            }
+            Self::Communities(communities) => communities.write(w),
+            Self::ClusterList(list) => list.write(w),
+            Self::MpReach(reach) => reach.write(w),
+            Self::MpUnreach(unreach) => unreach.write(w),
+            Self::Unknown(raw) => w.put(raw.value),
+        }
+    }
+}
+
+/// Writes flags, code and length; the extended length bit is added if `len` needs it.
+pub(crate) fn write_header(
+    w: &mut Writer<'_>,
+    flags: AttributeFlags,
+    code: AttributeCode,
+    len: usize,
+) -> Result<(), EncodeError> {
+    let long = u16::try_from(len).map_err(|_| EncodeError::ValueTooLong)?;
+    match u8::try_from(len) {
+        Ok(short) if !flags.contains(AttributeFlags::EXTENDED_LENGTH) => w.put(&[flags.0, code.0, short]),
+        _ => {
+            w.put(&[flags.with(AttributeFlags::EXTENDED_LENGTH).0, code.0])?;
+            w.u16(long)
+        }
+    }
+}

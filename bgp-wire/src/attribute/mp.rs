@@ -1,0 +1,123 @@
+//! MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760).
+
+use crate::cursor::{Reader, Writer};
+use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
+use crate::family::{Afi, Family, Safi};
+use crate::nlri::{self, NextHop, NlriIter};
+
+/// The value of MP_REACH_NLRI: a next hop and announcements of one family.
+///
+/// ```text
+/// | AFI (2) | SAFI (1) | next hop length (1) | next hop | reserved (1) | NLRI |        RFC 4760 §3
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MpReach<'a> {
+    family: Family,
+    next_hop: &'a [u8],
+    reserved: u8,
+    nlri: &'a [u8],
+}
+
+impl<'a> MpReach<'a> {
+    pub(super) fn decode(mut r: Reader<'a>, start: u16, len: u16) -> Result<Self, DecodeError> {
+        let error = |kind| DecodeError::new(kind, start).with_data(start, len);
+        let cut = error(DecodeErrorKind::OptionalAttribute { code: 14 });
+        let family = family(&mut r).ok_or(cut)?;
+        let next_hop_len = r.u8().ok_or(cut)?;
+        let next_hop = r.take(usize::from(next_hop_len)).ok_or(cut)?;
+        if family.is_known() && NextHop::decode(family, next_hop).is_none() {
+            return Err(error(DecodeErrorKind::NextHopLength { family, len: next_hop_len }));
+        }
+        let reserved = r.u8().ok_or(cut)?;
+        nlri::check(family, r.rest(), r.offset())?;
+        Ok(Self { family, next_hop, reserved, nlri: r.rest() })
+    }
+
+    /// The family.
+    pub const fn family(&self) -> Family {
+        self.family
+    }
+
+    /// The next hop; `None` if this crate does not type the family.
+    pub fn next_hop(&self) -> Option<NextHop> {
+        NextHop::decode(self.family, self.next_hop)
+    }
+
+    /// The octets of the next hop.
+    pub const fn next_hop_bytes(&self) -> &'a [u8] {
+        self.next_hop
+    }
+
+    /// The announced destinations.
+    pub const fn nlri(&self) -> NlriIter<'a> {
+        NlriIter::new(self.family, self.nlri)
+    }
+
+    /// Whether nothing is announced.
+    pub const fn is_empty(&self) -> bool {
+        self.nlri.is_empty()
+    }
+
+    pub(super) const fn encoded_len(&self) -> usize {
+        5 + self.next_hop.len() + self.nlri.len()
+    }
+
+    pub(super) fn write(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
+        w.u16(self.family.afi().get())?;
+        w.u8(self.family.safi().get())?;
+        w.u8(u8::try_from(self.next_hop.len()).map_err(|_| EncodeError::ValueTooLong)?)?;
+        w.put(self.next_hop)?;
+        w.u8(self.reserved)?;
+        w.put(self.nlri)
+    }
+}
+
+/// The value of MP_UNREACH_NLRI: withdrawals of one family.
+///
+/// ```text
+/// | AFI (2) | SAFI (1) | withdrawn routes |        RFC 4760 §4
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MpUnreach<'a> {
+    family: Family,
+    nlri: &'a [u8],
+}
+
+impl<'a> MpUnreach<'a> {
+    pub(super) fn decode(mut r: Reader<'a>, start: u16, len: u16) -> Result<Self, DecodeError> {
+        let cut =
+            DecodeError::new(DecodeErrorKind::OptionalAttribute { code: 15 }, start).with_data(start, len);
+        let family = family(&mut r).ok_or(cut)?;
+        nlri::check(family, r.rest(), r.offset())?;
+        Ok(Self { family, nlri: r.rest() })
+    }
+
+    /// The family.
+    pub const fn family(&self) -> Family {
+        self.family
+    }
+
+    /// The withdrawn destinations.
+    pub const fn nlri(&self) -> NlriIter<'a> {
+        NlriIter::new(self.family, self.nlri)
+    }
+
+    /// Whether nothing is withdrawn, as in End-of-RIB.
+    pub const fn is_empty(&self) -> bool {
+        self.nlri.is_empty()
+    }
+
+    pub(super) const fn encoded_len(&self) -> usize {
+        3 + self.nlri.len()
+    }
+
+    pub(super) fn write(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
+        w.u16(self.family.afi().get())?;
+        w.u8(self.family.safi().get())?;
+        w.put(self.nlri)
+    }
+}
+
+fn family(r: &mut Reader<'_>) -> Option<Family> {
+    Some(Family::new(Afi::new(r.u16()?), Safi::new(r.u8()?)))
+}

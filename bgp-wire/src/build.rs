@@ -1,0 +1,246 @@
+//! Filling one UPDATE with prefixes that share attributes.
+
+use ipnet::IpNet;
+
+use crate::attribute::{Attribute, AttributeCode, AttributeFlags};
+use crate::cursor::Writer;
+use crate::error::EncodeError;
+use crate::family::Family;
+use crate::header::{HEADER_LEN, MAX_LEN, MessageType};
+use crate::nlri::{self, NextHop};
+use crate::session::Session;
+
+/// Writes one UPDATE of at most 4096 octets into the caller's buffer.
+///
+/// IPv4 unicast goes into the classic fields, every other family into MP_REACH_NLRI or MP_UNREACH_NLRI, which comes first
+/// (RFC 7606 §5.1).
+///
+/// ```
+/// use tortie_bgp_wire::{EncodeError, Family, Session, UpdateBuilder};
+///
+/// let session = Session::default();
+/// let (mut buf, mut messages) = ([0; 4096], 0);
+/// let mut builder = UpdateBuilder::withdraw(&mut buf, &session, Family::IPV6_UNICAST)?;
+/// for i in 0..1000_u16 {
+///     let prefix = ipnet::Ipv6Net::new([0x2001, 0xdb8, i, 0, 0, 0, 0, 0].into(), 48).unwrap().into();
+///     if builder.push(prefix) == Err(EncodeError::Full) {
+///         assert!(builder.finish().len() > 4080);
+///         messages += 1;
+///         builder = UpdateBuilder::withdraw(&mut buf, &session, Family::IPV6_UNICAST)?;
+///         builder.push(prefix)?;
+///     }
+/// }
+/// builder.finish();
+/// assert_eq!(messages, 1); // and the second, which is not full
+/// # Ok::<(), EncodeError>(())
+/// ```
+#[derive(Debug)]
+pub struct UpdateBuilder<'b> {
+    buf: &'b mut [u8],
+    family: Family,
+    /// Where the next prefix goes.
+    at: usize,
+    /// Where prefixes must end.
+    limit: usize,
+    count: usize,
+    shape: Shape,
+}
+
+/// What surrounds the prefixes.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    /// Classic announcement: the attributes end at `attributes`, where the prefixes begin.
+    Announce { attributes: usize },
+    /// Classic withdrawal: the attributes length follows.
+    Withdraw,
+    /// In a multiprotocol attribute; the other attributes wait at `limit..limit + tail`.
+    Multiprotocol { code: AttributeCode, tail: usize },
+}
+
+/// Header and the withdrawn length.
+const WITHDRAWN: usize = HEADER_LEN + 2;
+/// That, and the attributes length.
+const ATTRIBUTES: usize = WITHDRAWN + 2;
+/// That, and the header of a multiprotocol attribute.
+const VALUE: usize = ATTRIBUTES + 4;
+
+impl<'b> UpdateBuilder<'b> {
+    /// Begins a message that announces prefixes of `family`.
+    ///
+    /// The attributes are written in the order given; NEXT_HOP is put where its type code belongs.
+    ///
+    /// # Errors
+    /// `BuiltAttribute` if the attributes contain a next hop or multiprotocol NLRI, `WrongFamily` if the next hop is not one of
+    /// `family`, `AsNeedsFourOctets`, `ValueTooLong`, and `BufferTooSmall` if not even the attributes fit.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn announce(
+        buf: &'b mut [u8],
+        session: &Session,
+        family: Family,
+        next_hop: NextHop,
+        attributes: &[Attribute<'_>],
+    ) -> Result<Self, EncodeError> {
+        let built = [AttributeCode::NEXT_HOP, AttributeCode::MP_REACH, AttributeCode::MP_UNREACH];
+        if let Some(attribute) = attributes.iter().find(|attribute| built.contains(&attribute.code())) {
+            return Err(EncodeError::BuiltAttribute { code: attribute.code().get() });
+        }
+        if !next_hop.fits(family) {
+            return Err(EncodeError::WrongFamily { family });
+        }
+        let limit = buf.len().min(MAX_LEN);
+        let buf = buf.get_mut(..limit).ok_or(EncodeError::BufferTooSmall)?;
+        let mut w = Writer::new(buf.get_mut(ATTRIBUTES..).ok_or(EncodeError::BufferTooSmall)?);
+        if let NextHop::Ipv4(address) = next_hop {
+            let mut next_hop = Some(Attribute::NextHop(address));
+            for attribute in attributes {
+                if attribute.code() > AttributeCode::NEXT_HOP {
+                    next_hop.take().map_or(Ok(()), |next_hop| next_hop.write(&mut w, session))?;
+                }
+                attribute.write(&mut w, session)?;
+            }
+            next_hop.map_or(Ok(()), |next_hop| next_hop.write(&mut w, session))?;
+            let at = ATTRIBUTES + w.len();
+            return Ok(Self { buf, family, at, limit, count: 0, shape: Shape::Announce { attributes: at } });
+        }
+        for attribute in attributes {
+            attribute.write(&mut w, session)?;
+        }
+        // Multiprotocol: the others wait at the end of the buffer until the length of the first is known.
+        let tail = w.len();
+        let limit = limit.saturating_sub(tail);
+        buf.copy_within(ATTRIBUTES..ATTRIBUTES + tail, limit);
+        let (octets, len) = next_hop.octets();
+        let mut w = Writer::new(buf.get_mut(VALUE..limit).ok_or(EncodeError::BufferTooSmall)?);
+        write_family(&mut w, family)?;
+        w.u8(len)?;
+        w.put(octets.get(..usize::from(len)).unwrap_or(&octets))?;
+        w.u8(0)?;
+        let at = VALUE + w.len();
+        Ok(Self {
+            buf,
+            family,
+            at,
+            limit,
+            count: 0,
+            shape: Shape::Multiprotocol { code: AttributeCode::MP_REACH, tail },
+        })
+    }
+
+    /// Begins a message that withdraws prefixes of `family`. Without any prefix it is the family's End-of-RIB.
+    ///
+    /// # Errors
+    /// `BufferTooSmall`.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn withdraw(buf: &'b mut [u8], _session: &Session, family: Family) -> Result<Self, EncodeError> {
+        let limit = buf.len().min(MAX_LEN);
+        let buf = buf.get_mut(..limit).ok_or(EncodeError::BufferTooSmall)?;
+        if family == Family::IPV4_UNICAST {
+            let limit =
+                limit.checked_sub(2).filter(|l| *l >= WITHDRAWN).ok_or(EncodeError::BufferTooSmall)?;
+            return Ok(Self { buf, family, at: WITHDRAWN, limit, count: 0, shape: Shape::Withdraw });
+        }
+        let mut w = Writer::new(buf.get_mut(VALUE..).ok_or(EncodeError::BufferTooSmall)?);
+        write_family(&mut w, family)?;
+        let at = VALUE + w.len();
+        Ok(Self {
+            buf,
+            family,
+            at,
+            limit,
+            count: 0,
+            shape: Shape::Multiprotocol { code: AttributeCode::MP_UNREACH, tail: 0 },
+        })
+    }
+
+    /// Adds a prefix; its host bits are cleared.
+    ///
+    /// # Errors
+    /// `Full`: nothing was added, finish this message and begin the next. With no prefix in the message, that means that
+    /// the attributes leave no room for even one. `WrongFamily`: the prefix is not of the message's family.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn push(&mut self, prefix: IpNet) -> Result<(), EncodeError> {
+        let family = match prefix {
+            IpNet::V4(_) => Family::IPV4_UNICAST,
+            IpNet::V6(_) => Family::IPV6_UNICAST,
+        };
+        if family != self.family {
+            return Err(EncodeError::WrongFamily { family: self.family });
+        }
+        let end = self.at + nlri::encoded_len(prefix);
+        if end > self.limit {
+            return Err(EncodeError::Full);
+        }
+        let room = self.buf.get_mut(self.at..end).ok_or(EncodeError::Full)?;
+        nlri::encode(prefix, &mut Writer::new(room))?;
+        self.at = end;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// How many prefixes are in the message.
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether no prefix is in the message.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Completes the message and returns its octets, which stay in the buffer. An announcement without a prefix becomes
+    /// a message of attributes alone, which nobody wants.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn finish(self) -> &'b [u8] {
+        let Self { buf, at, limit, shape, .. } = self;
+        let len = match shape {
+            Shape::Announce { attributes } => {
+                set(buf, HEADER_LEN, &[0, 0]);
+                set(buf, WITHDRAWN, &octets(attributes - ATTRIBUTES));
+                at
+            }
+            Shape::Withdraw => {
+                set(buf, HEADER_LEN, &octets(at - WITHDRAWN));
+                set(buf, at, &[0, 0]);
+                at + 2
+            }
+            Shape::Multiprotocol { code, tail } => {
+                buf.copy_within(limit..limit + tail, at);
+                set(buf, HEADER_LEN, &[0, 0]);
+                set(buf, WITHDRAWN, &octets(at + tail - ATTRIBUTES));
+                let flags = AttributeFlags::OPTIONAL.with(AttributeFlags::EXTENDED_LENGTH);
+                set(buf, ATTRIBUTES, &[flags.get(), code.get()]);
+                set(buf, ATTRIBUTES + 2, &octets(at - VALUE));
+                at + tail
+            }
+        };
+        set(buf, 0, &[0xff; 16]);
+        set(buf, 16, &octets(len));
+        set(buf, 18, &[MessageType::UPDATE.get()]);
+        buf.get(..len).unwrap_or(&[])
+    }
+}
+
+/// A length below 4096 as it is written.
+fn octets(len: usize) -> [u8; 2] {
+    u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes()
+}
+
+/// Overwrites octets that were reserved before.
+fn set(buf: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(room) = buf.get_mut(at..at + bytes.len()) {
+        room.copy_from_slice(bytes);
+    }
+}
+
+fn write_family(w: &mut Writer<'_>, family: Family) -> Result<(), EncodeError> {
+    w.u16(family.afi().get())?;
+    w.u8(family.safi().get())
+}

@@ -1,0 +1,91 @@
+//! A reader that knows its offset in the message, and a writer that cannot overrun.
+
+use crate::error::EncodeError;
+
+/// Reads from the front of a slice and keeps the offset from the start of the message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    bytes: &'a [u8],
+    offset: u16,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) const fn new(bytes: &'a [u8], offset: u16) -> Self {
+        Self { bytes, offset }
+    }
+
+    pub(crate) const fn offset(&self) -> u16 {
+        self.offset
+    }
+
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (head, tail) = self.bytes.split_at_checked(len)?;
+        self.bytes = tail;
+        self.offset = self.offset.saturating_add(u16::try_from(len).unwrap_or(u16::MAX));
+        Some(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, tail) = self.bytes.split_first_chunk::<N>()?;
+        self.bytes = tail;
+        self.offset = self.offset.saturating_add(u16::try_from(N).unwrap_or(u16::MAX));
+        Some(*head)
+    }
+
+    pub(crate) fn u8(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[b]| b)
+    }
+
+    pub(crate) fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    pub(crate) fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+}
+
+/// Writes to the front of the caller's buffer.
+#[derive(Debug)]
+pub(crate) struct Writer<'b> {
+    buf: &'b mut [u8],
+    len: usize,
+}
+
+impl<'b> Writer<'b> {
+    pub(crate) const fn new(buf: &'b mut [u8]) -> Self {
+        Self { buf, len: 0 }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        let end = self.len.saturating_add(bytes.len());
+        let room = self.buf.get_mut(self.len..end).ok_or(EncodeError::BufferTooSmall)?;
+        room.copy_from_slice(bytes);
+        self.len = end;
+        Ok(())
+    }
+
+    pub(crate) fn u8(&mut self, value: u8) -> Result<(), EncodeError> {
+        self.put(&[value])
+    }
+
+    pub(crate) fn u16(&mut self, value: u16) -> Result<(), EncodeError> {
+        self.put(&value.to_be_bytes())
+    }
+
+    pub(crate) fn u32(&mut self, value: u32) -> Result<(), EncodeError> {
+        self.put(&value.to_be_bytes())
+    }
+}

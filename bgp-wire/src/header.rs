@@ -1,0 +1,130 @@
+//! The 19 octets in front of every message.
+
+use core::fmt;
+
+use crate::cursor::{Reader, Writer};
+use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
+
+/// Length of the header in octets.
+pub const HEADER_LEN: usize = 19;
+/// Longest message in octets (RFC 4271 §4.1).
+pub const MAX_LEN: usize = 4096;
+/// [`HEADER_LEN`] as an offset.
+pub(crate) const BODY: u16 = 19;
+
+/// Type of a message, any 8-bit value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageType(u8);
+
+impl MessageType {
+    /// OPEN.
+    pub const OPEN: Self = Self(1);
+    /// UPDATE.
+    pub const UPDATE: Self = Self(2);
+    /// NOTIFICATION.
+    pub const NOTIFICATION: Self = Self(3);
+    /// KEEPALIVE.
+    pub const KEEPALIVE: Self = Self(4);
+    /// ROUTE-REFRESH (RFC 2918).
+    pub const ROUTE_REFRESH: Self = Self(5);
+
+    /// The type with this number, assigned or not.
+    pub const fn new(value: u8) -> Self {
+        Self(value)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// Shortest and longest message of this type; `None` for an unknown type.
+    const fn bounds(self) -> Option<(usize, usize)> {
+        match self {
+            Self::OPEN => Some((29, MAX_LEN)),
+            Self::UPDATE => Some((23, MAX_LEN)),
+            Self::NOTIFICATION => Some((21, MAX_LEN)),
+            Self::KEEPALIVE => Some((HEADER_LEN, HEADER_LEN)),
+            // RFC 7313 §5 has an error of its own for its length.
+            Self::ROUTE_REFRESH => Some((HEADER_LEN, MAX_LEN)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::OPEN => f.write_str("OPEN"),
+            Self::UPDATE => f.write_str("UPDATE"),
+            Self::NOTIFICATION => f.write_str("NOTIFICATION"),
+            Self::KEEPALIVE => f.write_str("KEEPALIVE"),
+            Self::ROUTE_REFRESH => f.write_str("ROUTE-REFRESH"),
+            Self(other) => write!(f, "type {other}"),
+        }
+    }
+}
+
+/// A checked message header.
+///
+/// ```text
+/// | marker (16 octets, all ones) | length (2) | type (1) |        RFC 4271 §4.1
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Header {
+    len: u16,
+    kind: MessageType,
+}
+
+impl Header {
+    /// Reads and checks a header: marker, length against the type's bounds, type.
+    ///
+    /// # Errors
+    /// `NotSynchronized`, `BadMessageLength`, `BadMessageType` (RFC 4271 §6.1), or `Incomplete` with fewer than 19 octets.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let incomplete = DecodeError::new(DecodeErrorKind::Incomplete, 0);
+        let mut r = Reader::new(bytes, 0);
+        let marker = r.take(16).ok_or(incomplete)?;
+        let (len, kind) = (r.u16().ok_or(incomplete)?, MessageType(r.u8().ok_or(incomplete)?));
+        if marker.iter().any(|&b| b != 0xff) {
+            return Err(DecodeError::new(DecodeErrorKind::NotSynchronized, 0));
+        }
+        let bad_len = DecodeError::new(DecodeErrorKind::BadMessageLength { len }, 16).with_data(16, 2);
+        let octets = usize::from(len);
+        if !(HEADER_LEN..=MAX_LEN).contains(&octets) {
+            return Err(bad_len);
+        }
+        match kind.bounds() {
+            None => {
+                Err(DecodeError::new(DecodeErrorKind::BadMessageType { kind: kind.0 }, 18).with_data(18, 1))
+            }
+            Some((min, max)) if octets < min || octets > max => Err(bad_len),
+            Some(_) => Ok(Self { len, kind }),
+        }
+    }
+
+    /// Length of the whole message in octets, header included: 19 to 4096.
+    #[expect(clippy::len_without_is_empty, reason = "a message is never empty")]
+    pub const fn len(self) -> u16 {
+        self.len
+    }
+
+    /// Type of the message.
+    pub const fn kind(self) -> MessageType {
+        self.kind
+    }
+}
+
+/// Writes a header for a message of `len` octets.
+pub(crate) fn encode(w: &mut Writer<'_>, len: usize, kind: MessageType) -> Result<(), EncodeError> {
+    let too_long = EncodeError::MessageTooLong { max: MAX_LEN };
+    if len > MAX_LEN {
+        return Err(too_long);
+    }
+    w.put(&[0xff; 16])?;
+    w.u16(u16::try_from(len).map_err(|_| too_long)?)?;
+    w.u8(kind.0)
+}
