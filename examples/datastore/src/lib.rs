@@ -2,4 +2,10 @@
 
 extern crate alloc;
 
+mod embedded;
+mod error;
 pub mod resource;
+
+pub use embedded::{Embedded, Event, EventKind, Listing, Options, Watch, WatchError};
+pub use error::Error;
+pub use tortie_ipam::{Op, Revision, Versioned};

@@ -1,0 +1,53 @@
+//! The store as the address allocator sees it.
+
+use tortie_ipam::{ListOptions, Op, Revision, Store, StoreError, Versioned};
+
+use super::Embedded;
+use super::read::{self, ListQuery};
+use crate::Error;
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::AlreadyExists { .. } => Self::AlreadyExists,
+            Error::NotFound { .. } => Self::NotFound,
+            Error::Conflict { .. } => Self::Conflict,
+            Error::Unavailable(source) => Self::Unavailable(source),
+            other => Self::unavailable(other),
+        }
+    }
+}
+
+impl Store for Embedded {
+    async fn get(&self, key: &str) -> Result<Option<Versioned>, StoreError> {
+        Ok(Self::get(self, key).await?)
+    }
+
+    async fn list(&self, prefix: &str, options: &ListOptions) -> Result<Vec<Versioned>, StoreError> {
+        let query = ListQuery {
+            prefix: prefix.to_owned(),
+            after: options.after.clone(),
+            limit: options.limit,
+            keys_only: options.keys_only,
+        };
+        let listing = self.shared.reader.run(move |connection| read::list(connection, &query)).await?;
+        Ok(listing.items)
+    }
+
+    async fn create(&self, key: &str, value: &[u8]) -> Result<Revision, StoreError> {
+        Ok(Self::create(self, key, value).await?)
+    }
+
+    async fn update(&self, key: &str, value: &[u8], expected: Revision) -> Result<Revision, StoreError> {
+        Ok(Self::update(self, key, value, expected).await?)
+    }
+
+    async fn delete(&self, key: &str, expected: Revision) -> Result<(), StoreError> {
+        Self::delete(self, key, expected).await?;
+        Ok(())
+    }
+
+    async fn commit(&self, ops: &[Op]) -> Result<Revision, StoreError> {
+        Ok(Self::commit(self, ops.to_vec()).await?)
+    }
+}

@@ -1,0 +1,26 @@
+//! The embedded store against a stupid twin, other processes, and `kill -9`.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+#![expect(clippy::expect_used, reason = "a test stops where it fails")]
+#![expect(clippy::panic, reason = "a test stops where it fails")]
+#![expect(clippy::indexing_slicing, reason = "a test stops where it fails")]
+#![expect(clippy::print_stdout, reason = "a child reports to its parent")]
+
+mod child;
+mod compaction;
+mod crash;
+mod model;
+mod processes;
+
+/// How much longer `TORTIE_PROVE=1` makes a test.
+const PROVE: u32 = 50;
+
+/// `cases`, or many more when a long proof is wanted.
+fn scaled(cases: u32) -> u32 {
+    if std::env::var_os("TORTIE_PROVE").is_some_and(|value| value == "1") { cases * PROVE } else { cases }
+}
+
+/// Runs a future to its end on a runtime of its own.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+}

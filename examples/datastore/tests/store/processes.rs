@@ -1,0 +1,139 @@
+//! Several processes and handles at once.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use tortie_datastore::{Embedded, Event, EventKind, Revision};
+
+use crate::{block_on, child, scaled};
+
+const INCREMENTS: u32 = 40;
+const WRITES: u32 = 60;
+
+#[test]
+fn no_increment_by_compare_and_swap_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    let count = scaled(INCREMENTS);
+    // The file does not exist yet: its creation is contended, too.
+    let children: Vec<_> = (0..3).map(|_| child::spawn("increment", &path, "", count)).collect();
+    let store = Embedded::open(&path).unwrap();
+    let other = Embedded::open(&path).unwrap();
+    std::thread::scope(|scope| {
+        for handle in [store.clone(), store.clone(), other] {
+            scope.spawn(move || block_on(child::increment(&handle, count)));
+        }
+    });
+    for child in children {
+        assert!(child.wait_with_output().unwrap().status.success());
+    }
+    let found = block_on(store.get("/counter")).unwrap().unwrap();
+    assert_eq!(found.value, (6 * count).to_string().into_bytes());
+    assert_eq!(found.revision, Revision::new(u64::from(6 * count)));
+}
+
+#[test]
+fn a_watch_sees_every_change_once_and_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    let store = child::open(&path);
+    let count = scaled(WRITES);
+    let children: Vec<_> =
+        ["one", "two"].iter().map(|name| child::spawn("write", &path, name, count)).collect();
+    let writer = child::open(&path);
+    let changes = |writers: usize| writers * (count + count.div_ceil(3)) as usize;
+    let events = std::thread::scope(|scope| {
+        let own = store.clone();
+        scope.spawn(move || block_on(child::write(&own, "three", count)));
+        scope.spawn(move || block_on(child::write(&writer, "four", count)));
+        let watchers = [("/log/", changes(4)), ("/log/two/", changes(1)), ("/log/three/", changes(1))];
+        let watchers = watchers.map(|(prefix, want)| {
+            let store = store.clone();
+            scope.spawn(move || block_on(read(&store, prefix, want)))
+        });
+        watchers.map(|watcher| watcher.join().unwrap())
+    });
+    for child in children {
+        assert!(child.wait_with_output().unwrap().status.success());
+    }
+    let [all, two, three] = events;
+    let only = |name: &str| all.iter().filter(|e| e.key.starts_with(name)).cloned().collect::<Vec<_>>();
+    assert_eq!(two, only("/log/two/"));
+    assert_eq!(three, only("/log/three/"));
+    for (number, event) in all.iter().enumerate() {
+        assert_eq!(event.revision.get(), number as u64 + 1, "each commit wrote one record");
+    }
+    // Replayed, the changes make what is there.
+    let mut records = BTreeMap::new();
+    for event in &all {
+        match &event.kind {
+            EventKind::Put(value) => drop(records.insert(event.key.clone(), value.clone())),
+            EventKind::Delete => assert!(records.remove(&event.key).is_some(), "{}", event.key),
+        }
+    }
+    let listing = block_on(store.list("")).unwrap();
+    let there: BTreeMap<_, _> = listing.items.into_iter().map(|item| (item.key, item.value)).collect();
+    assert_eq!(records, there);
+}
+
+async fn read(store: &Embedded, prefix: &str, want: usize) -> Vec<Event> {
+    let mut watch = store.watch(prefix, Revision::new(0));
+    let mut events = Vec::new();
+    let slow = Duration::from_secs(60);
+    while events.len() < want {
+        events.push(tokio::time::timeout(slow, watch.next()).await.expect("a change is missing").unwrap());
+    }
+    let more = tokio::time::timeout(Duration::from_millis(50), watch.next()).await;
+    assert!(more.is_err(), "a change too many: {more:?}");
+    events
+}
+
+#[test]
+fn a_dropped_wait_loses_nothing() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Embedded::open(dir.path().join("store.db")).unwrap();
+        let mut watch = store.watch("/log/", Revision::new(0));
+        let writing = child::write(&store, "x", 30);
+        let mut events = Vec::new();
+        let reading = async {
+            while events.len() < 40 {
+                // Far shorter than a read takes: most waits are dropped half-way.
+                if let Ok(event) = tokio::time::timeout(Duration::from_micros(50), watch.next()).await {
+                    events.push(event.unwrap().revision.get());
+                }
+            }
+        };
+        tokio::join!(writing, reading);
+        assert_eq!(events, (1..=40).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn changes_by_others_are_seen_soon() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        let (here, there) = (Embedded::open(&path).unwrap(), Embedded::open(&path).unwrap());
+        let mut watch = here.watch("/", Revision::new(0));
+        let mut slowest = Duration::ZERO;
+        for number in 0..20 {
+            let waiting = async {
+                let event = watch.next().await.unwrap();
+                (event, Instant::now())
+            };
+            let writing = async {
+                // The watch has found nothing, and waits.
+                tokio::time::sleep(Duration::from_millis(15)).await;
+                there.create(&format!("/{number}"), b"").await.unwrap();
+                Instant::now()
+            };
+            let ((event, seen), written) = tokio::join!(waiting, writing);
+            assert_eq!(event.key, format!("/{number}"));
+            slowest = slowest.max(seen.saturating_duration_since(written));
+        }
+        // The poll interval is 10 ms; the rest is for a busy machine.
+        assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    });
+}
