@@ -1,0 +1,113 @@
+//! Faults, and the paths of the fields that have them.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use tortie_selector::{Expr, ParseError, Selector};
+
+use crate::combine::mentions_global;
+use crate::error::{FieldError, FieldErrorKind};
+use crate::model::Unknown;
+
+/// Path of a field, as a list from the leaf to the root.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Path<'a> {
+    Root(&'a str),
+    Field(&'a Self, &'a str),
+    Index(&'a Self, usize),
+}
+
+impl Path<'_> {
+    pub(super) const fn field<'a>(&'a self, name: &'a str) -> Path<'a> {
+        Path::Field(self, name)
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(name) => f.write_str(name),
+            Self::Field(parent, name) => write!(f, "{parent}.{}", name.escape_debug()),
+            Self::Index(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+/// Longest selector in one field, in characters.
+const MAX_SELECTOR_LEN: usize = 1024;
+
+/// The faults found so far.
+#[derive(Debug, Default)]
+pub(super) struct Check {
+    errors: Vec<FieldError>,
+}
+
+impl Check {
+    pub(super) fn error(&mut self, path: &Path<'_>, kind: FieldErrorKind) {
+        self.errors.push(FieldError::new(path.to_string(), kind));
+    }
+
+    pub(super) fn into_errors(self) -> Vec<FieldError> {
+        self.errors
+    }
+
+    pub(super) fn count(&mut self, path: &Path<'_>, len: usize, max: usize) {
+        if len > max {
+            self.error(path, FieldErrorKind::TooMany { len, max });
+        }
+    }
+
+    /// Names each unknown field; the answer is the path of the first.
+    pub(super) fn unknown(&mut self, path: &Path<'_>, fields: &Unknown) -> Option<String> {
+        for name in fields.keys() {
+            self.error(&path.field(name), FieldErrorKind::UnknownField);
+        }
+        fields.keys().next().map(|name| path.field(name).to_string())
+    }
+
+    /// The selector in this field; `None` if there is none, if it is empty, or if it has a fault.
+    pub(super) fn selector(&mut self, path: &Path<'_>, text: Option<&String>) -> Option<Selector> {
+        let text = text.filter(|text| !text.is_empty())?;
+        let len = text.chars().count();
+        if len > MAX_SELECTOR_LEN {
+            self.error(path, FieldErrorKind::SelectorTooLong { len, max: MAX_SELECTOR_LEN });
+            return None;
+        }
+        match Selector::parse(text) {
+            Ok(selector) => Some(selector),
+            Err(error) => {
+                self.error(path, FieldErrorKind::Selector { text: text.to_owned(), error });
+                None
+            }
+        }
+    }
+
+    /// A selector in which `global()` has no meaning.
+    pub(super) fn policy_selector(&mut self, path: &Path<'_>, text: Option<&String>) -> Option<Selector> {
+        let selector = self.selector(path, text)?;
+        if mentions_global(selector.expr()) {
+            self.error(path, FieldErrorKind::MisplacedGlobal);
+        }
+        Some(selector)
+    }
+
+    /// The `namespaceSelector` of a rule, which may be `global()`, but may not contain it.
+    pub(super) fn rule_namespace_selector(
+        &mut self,
+        path: &Path<'_>,
+        text: Option<&String>,
+    ) -> Option<Selector> {
+        let selector = self.selector(path, text)?;
+        if !matches!(selector.expr(), Expr::Global) && mentions_global(selector.expr()) {
+            self.error(path, FieldErrorKind::MisplacedGlobal);
+        }
+        Some(selector)
+    }
+
+    /// What a combination of selectors gave.
+    pub(super) fn combined<T>(&mut self, path: &Path<'_>, combined: Result<T, ParseError>) -> Option<T> {
+        combined.map_err(|error| self.error(path, FieldErrorKind::CombinedSelector { error })).ok()
+    }
+}

@@ -1,0 +1,61 @@
+//! Endpoints: the network interfaces of workloads.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// Label that holds the namespace of an endpoint or namespaced network set.
+pub const NAMESPACE_LABEL: &str = "projectcalico.org/namespace";
+/// Label that holds the service account of an endpoint.
+pub const SERVICE_ACCOUNT_LABEL: &str = "projectcalico.org/serviceaccount";
+/// Prefix of labels that stem from the namespace of an endpoint.
+pub const NAMESPACE_LABEL_PREFIX: &str = "pcns.";
+/// Prefix of labels that stem from the service account of an endpoint.
+pub const SERVICE_ACCOUNT_LABEL_PREFIX: &str = "pcsa.";
+
+/// Network interface of a workload, on any host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
+pub struct Endpoint {
+    /// Id, unique among all endpoints of all hosts.
+    pub id: String,
+    /// Name of the interface on the endpoint's host.
+    pub interface: String,
+    /// Namespace, from the metadata of the object; `None` if it has none. This alone decides the label
+    /// [`NAMESPACE_LABEL`].
+    pub namespace: Option<String>,
+    /// Service account, from the spec of the object; `None` if it has none. This alone decides the label
+    /// [`SERVICE_ACCOUNT_LABEL`].
+    pub service_account: Option<String>,
+    /// Labels as the workload wrote them. Those that only its namespace and service account may give
+    /// ([`NAMESPACE_LABEL`], [`SERVICE_ACCOUNT_LABEL`], and all that begin with `pcns.` or `pcsa.`) are not believed.
+    pub labels: BTreeMap<String, String>,
+    /// Names of its profiles, in order.
+    pub profiles: Vec<String>,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Endpoint {
+    /// Labels of its own, without those that it may not give itself, and with its namespace and service account.
+    pub(crate) fn own_labels(&self) -> BTreeMap<String, String> {
+        let reserved = |name: &str| {
+            name == NAMESPACE_LABEL
+                || name == SERVICE_ACCOUNT_LABEL
+                || name.starts_with(NAMESPACE_LABEL_PREFIX)
+                || name.starts_with(SERVICE_ACCOUNT_LABEL_PREFIX)
+        };
+        let mut labels: BTreeMap<_, _> = (self.labels.iter())
+            .filter(|(name, _)| !reserved(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let fixed = [(NAMESPACE_LABEL, &self.namespace), (SERVICE_ACCOUNT_LABEL, &self.service_account)];
+        for (name, value) in fixed {
+            if let Some(value) = value {
+                labels.insert(name.to_string(), value.clone());
+            }
+        }
+        labels
+    }
+}
