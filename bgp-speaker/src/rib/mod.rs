@@ -1,0 +1,5 @@
+//! Routing information bases.
+
+mod attributes;
+
+pub use attributes::PathAttributes;
