@@ -246,8 +246,8 @@ pub struct Rendered<'a> {
 
 /// Columns of text shown: 80 less the margin of two and the dots on either side.
 const WIDTH: usize = 72;
-/// Columns of text shown before the error where not all fits.
-const BEFORE: usize = 24;
+/// Columns of text shown from the error on, at least, where there is so much text.
+const AFTER: usize = 24;
 const DOTS: &str = "...";
 
 impl fmt::Display for Rendered<'_> {
@@ -257,9 +257,9 @@ impl fmt::Display for Rendered<'_> {
         let end = floor_boundary(input, span.end).max(start);
         let (head, tail) = input.split_at(start);
 
-        // The text is cut in front only where it does not fit.
+        // The text is cut in front only where the error would not be seen with what follows it.
         let fits = input.chars().nth(WIDTH).is_none();
-        let before = if fits { WIDTH } else { BEFORE };
+        let before = if fits { WIDTH } else { WIDTH - AFTER };
         let from = head.char_indices().rev().take(before).last().map_or(start, |(at, _)| at);
         let column = head.get(from..).unwrap_or_default().chars().count();
         let shown = WIDTH.saturating_sub(column);
@@ -302,4 +302,59 @@ fn floor_boundary(text: &str, index: usize) -> usize {
         index -= 1;
     }
     index
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use super::ParseErrorKind as Kind;
+    use crate::{Limits, Selector};
+
+    /// A number for each variant: a new one does not compile until it is here, and then the test wants a vector for it.
+    const fn number(kind: Kind) -> usize {
+        match kind {
+            Kind::ExpectedTerm => 0,
+            Kind::ExpectedLabel => 1,
+            Kind::ExpectedOperator => 2,
+            Kind::ExpectedString => 3,
+            Kind::ExpectedSet => 4,
+            Kind::ExpectedSetItem => 5,
+            Kind::ExpectedSetEnd => 6,
+            Kind::ExpectedParenthesis => 7,
+            Kind::ExpectedEnd => 8,
+            Kind::IncompleteOperator { .. } => 9,
+            Kind::UnterminatedString { .. } => 10,
+            Kind::LabelTooLong { .. } => 11,
+            Kind::TooLong { .. } => 12,
+            Kind::TooDeep { .. } => 13,
+            Kind::TooManyTerms { .. } => VARIANTS - 1,
+        }
+    }
+    const VARIANTS: usize = 15;
+
+    #[derive(serde::Deserialize)]
+    struct File {
+        vector: Vec<Vector>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Vector {
+        input: String,
+        #[serde(default)]
+        limits: alloc::collections::BTreeMap<String, usize>,
+    }
+
+    #[test]
+    fn every_kind_has_a_vector() {
+        let file: File = toml::from_str(include_str!("../tests/testdata/errors.toml")).unwrap();
+        let mut seen = BTreeSet::new();
+        for Vector { input, limits } in file.vector {
+            let of = |name: &str, default| limits.get(name).copied().unwrap_or(default);
+            let Limits { len, depth, terms } = Limits::default();
+            let limits = Limits { len: of("len", len), depth: of("depth", depth), terms: of("terms", terms) };
+            seen.insert(number(Selector::parse_with(&input, &limits).unwrap_err().kind()));
+        }
+        assert_eq!(seen, (0..VARIANTS).collect());
+    }
 }

@@ -25,7 +25,7 @@ pub struct Limits {
 impl Limits {
     /// The deepest that any limits allow: [`depth`](Self::depth) stops here. Parsing, printing, evaluating and dropping
     /// a selector of this depth stays within half a megabyte of stack, even in a build without optimisation.
-    pub const MAX_DEPTH: usize = 256;
+    pub const MAX_DEPTH: usize = 128;
 
     /// Longest text, in bytes, as given and in canonical form. Default: 1,048,576.
     #[must_use]

@@ -4,11 +4,14 @@
 //! either reads its part, or says that something else stands there (`Err::Error`: the caller tries its next choice), or
 //! that nothing can be right from here on (`Err::Failure`).
 //!
+//! Parentheses do not recurse: open groups wait in a vector, so that nesting costs no stack.
+//!
 //! Source: calico@87c15906f2 libcalico-go/lib/selector/parser/parser.go.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::Cell;
+use core::mem;
 
 use nom::branch::alt;
 use nom::combinator::{cut, opt};
@@ -26,18 +29,18 @@ use crate::token::{self, Literal, Span};
 struct Failure {
     kind: Kind,
     left: usize,
-    len: usize,
+    /// Its length; `None`: whatever stands there, which is measured only if the error is the last word.
+    len: Option<usize>,
 }
 
 impl Failure {
     const fn new(kind: Kind, rest: &str, len: usize) -> Self {
-        Self { kind, left: rest.len(), len }
+        Self { kind, left: rest.len(), len: Some(len) }
     }
 
     /// Whatever stands after the blanks is not what `kind` wants.
     fn unexpected(kind: Kind, rest: &str) -> Self {
-        let rest = token::skip_blanks(rest);
-        Self::new(kind, rest, token::unknown_len(rest))
+        Self { kind, left: token::skip_blanks(rest).len(), len: None }
     }
 }
 
@@ -53,14 +56,6 @@ impl nom::error::ParseError<&str> for Failure {
 }
 
 type Parsed<'a, T> = IResult<&'a str, T, Failure>;
-
-/// A tree, and what it counts for in depth.
-struct Node {
-    expr: Expr,
-    depth: usize,
-    /// A list without parentheses around it, yet.
-    bare: bool,
-}
 
 struct Grammar<'l> {
     limits: &'l Limits,
@@ -78,7 +73,8 @@ pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Expr, ParseError> {
         Ok((_, expr)) => Ok(expr),
         Err(Err::Error(failure) | Err::Failure(failure)) => {
             let start = text.len() - failure.left;
-            Err(ParseError::new(failure.kind, Span { start, end: start + failure.len }, text))
+            let len = failure.len.unwrap_or_else(|| token::unknown_len(text.split_at(start).1));
+            Err(ParseError::new(failure.kind, Span { start, end: start + len }, text))
         }
         // No parser here is a streaming one.
         Err(Err::Incomplete(_)) => {
@@ -105,20 +101,25 @@ fn mark<'a>(wanted: &'static str, kind: Kind) -> impl Fn(&'a str) -> Parsed<'a, 
     }
 }
 
-/// `&&` or `||` between terms; a single `&` or `|` is certainly wrong.
-fn joint<'a>(operator: &'static str) -> impl Fn(&'a str) -> Parsed<'a, ()> {
-    move |rest| {
-        let rest = token::skip_blanks(rest);
+/// What may stand between two operations.
+#[derive(Clone, Copy)]
+enum Joint {
+    And,
+    Or,
+}
+
+/// `&&` or `||`, or nothing; a single `&` or `|` is certainly wrong.
+fn joint(rest: &str) -> Parsed<'_, Option<Joint>> {
+    let rest = token::skip_blanks(rest);
+    for (operator, half, joint) in [("&&", '&', Joint::And), ("||", '|', Joint::Or)] {
         if let Some(rest) = rest.strip_prefix(operator) {
-            return Ok((rest, ()));
+            return Ok((rest, Some(joint)));
         }
-        for operator in ["&&", "||"] {
-            if rest.starts_with(operator.split_at(1).0) && !rest.starts_with(operator) {
-                return Err(Err::Failure(Failure::new(Kind::IncompleteOperator { operator }, rest, 1)));
-            }
+        if rest.starts_with(half) {
+            return Err(Err::Failure(Failure::new(Kind::IncompleteOperator { operator }, rest, 1)));
         }
-        Err(Err::Error(Failure::unexpected(Kind::ExpectedEnd, rest)))
     }
+    Ok((rest, None))
 }
 
 /// A string literal; `kind` is the error where there is none.
@@ -216,7 +217,24 @@ fn operator(rest: &str) -> Parsed<'_, Operator> {
     Err(Err::Error(Failure::unexpected(Kind::ExpectedOperator, start)))
 }
 
-/// The parts of an `&&` or `||` list; one part alone is no list.
+/// A tree, and what it counts for in depth.
+struct Node {
+    expr: Expr,
+    depth: usize,
+    /// A list that has no parentheses around it yet.
+    bare: bool,
+}
+
+impl Node {
+    fn negated_if(mut self, negated: bool) -> Self {
+        if negated {
+            self.expr = Expr::Not { operand: Box::new(self.expr) };
+        }
+        self
+    }
+}
+
+/// The parts so far of an `&&` or `||` list; one part alone is no list.
 enum Parts {
     None,
     One(Node),
@@ -224,8 +242,8 @@ enum Parts {
 }
 
 impl Parts {
-    fn push(self, node: Node) -> Self {
-        match self {
+    fn push(&mut self, node: Node) {
+        *self = match mem::replace(self, Self::None) {
             Self::None => Self::One(node),
             Self::One(first) => {
                 let depth = first.depth.max(node.depth);
@@ -235,7 +253,25 @@ impl Parts {
                 parts.push(node.expr);
                 Self::Many(parts, depth.max(node.depth))
             }
-        }
+        };
+    }
+}
+
+/// A disjunction that is being read: the whole text, or what stands in parentheses.
+struct Group<'a> {
+    /// Where its parenthesis stands, or the text begins.
+    start: &'a str,
+    /// Whether an odd number of signs stands in front of it.
+    negated: bool,
+    or: Parts,
+    and: Parts,
+    /// Where the list in `and` begins.
+    and_start: &'a str,
+}
+
+impl<'a> Group<'a> {
+    const fn new(start: &'a str, negated: bool, inside: &'a str) -> Self {
+        Self { start, negated, or: Parts::None, and: Parts::None, and_start: inside }
     }
 }
 
@@ -258,76 +294,108 @@ impl Grammar<'_> {
         if token::skip_blanks(text).is_empty() {
             return Ok(("", Expr::All));
         }
-        let (rest, node) = self.disjunction(text, 0)?;
-        let rest = token::skip_blanks(rest);
-        if rest.is_empty() {
-            Ok((rest, node.expr))
-        } else {
-            Err(Err::Failure(Failure::unexpected(Kind::ExpectedEnd, rest)))
-        }
-    }
-
-    /// `conjunction { "||" conjunction }`, inside so many parentheses.
-    fn disjunction<'a>(&self, text: &'a str, nesting: usize) -> Parsed<'a, Node> {
-        self.list(text, "||", |rest| self.conjunction(rest, nesting), |operands| Expr::Or { operands })
-    }
-
-    /// `operation { "&&" operation }`, inside so many parentheses.
-    fn conjunction<'a>(&self, text: &'a str, nesting: usize) -> Parsed<'a, Node> {
-        self.list(text, "&&", |rest| self.operation(rest, nesting), |operands| Expr::And { operands })
-    }
-
-    fn list<'a>(
-        &self,
-        text: &'a str,
-        operator: &'static str,
-        mut part: impl FnMut(&'a str) -> Parsed<'a, Node>,
-        node: impl Fn(Box<[Expr]>) -> Expr,
-    ) -> Parsed<'a, Node> {
-        let (rest, first) = part(text)?;
-        let mut first = Some(first);
-        let start = || first.take().map_or(Parts::None, Parts::One);
-        let (rest, parts) =
-            fold_many0(preceded(joint(operator), cut(part)), start, Parts::push).parse(rest)?;
-        match parts {
-            Parts::None => Err(Err::Failure(Failure::unexpected(Kind::ExpectedTerm, text))),
-            Parts::One(node) => Ok((rest, node)),
-            Parts::Many(operands, depth) => {
-                let depth = self.deeper(depth, token::skip_blanks(text), rest)?;
-                Ok((rest, Node { expr: node(operands.into()), depth, bare: true }))
+        let mut group = Group::new(text, false, text);
+        let mut outer = Vec::new();
+        let mut rest = text;
+        loop {
+            (rest, ()) = self.operation(rest, &mut group, &mut outer)?;
+            (rest, ()) = self.closing(rest, &mut group, &mut outer)?;
+            match joint(rest)? {
+                (after, Some(Joint::And)) => rest = after,
+                (after, Some(Joint::Or)) => {
+                    self.end_conjunction(&mut group, rest)?;
+                    group.and_start = after;
+                    rest = after;
+                }
+                ("", None) if outer.is_empty() => return Ok(("", self.disjunction(group, rest)?.expr)),
+                (_, None) => {
+                    let kind = if outer.is_empty() { Kind::ExpectedEnd } else { Kind::ExpectedParenthesis };
+                    return Err(Err::Failure(Failure::unexpected(kind, rest)));
+                }
             }
         }
     }
 
-    /// `{ "!" } primary`. An odd number of signs negates, an even number vanishes.
-    fn operation<'a>(&self, text: &'a str, nesting: usize) -> Parsed<'a, Node> {
-        let (rest, signs) = many0_count(sign).parse(text)?;
-        let (rest, mut node) = cut(|rest| self.primary(rest, nesting)).parse(rest)?;
-        if signs % 2 == 1 {
-            node.expr = Expr::Not { operand: Box::new(node.expr) };
+    /// `{ "!" } ( leaf | "(" ...`: signs and parentheses up to a leaf. An odd number of signs negates, an even number
+    /// vanishes. Each parenthesis puts the group that it stands in away.
+    fn operation<'a>(
+        &self,
+        text: &'a str,
+        group: &mut Group<'a>,
+        outer: &mut Vec<Group<'a>>,
+    ) -> Parsed<'a, ()> {
+        let mut rest = text;
+        loop {
+            let (after, signs) = many0_count(sign).parse(rest)?;
+            let negated = signs % 2 == 1;
+            let Ok((inside, ())) = mark("(", Kind::ExpectedTerm).parse(after) else {
+                let (rest, node) = self.leaf(after)?;
+                group.and.push(node.negated_if(negated));
+                return Ok((rest, ()));
+            };
+            let start = token::skip_blanks(after);
+            if outer.len() >= self.limits.depth {
+                return Err(Err::Failure(Failure::new(Kind::TooDeep { max: self.limits.depth }, start, 1)));
+            }
+            outer.push(mem::replace(group, Group::new(start, negated, inside)));
+            rest = inside;
         }
-        Ok((rest, node))
     }
 
-    /// `"(" disjunction ")" | function | comparison`.
-    fn primary<'a>(&self, text: &'a str, nesting: usize) -> Parsed<'a, Node> {
-        alt((|rest| self.group(rest, nesting), |rest| self.leaf(rest))).parse(text)
+    /// `{ ")" }`: ends groups, each of which is an operation of the group that it stands in.
+    fn closing<'a>(
+        &self,
+        text: &'a str,
+        group: &mut Group<'a>,
+        outer: &mut Vec<Group<'a>>,
+    ) -> Parsed<'a, ()> {
+        let mut rest = text;
+        while let Ok((after, ())) = close().parse(rest) {
+            let Some(around) = outer.pop() else { break };
+            let inner = mem::replace(group, around);
+            let (start, negated) = (inner.start, inner.negated);
+            let mut node = self.disjunction(inner, rest)?;
+            // A list prints the parentheses that it has here; any other pair counts by itself.
+            if !mem::take(&mut node.bare) {
+                node.depth = self.deeper(node.depth, start, after)?;
+            }
+            group.and.push(node.negated_if(negated));
+            rest = after;
+        }
+        Ok((rest, ()))
     }
 
-    fn group<'a>(&self, text: &'a str, nesting: usize) -> Parsed<'a, Node> {
-        let (rest, ()) = mark("(", Kind::ExpectedTerm).parse(text)?;
-        let start = token::skip_blanks(text);
-        if nesting >= self.limits.depth {
-            return Err(Err::Failure(Failure::new(Kind::TooDeep { max: self.limits.depth }, start, 1)));
+    /// The tree of a whole group, whose inside ends where `rest` begins.
+    fn disjunction<'a>(&self, mut group: Group<'a>, rest: &'a str) -> Result<Node, Err<Failure>> {
+        self.end_conjunction(&mut group, rest)?;
+        let list = |operands| Expr::Or { operands };
+        self.joined(group.or, group.start, rest, list)
+    }
+
+    /// Moves the conjunction of a group, which ends where `rest` begins, to its disjunction.
+    fn end_conjunction<'a>(&self, group: &mut Group<'a>, rest: &'a str) -> Result<(), Err<Failure>> {
+        let parts = mem::replace(&mut group.and, Parts::None);
+        let list = |operands| Expr::And { operands };
+        group.or.push(self.joined(parts, group.and_start, rest, list)?);
+        Ok(())
+    }
+
+    fn joined<'a>(
+        &self,
+        parts: Parts,
+        start: &'a str,
+        rest: &'a str,
+        list: impl FnOnce(Box<[Expr]>) -> Expr,
+    ) -> Result<Node, Err<Failure>> {
+        match parts {
+            // Never so: an operation was read before.
+            Parts::None => Err(Err::Failure(Failure::unexpected(Kind::ExpectedTerm, rest))),
+            Parts::One(node) => Ok(node),
+            Parts::Many(operands, depth) => {
+                let depth = self.deeper(depth, token::skip_blanks(start), rest)?;
+                Ok(Node { expr: list(operands.into()), depth, bare: true })
+            }
         }
-        let inside = |rest| self.disjunction(rest, nesting + 1);
-        let (rest, mut node) = cut(terminated(inside, close())).parse(rest)?;
-        // A list prints the parentheses that it has here; any other pair counts by itself.
-        if !node.bare {
-            node.depth = self.deeper(node.depth, start, rest)?;
-        }
-        node.bare = false;
-        Ok((rest, node))
     }
 
     fn leaf<'a>(&self, text: &'a str) -> Parsed<'a, Node> {
