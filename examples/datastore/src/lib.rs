@@ -2,6 +2,8 @@
 
 extern crate alloc;
 
+pub mod client;
+pub mod convert;
 mod embedded;
 mod error;
 pub mod resource;

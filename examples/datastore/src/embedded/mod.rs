@@ -222,6 +222,11 @@ impl Embedded {
         Ok(Revision::new(revision))
     }
 
+    /// A random identifier for a new object (a UUID of version 4).
+    pub(crate) async fn uid(&self) -> Result<String, Error> {
+        self.shared.reader.run(|connection| Ok(schema::uid(connection)?)).await
+    }
+
     /// The newest revision.
     ///
     /// # Errors

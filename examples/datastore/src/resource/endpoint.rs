@@ -199,6 +199,10 @@ impl Kind for WorkloadEndpointSpec {
             }
             Err(error) => errors.push(FieldError::new(format!("spec.{}", error.field), error.to_string())),
         }
+        for label in metadata.labels.keys().filter(|label| super::policy::is_inherited_label(label)) {
+            let message = "only the namespace or service account gives labels that begin so";
+            errors.push(FieldError::new(format!("metadata.labels[{label}]"), message));
+        }
         if self.interface_name.is_empty() || self.interface_name.len() > 15 {
             errors.push(FieldError::new("spec.interfaceName", "must have 1 to 15 characters"));
         }
@@ -220,5 +224,9 @@ impl Kind for WorkloadEndpointSpec {
             fields.extend(port.unknown.keys().map(|name| format!("spec.ports[{index}].{name}")));
         }
         fields
+    }
+
+    fn keep_unknown(&mut self, stored: &Self) {
+        super::keep_unknown(&mut self.unknown, &stored.unknown);
     }
 }

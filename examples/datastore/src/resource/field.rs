@@ -29,7 +29,7 @@ impl FieldError {
     pub fn selector(path: impl Into<String>, text: &str, error: &ParseError) -> Self {
         Self {
             path: path.into(),
-            message: format!("{error}, column {}", error.column(text)),
+            message: format!("column {}: {error}", error.column(text)),
             drawing: Some(error.render(text).to_string()),
         }
     }

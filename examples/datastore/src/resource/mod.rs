@@ -6,6 +6,7 @@ mod field;
 mod metadata;
 mod name;
 mod node;
+mod policy;
 mod pool;
 mod text;
 
@@ -14,6 +15,7 @@ use core::fmt::Debug;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tortie_ipam::Versioned;
 
 pub use bgp::{BgpConfigurationSpec, BgpPeerSpec, PeerAddress, ProgramClusterRoutes};
 pub use endpoint::{EndpointPort, IpNat, NameError, WorkloadEndpointSpec};
@@ -21,8 +23,12 @@ pub use field::{FieldError, FieldErrors};
 pub use metadata::Metadata;
 pub use name::ResourceKey;
 pub use node::{NodeAddress, NodeBgp, NodeSpec};
+pub use policy::{namespace_of_profile, namespace_profile, namespace_profile_name};
 pub use pool::{AllowedUse, AssignmentMode, EncapMode, IpPoolSpec};
 pub use text::AsNumber;
+pub use tortie_policy::model::{
+    GlobalNetworkPolicySpec, GlobalNetworkSetSpec, NetworkPolicySpec, ProfileSpec,
+};
 
 /// The API group and version of every stored resource.
 pub const API_VERSION: &str = "projectcalico.org/v3";
@@ -34,6 +40,13 @@ pub const PREFIX: &str = "/calico/resources/v3/projectcalico.org/";
 
 /// Fields of a record that this version does not know, kept as they were read.
 pub type Unknown = BTreeMap<String, serde_json::Value>;
+
+/// Takes over the stored fields that the new object does not give.
+fn keep_unknown<V: Clone>(new: &mut BTreeMap<String, V>, stored: &BTreeMap<String, V>) {
+    for (name, value) in stored {
+        new.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+}
 
 /// A kind of resource, named by the type of its `spec`.
 pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -56,9 +69,21 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send 
     /// Paths of the fields inside this `spec` that this version does not know, such as `spec.colour`.
     fn unknown_fields(&self) -> Vec<String>;
 
-    /// Writes out defaults that the stored record spells, and brings values to their canonical form.
+    /// Writes out the defaults that a stored record spells.
     fn complete(&mut self, metadata: &mut Metadata) {
         let _ = metadata;
+    }
+
+    /// Takes over the fields of the `stored` spec that this version does not know, as far as they are not inside lists.
+    fn keep_unknown(&mut self, stored: &Self);
+
+    /// Prefixes of the keys of the records that [`Kind::validate_among`] wants to see.
+    const NEIGHBOURS: &'static [&'static str] = &[];
+
+    /// Everything wrong with a new object in the company of the records under [`Kind::NEIGHBOURS`].
+    fn validate_among(&self, metadata: &Metadata, neighbours: &[Versioned]) -> Vec<FieldError> {
+        let _ = (metadata, neighbours);
+        Vec::new()
     }
 }
 

@@ -94,4 +94,11 @@ impl Kind for NodeSpec {
         }
         fields
     }
+
+    fn keep_unknown(&mut self, stored: &Self) {
+        super::keep_unknown(&mut self.unknown, &stored.unknown);
+        if let (Some(bgp), Some(stored)) = (&mut self.bgp, &stored.bgp) {
+            super::keep_unknown(&mut bgp.unknown, &stored.unknown);
+        }
+    }
 }

@@ -2,10 +2,12 @@
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use tortie_ipam::Versioned;
+use tortie_ipam::keys::Key;
 
 use super::field::{FieldError, check_selector};
 use super::text::{self, words};
-use super::{Kind, Metadata, Unknown};
+use super::{Kind, Metadata, Resource, ResourceKey, Unknown};
 
 words! {
     /// When traffic of a pool is encapsulated.
@@ -237,6 +239,35 @@ impl Kind for IpPoolSpec {
 
     fn unknown_fields(&self) -> Vec<String> {
         self.unknown.keys().map(|name| format!("spec.{name}")).collect()
+    }
+
+    fn keep_unknown(&mut self, stored: &Self) {
+        super::keep_unknown(&mut self.unknown, &stored.unknown);
+    }
+
+    const NEIGHBOURS: &'static [&'static str] =
+        &["/calico/resources/v3/projectcalico.org/ippools/", tortie_ipam::keys::BLOCKS];
+
+    fn validate_among(&self, metadata: &Metadata, neighbours: &[Versioned]) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        for record in neighbours {
+            let message = match (ResourceKey::parse(&record.key), Key::parse(&record.key)) {
+                (Some(key), _) if key.name != metadata.name => {
+                    // A pool that cannot be read owns no known range.
+                    let Ok(other) = Resource::<Self>::decode(&record.value) else { continue };
+                    let cidr = other.spec.cidr;
+                    overlap(&self.cidr, &cidr).then(|| format!("overlaps pool `{}` ({cidr})", key.name))
+                }
+                (_, Some(Key::Block(block)))
+                    if overlap(&self.cidr, &block) && block.prefix_len() != self.block_size() =>
+                {
+                    Some(format!("holds block {block}, which is not a /{}", self.block_size()))
+                }
+                _ => None,
+            };
+            errors.extend(message.map(|message| FieldError::new("spec.cidr", message)));
+        }
+        errors
     }
 
     fn complete(&mut self, _metadata: &mut Metadata) {

@@ -1,0 +1,237 @@
+//! The inputs of policy, kept up to date record by record.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use tortie_ipam::Revision;
+use tortie_policy::model::{
+    GlobalNetworkPolicySpec, GlobalNetworkSetSpec, NetworkPolicySpec, ProfileSpec, Salvage,
+};
+use tortie_policy::{Endpoint, Inputs, PolicyKey};
+
+use crate::resource::{FieldError, Kind, Resource, ResourceKey, WorkloadEndpointSpec, prefix};
+use crate::{Embedded, Error};
+
+/// The endpoint as policy knows it.
+pub fn endpoint(object: &Resource<WorkloadEndpointSpec>) -> Endpoint {
+    let Resource { metadata, spec, .. } = object;
+    let account = &spec.service_account_name;
+    Endpoint {
+        id: endpoint_id(metadata.namespace.as_deref().unwrap_or_default(), &metadata.name),
+        interface: spec.interface_name.clone(),
+        namespace: metadata.namespace.clone(),
+        service_account: (!account.is_empty()).then(|| account.clone()),
+        labels: metadata.labels.clone(),
+        profiles: spec.profiles.clone(),
+        addresses: spec.addresses().collect(),
+    }
+}
+
+/// The id of an endpoint in [`Inputs`]: `<namespace>/<name>`.
+pub fn endpoint_id(namespace: &str, name: &str) -> String {
+    format!("{namespace}/{name}")
+}
+
+/// Something wrong with a stored record that policy is made from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {error}")]
+#[non_exhaustive]
+pub struct RecordFault {
+    /// The record's key.
+    pub key: String,
+    /// The field and why.
+    pub error: FieldError,
+}
+
+/// All that policy is made from: stored records in, [`Inputs`] out.
+///
+/// Nothing fails open. Of a record that cannot be read, the last version that could be read stays; if there is none, a
+/// policy denies its types where its selector matches (where even that cannot be read, everywhere, or everywhere in its
+/// namespace), and a profile or endpoint that is not known is closed. What [`Inputs`] finds wrong with a record that can
+/// be read, it handles itself.
+///
+/// # Example
+///
+/// ```
+/// use tortie_datastore::convert::PolicyState;
+///
+/// let key = "/calico/resources/v3/projectcalico.org/globalnetworkpolicies/close";
+/// let mut state = PolicyState::default();
+/// let faults = state.insert(key, br#"{"spec":{"selector":"all()","ingress":"nonsense"}}"#).unwrap();
+/// assert_eq!(state.inputs().policy_keys().count(), 1, "it denies");
+/// println!("{}", faults[0]);
+/// assert!(state.remove(key));
+/// assert!(state.insert("/calico/ipam/v2/config", b"{}").is_none(), "nothing to do with policy");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct PolicyState {
+    inputs: Inputs,
+    workloads: BTreeMap<String, Resource<WorkloadEndpointSpec>>,
+    /// Policies of which no version could be read yet.
+    salvaged: BTreeSet<PolicyKey>,
+}
+
+impl PolicyState {
+    /// Reads everything as of one revision: watch from there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`]; records with faults are reported beside the state.
+    pub async fn load(store: &Embedded) -> Result<(Self, Vec<RecordFault>, Revision), Error> {
+        let mut state = Self::default();
+        let mut faults = Vec::new();
+        let mut revision = Revision::new(0);
+        let prefixes = Self::prefixes();
+        let prefixes: Vec<&str> = prefixes.iter().map(String::as_str).collect();
+        for listing in store.list_all(&prefixes).await? {
+            revision = listing.revision;
+            for record in &listing.items {
+                faults.extend(state.insert(&record.key, &record.value).unwrap_or_default());
+            }
+        }
+        Ok((state, faults, revision))
+    }
+
+    /// The prefixes of the records that matter.
+    pub fn prefixes() -> [String; 5] {
+        [
+            prefix::<ProfileSpec>(None),
+            prefix::<GlobalNetworkSetSpec>(None),
+            prefix::<GlobalNetworkPolicySpec>(None),
+            prefix::<NetworkPolicySpec>(None),
+            prefix::<WorkloadEndpointSpec>(None),
+        ]
+    }
+
+    /// What policy is computed from.
+    pub const fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// All workload endpoints, of all hosts, by the id that [`Inputs`] knows them by.
+    pub const fn workloads(&self) -> &BTreeMap<String, Resource<WorkloadEndpointSpec>> {
+        &self.workloads
+    }
+
+    /// Takes in a record, new or changed. The answer is what is wrong with it, or `None` if it does not matter here.
+    pub fn insert(&mut self, key: &str, value: &[u8]) -> Option<Vec<RecordFault>> {
+        let parsed = ResourceKey::parse(key)?;
+        let errors = match (parsed.plural, parsed.namespace) {
+            (NetworkPolicySpec::PLURAL, Some(namespace)) => {
+                self.insert_network_policy(namespace, parsed.name, value)
+            }
+            (GlobalNetworkPolicySpec::PLURAL, None) => self.insert_global_network_policy(parsed.name, value),
+            (ProfileSpec::PLURAL, None) => match Resource::<ProfileSpec>::decode(value) {
+                Ok(object) => from_policy(self.inputs.insert_profile(parsed.name, &object.spec)),
+                Err(error) => vec![error],
+            },
+            (GlobalNetworkSetSpec::PLURAL, None) => match Resource::<GlobalNetworkSetSpec>::decode(value) {
+                Ok(object) => from_policy(self.inputs.insert_network_set(
+                    parsed.name,
+                    &object.metadata.labels,
+                    &object.spec,
+                )),
+                Err(error) => vec![error],
+            },
+            (WorkloadEndpointSpec::PLURAL, Some(namespace)) => {
+                match Resource::<WorkloadEndpointSpec>::decode(value) {
+                    Ok(mut object) => {
+                        // The key decides, should the record say something else.
+                        namespace.clone_into(object.metadata.namespace.get_or_insert_default());
+                        parsed.name.clone_into(&mut object.metadata.name);
+                        self.inputs.insert_endpoint(endpoint(&object));
+                        self.workloads.insert(endpoint_id(namespace, parsed.name), object);
+                        Vec::new()
+                    }
+                    Err(error) => vec![error],
+                }
+            }
+            _ => return None,
+        };
+        let fault = |error| RecordFault { key: key.to_owned(), error };
+        Some(errors.into_iter().map(fault).collect())
+    }
+
+    /// Takes out a record that was deleted; whether it was there.
+    pub fn remove(&mut self, key: &str) -> bool {
+        let Some(parsed) = ResourceKey::parse(key) else { return false };
+        match (parsed.plural, parsed.namespace) {
+            (NetworkPolicySpec::PLURAL, Some(namespace)) => {
+                let key = PolicyKey::namespaced(namespace, parsed.name);
+                self.salvaged.remove(&key);
+                self.inputs.remove_policy(&key)
+            }
+            (GlobalNetworkPolicySpec::PLURAL, None) => {
+                let key = PolicyKey::global(parsed.name);
+                self.salvaged.remove(&key);
+                self.inputs.remove_policy(&key)
+            }
+            (ProfileSpec::PLURAL, None) => self.inputs.remove_profile(parsed.name),
+            (GlobalNetworkSetSpec::PLURAL, None) => self.inputs.remove_network_set(parsed.name),
+            (WorkloadEndpointSpec::PLURAL, Some(namespace)) => {
+                let id = endpoint_id(namespace, parsed.name);
+                self.workloads.remove(&id);
+                self.inputs.remove_endpoint(&id).is_some()
+            }
+            _ => false,
+        }
+    }
+
+    fn insert_network_policy(&mut self, namespace: &str, name: &str, value: &[u8]) -> Vec<FieldError> {
+        let key = PolicyKey::namespaced(namespace, name);
+        match Resource::<NetworkPolicySpec>::decode(value) {
+            Ok(object) => {
+                self.forget_salvage(&key);
+                from_policy(self.inputs.insert_network_policy(namespace, name, &object.spec))
+            }
+            Err(error) => {
+                if self.wants_salvage(&key) {
+                    self.inputs.insert_network_policy(namespace, name, &salvage(value).into());
+                }
+                vec![error]
+            }
+        }
+    }
+
+    fn insert_global_network_policy(&mut self, name: &str, value: &[u8]) -> Vec<FieldError> {
+        let key = PolicyKey::global(name);
+        match Resource::<GlobalNetworkPolicySpec>::decode(value) {
+            Ok(object) => {
+                self.forget_salvage(&key);
+                from_policy(self.inputs.insert_global_network_policy(name, &object.spec))
+            }
+            Err(error) => {
+                if self.wants_salvage(&key) {
+                    self.inputs.insert_global_network_policy(name, &salvage(value).into());
+                }
+                vec![error]
+            }
+        }
+    }
+
+    /// What was salvaged is no valid version that could stay.
+    fn forget_salvage(&mut self, key: &PolicyKey) {
+        if self.salvaged.remove(key) {
+            self.inputs.remove_policy(key);
+        }
+    }
+
+    /// Whether no version of this policy could be read so far.
+    fn wants_salvage(&mut self, key: &PolicyKey) -> bool {
+        if self.inputs.policy_keys().any(|known| known == key) {
+            return self.salvaged.contains(key);
+        }
+        self.salvaged.insert(key.clone());
+        true
+    }
+}
+
+fn from_policy(errors: Vec<tortie_policy::FieldError>) -> Vec<FieldError> {
+    errors.into_iter().map(FieldError::from).collect()
+}
+
+/// What can still be read of the spec in a record.
+fn salvage(value: &[u8]) -> Salvage {
+    let record: serde_json::Value = serde_json::from_slice(value).unwrap_or_default();
+    let spec = record.get("spec").cloned().unwrap_or_default();
+    serde_json::from_value(spec).unwrap_or_default()
+}
