@@ -1,7 +1,7 @@
 //! Links, addresses and neighbours: what a workload's interface needs before any route does.
 
+use core::net::IpAddr;
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::pin::pin;
 

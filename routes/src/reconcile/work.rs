@@ -1,0 +1,201 @@
+//! Operations handed out, and what became of them.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::trouble::Cause;
+use super::{Flight, Reconciler, scan_of};
+use crate::diff::{Decision, Want, apply, decide};
+use crate::entry::Entry;
+use crate::error::Errno;
+use crate::event::{Notice, Scan};
+use crate::op::{Batch, Op, OpId};
+use crate::route::{Key, Protocol};
+
+impl Reconciler {
+    /// The next operations, at most `max` of them; `None` if there is nothing to do now. Several batches may be under way
+    /// at once; none is handed out while a scan is, or is due.
+    ///
+    /// # Complexity
+    /// O(k log n) for k keys that have changed, not for all.
+    pub fn poll_batch(&mut self, max: usize, now: Duration) -> Option<Batch> {
+        let links_known = self.scans.get(&Scan::Links).is_some_and(super::ScanState::is_fresh);
+        let scan_due = self.scans.values().any(|state| state.due() <= now);
+        if self.running.is_some() || !links_known || scan_due {
+            return None;
+        }
+        let mut ops = Vec::new();
+        while ops.len() < max {
+            let Some((phase, key)) = self.dirty.pop_first() else { break };
+            let Some(op) = self.step(&key, now) else { continue };
+            // What the key needs may have changed since it was noted: then it takes its place among its like.
+            let due = phase_of(&op);
+            if due > phase {
+                self.dirty.insert((due, key));
+                continue;
+            }
+            let id = OpId(self.next_id);
+            self.next_id = self.next_id.saturating_add(1);
+            let count = match &op {
+                Op::Create(_) => &mut self.stats.creates,
+                Op::Replace(_) => &mut self.stats.replaces,
+                Op::Delete(_) => &mut self.stats.deletes,
+            };
+            *count = count.saturating_add(1);
+            let deadline = now.saturating_add(self.config.result_timeout);
+            self.flights.insert(id, Flight { op: op.clone(), deadline, disturbed: false });
+            self.flying.insert(key, id);
+            ops.push((id, op));
+        }
+        if ops.is_empty() { None } else { Some(Batch::new(ops)) }
+    }
+
+    fn step(&mut self, key: &Key, now: Duration) -> Option<Op> {
+        // Each of these looks at the key again when it ends.
+        if self.flying.contains_key(key) || !self.is_known(key) || self.troubles.is_waiting(key, now) {
+            return None;
+        }
+        let want = Want::of(self.desired.get(key), &self.links);
+        match decide(&want, self.held.entries(key), &self.config.ownership, &self.links) {
+            Decision::Nothing => {
+                self.end_conflict(key);
+                None
+            }
+            Decision::Conflict(protocol) => {
+                self.begin_conflict(*key, protocol);
+                None
+            }
+            Decision::Do(op) => {
+                self.end_conflict(key);
+                let allowed = match &op {
+                    Op::Delete(entry) => self.may_delete(entry, &want, now),
+                    Op::Create(_) | Op::Replace(_) => true,
+                };
+                allowed.then_some(op)
+            }
+        }
+    }
+
+    fn may_delete(&mut self, entry: &Entry, want: &Want, now: Duration) -> bool {
+        if !self.in_sync {
+            return false;
+        }
+        if matches!(want, Want::Ready(_)) {
+            return true; // beside the desired entry, which is there
+        }
+        let link = entry.index().and_then(|index| self.links.by_index(index));
+        let Some(name) = link.map(|link| link.name.as_str()) else { return true };
+        let graced =
+            self.config.grace_prefix.as_ref().is_some_and(|prefix| name.starts_with(prefix.as_str()))
+                && !self.desired.has_interface(name);
+        if let Some(held) = self.held.get(&entry.key).filter(|held| graced && !held.ours) {
+            let until = held.since.saturating_add(self.config.grace);
+            if now < until {
+                self.troubles.set_timer(entry.key, until);
+                return false;
+            }
+        }
+        // Make before break.
+        !self.desired.siblings(&entry.key).any(|route| {
+            route.interface() == Some(name)
+                && match Want::of(Some(route), &self.links) {
+                    Want::Ready(coming) => !self.held.entries(&coming.key).contains(&coming),
+                    Want::Blocked(_) | Want::Nothing => false,
+                }
+        })
+    }
+
+    /// What became of an operation. Results of operations that were given up meanwhile are ignored.
+    pub fn handle_result(&mut self, id: OpId, result: Result<(), Errno>, now: Duration) {
+        let Some(flight) = self.flights.remove(&id) else { return };
+        let key = flight.op.key();
+        self.flying.remove(&key);
+        let gone = |errno| matches!(errno, Errno::ESRCH | Errno::ENODEV | Errno::ENOENT);
+        match (&flight.op, result) {
+            _ if flight.disturbed => self.lose_sight(key, now),
+            (op, Ok(())) => {
+                self.troubles.succeed(&key);
+                self.note(op, now);
+            }
+            (Op::Delete(_), Err(errno)) if gone(errno) => {
+                self.troubles.succeed(&key);
+                self.note(&flight.op, now);
+            }
+            (op, Err(errno)) => self.handle_refusal(op, errno, now),
+        }
+        self.touch(key);
+    }
+
+    fn note(&mut self, op: &Op, now: Duration) {
+        let key = op.key();
+        let mut entries = self.held.entries(&key).to_vec();
+        apply(op, &mut entries);
+        if entries.len() > 1 {
+            self.request_scan(scan_of(&key), now);
+        }
+        let ours = match op {
+            Op::Create(_) | Op::Replace(_) => true,
+            Op::Delete(_) => self.held.get(&key).is_some_and(|held| held.ours),
+        };
+        self.held.set(key, entries, ours, now);
+    }
+
+    fn handle_refusal(&mut self, op: &Op, errno: Errno, now: Duration) {
+        let key = op.key();
+        if errno == Errno::ENOBUFS {
+            // The answer was lost, not the operation.
+            self.stats.lost_results = self.stats.lost_results.saturating_add(1);
+            self.lose_sight(key, now);
+            return;
+        }
+        self.stats.refusals = self.stats.refusals.saturating_add(1);
+        self.troubles.strike(key, Cause::Refused, &self.config, now);
+        if errno == Errno::EEXIST {
+            self.lose_sight(key, now);
+        } else if errno.is_link_gone() {
+            self.request_scan(Scan::Links, now);
+        } else if self.troubles.tell(&key, errno) {
+            self.notice(Notice::Refused { key, errno });
+        }
+    }
+
+    /// What the kernel holds under this key is not known until it has been looked at.
+    fn lose_sight(&mut self, key: Key, now: Duration) {
+        self.troubles.set_unknown(key);
+        self.request_scan(scan_of(&key), now);
+    }
+
+    /// Lets time pass: pauses end, missing results are given up, scans fall due.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        while let Some(entry) = self.flights.first_entry().filter(|entry| entry.get().deadline <= now) {
+            let flight = entry.remove();
+            let key = flight.op.key();
+            self.flying.remove(&key);
+            self.stats.lost_results = self.stats.lost_results.saturating_add(1);
+            self.lose_sight(key, now);
+            self.touch(key);
+        }
+        while let Some(key) = self.troubles.expire(&self.config, now) {
+            self.touch(key);
+        }
+    }
+
+    fn begin_conflict(&mut self, key: Key, protocol: Protocol) {
+        if self.conflicts.insert(key, protocol) != Some(protocol) {
+            self.notice(Notice::Conflict { key, protocol });
+        }
+    }
+
+    fn end_conflict(&mut self, key: &Key) {
+        if self.conflicts.remove(key).is_some() {
+            self.notice(Notice::ConflictEnded { key: *key });
+        }
+    }
+}
+
+fn phase_of(op: &Op) -> u8 {
+    match op {
+        Op::Create(entry) | Op::Replace(entry) => u8::from(entry.has_gateway()),
+        Op::Delete(entry) => 3 - u8::from(entry.has_gateway()),
+    }
+}
