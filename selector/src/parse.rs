@@ -194,22 +194,21 @@ enum Operator {
 
 fn operator(rest: &str) -> Parsed<'_, Operator> {
     let start = token::skip_blanks(rest);
-    if let Some(rest) = start.strip_prefix("==") {
-        return Ok((rest, Operator::Equal));
-    }
-    if let Some(rest) = start.strip_prefix("!=") {
-        return Ok((rest, Operator::NotEqual));
-    }
-    for (first, second, operator) in [
-        ("in", None, Operator::In),
-        ("not", Some("in"), Operator::NotIn),
-        ("contains", None, Operator::Contains),
-        ("starts", Some("with"), Operator::StartsWith),
-        ("ends", Some("with"), Operator::EndsWith),
-    ] {
-        if let Some(rest) = token::words(start, first, second) {
-            return Ok((rest, operator));
-        }
+    let (first, second, operator) = match start.bytes().next() {
+        Some(b'=') => ("==", None, Operator::Equal),
+        Some(b'!') => ("!=", None, Operator::NotEqual),
+        Some(b'i') => ("in", None, Operator::In),
+        Some(b'n') => ("not", Some("in"), Operator::NotIn),
+        Some(b'c') => ("contains", None, Operator::Contains),
+        Some(b's') => ("starts", Some("with"), Operator::StartsWith),
+        _ => ("ends", Some("with"), Operator::EndsWith),
+    };
+    let rest = match operator {
+        Operator::Equal | Operator::NotEqual => start.strip_prefix(first),
+        _ => token::words(start, first, second),
+    };
+    if let Some(rest) = rest {
+        return Ok((rest, operator));
     }
     if start.starts_with('=') {
         return Err(Err::Failure(Failure::new(Kind::IncompleteOperator { operator: "==" }, start, 1)));

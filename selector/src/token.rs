@@ -30,7 +30,8 @@ pub(crate) const fn is_label_byte(byte: u8) -> bool {
 
 /// The text after leading blanks. Only space and tab are blanks; a newline is not.
 pub(crate) fn skip_blanks(text: &str) -> &str {
-    text.trim_start_matches([' ', '\t'])
+    let len = text.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    text.split_at(len).1
 }
 
 /// The label name at the start of the text, of any length, and what is left. The name is empty where there is none.
@@ -52,15 +53,15 @@ pub(crate) enum Literal<'a> {
 /// The string literal at the start of the text: from a quote to the next quote of its kind, taken verbatim. There are
 /// no escapes.
 pub(crate) fn literal(text: &str) -> Literal<'_> {
-    for quote in ['"', '\''] {
-        if let Some(inside) = text.strip_prefix(quote) {
-            return match inside.split_once(quote) {
-                Some((value, rest)) => Literal::Closed(value, rest),
-                None => Literal::Unterminated(quote),
-            };
-        }
+    let quote = match text.bytes().next() {
+        Some(b'"') => '"',
+        Some(b'\'') => '\'',
+        _ => return Literal::Absent,
+    };
+    match text.split_at(1).1.split_once(quote) {
+        Some((value, rest)) => Literal::Closed(value, rest),
+        None => Literal::Unterminated(quote),
     }
-    Literal::Absent
 }
 
 /// What is left after the word (or the two words glued or parted by blanks) at the start of the text, if it ends at a
