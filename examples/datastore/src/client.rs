@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tortie_ipam::{Revision, Timestamp, Versioned};
+use tortie_ipam::{Op, Revision, Timestamp, Versioned};
 
 use crate::resource::{self, FieldError, FieldErrors, Kind, Resource};
 use crate::{Embedded, Error};
@@ -98,9 +98,23 @@ pub async fn create<K: Kind>(store: &Embedded, mut object: Resource<K>) -> Resul
         return Err(FieldError::new("metadata.resourceVersion", "not allowed in a new object").into());
     }
     let key = complete(&mut object)?;
+    admit(store, &mut object, &[]).await?;
+    let revision = store.create(&key, &object.encode()?).await?;
+    object.metadata.resource_version = Some(revision.to_string());
+    Ok(object)
+}
+
+/// Holds a new object against its neighbours, and gives it `uid` and `creationTimestamp`.
+async fn admit<K: Kind>(store: &Embedded, object: &mut Resource<K>, pending: &[Op]) -> Result<(), Error> {
     if !K::NEIGHBOURS.is_empty() {
         let listings = store.list_all(K::NEIGHBOURS).await?;
-        let neighbours: Vec<Versioned> = listings.into_iter().flat_map(|listing| listing.items).collect();
+        let mut neighbours: Vec<Versioned> = listings.into_iter().flat_map(|listing| listing.items).collect();
+        neighbours.extend(pending.iter().filter_map(|op| match op {
+            Op::Create { key, value } if K::NEIGHBOURS.iter().any(|prefix| key.starts_with(prefix)) => {
+                Some(Versioned { key: key.clone(), value: value.clone(), revision: Revision::new(0) })
+            }
+            _ => None,
+        }));
         refuse(object.spec.validate_among(&object.metadata, &neighbours))?;
     }
     if object.metadata.uid.is_none() {
@@ -108,9 +122,7 @@ pub async fn create<K: Kind>(store: &Embedded, mut object: Resource<K>) -> Resul
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     object.metadata.creation_timestamp.get_or_insert_with(|| Timestamp::from_secs_of(now).to_string());
-    let revision = store.create(&key, &object.encode()?).await?;
-    object.metadata.resource_version = Some(revision.to_string());
-    Ok(object)
+    Ok(())
 }
 
 /// Replaces the object that was read at `resourceVersion`; returns it as stored.
@@ -140,38 +152,67 @@ pub async fn update<K: Kind>(store: &Embedded, mut object: Resource<K>) -> Resul
     Ok(object)
 }
 
-/// Creates the object, or makes the stored one like it; returns it as stored.
+/// What applying an object comes to.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Plan<K: Kind> {
+    /// The object as it will be stored.
+    pub object: Resource<K>,
+    /// What it will be to the store.
+    pub applied: Applied,
+    /// What is to be committed; nothing if the stored object is like this already.
+    pub op: Option<Op>,
+}
+
+/// Works out how to create the object, or to make the stored one like it; writes nothing.
 ///
 /// Labels, annotations and spec become those given. The rest of the metadata stays, and so do fields beside and inside
-/// the spec that this version does not know.
+/// the spec that this version does not know. `pending` is what will be committed together with this plan.
+///
+/// # Errors
+///
+/// [`Error::Invalid`], [`Error::Unreadable`], [`Error::Unavailable`].
+pub async fn plan<K: Kind>(store: &Embedded, wanted: Resource<K>, pending: &[Op]) -> Result<Plan<K>, Error> {
+    let mut object = wanted;
+    object.metadata.resource_version = None;
+    let key = object.key()?;
+    let Some(record) = store.get(&key).await? else {
+        complete(&mut object)?;
+        admit(store, &mut object, pending).await?;
+        let op = Some(Op::Create { key, value: object.encode()? });
+        return Ok(Plan { object, applied: Applied::Created, op });
+    };
+    let stored: Resource<K> = decode(&record)?;
+    merge(&mut object, &stored);
+    complete(&mut object)?;
+    if object == stored {
+        return Ok(Plan { object: stored, applied: Applied::Unchanged, op: None });
+    }
+    refuse(stored.spec.validate_change(&object.spec))?;
+    let op = Some(Op::Update { key, value: object.encode()?, revision: record.revision });
+    Ok(Plan { object, applied: Applied::Updated, op })
+}
+
+/// Creates the object, or makes the stored one like it, as [`plan`] says; returns it as stored.
 ///
 /// # Errors
 ///
 /// [`Error::Invalid`], [`Error::Unreadable`], [`Error::Unavailable`]; [`Error::Conflict`] only if others change the
 /// object again and again.
 pub async fn apply<K: Kind>(store: &Embedded, wanted: Resource<K>) -> Result<(Resource<K>, Applied), Error> {
-    let key = wanted.key()?;
     for _ in 0..ATTEMPTS {
-        let mut object = wanted.clone();
-        object.metadata.resource_version = None;
-        let result = match store.get(&key).await? {
-            None => create(store, object).await.map(|object| (object, Applied::Created)),
-            Some(record) => {
-                let stored: Resource<K> = decode(&record)?;
-                merge(&mut object, &stored);
-                complete(&mut object)?;
-                if object == stored {
-                    return Ok((stored, Applied::Unchanged));
-                }
-                update(store, object).await.map(|object| (object, Applied::Updated))
+        let Plan { mut object, applied, op } = plan(store, wanted.clone(), &[]).await?;
+        let Some(op) = op else { return Ok((object, applied)) };
+        match store.commit(vec![op]).await {
+            Ok(revision) => {
+                object.metadata.resource_version = Some(revision.to_string());
+                return Ok((object, applied));
             }
-        };
-        match result {
-            Err(Error::AlreadyExists { .. } | Error::NotFound { .. } | Error::Conflict { .. }) => {}
-            result => return result,
+            Err(error) if error.is_race() => {}
+            Err(error) => return Err(error),
         }
     }
-    Err(Error::Conflict { key })
+    Err(Error::Conflict { key: wanted.key()? })
 }
 
 /// Deletes an object, whatever its version.

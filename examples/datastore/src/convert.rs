@@ -3,5 +3,5 @@
 mod ipam;
 mod policy;
 
-pub use ipam::{pool, view};
+pub use ipam::{pool, pool_view, view};
 pub use policy::{PolicyState, RecordFault, endpoint, endpoint_id};

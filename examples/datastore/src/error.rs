@@ -57,6 +57,11 @@ impl Error {
         matches!(self, Self::Conflict { .. } | Self::Unavailable(_))
     }
 
+    /// Whether somebody else was faster: read again, decide again, and try again.
+    pub fn is_race(&self) -> bool {
+        matches!(self, Self::AlreadyExists { .. } | Self::NotFound { .. } | Self::Conflict { .. })
+    }
+
     pub(crate) fn unavailable(source: impl core::error::Error + Send + Sync + 'static) -> Self {
         Self::Unavailable(Arc::new(source))
     }

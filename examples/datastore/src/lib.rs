@@ -7,6 +7,7 @@ pub mod convert;
 mod embedded;
 mod error;
 pub mod resource;
+pub mod status;
 
 pub use embedded::{Embedded, Event, EventKind, Listing, Options, Watch, WatchError};
 pub use error::Error;

@@ -47,7 +47,7 @@ pub fn pool(object: &Resource<IpPoolSpec>) -> Result<Pool, FieldError> {
 /// Everything that an assignment for a workload on `host` in `namespace` looks at, as of one revision.
 ///
 /// The pools and the configuration are guarded: an assignment fails if they change before it is made. A pool that
-/// cannot be read is left out, and logged.
+/// cannot be read is left out, and logged. Reservations are not read.
 ///
 /// # Errors
 ///
@@ -56,17 +56,39 @@ pub fn pool(object: &Resource<IpPoolSpec>) -> Result<Pool, FieldError> {
 pub async fn view(store: &Embedded, host: &str, namespace: Option<&str>) -> Result<View, Error> {
     let node_key = resource::key::<NodeSpec>(None, host)?;
     let profile_key = match namespace {
-        Some(namespace) => resource::key::<ProfileSpec>(None, &namespace_profile_name(namespace))?,
-        None => String::new(),
+        Some(namespace) => Some(resource::key::<ProfileSpec>(None, &namespace_profile_name(namespace))?),
+        None => None,
     };
-    let pool_prefix = resource::prefix::<IpPoolSpec>(None);
-    let mut prefixes = vec![pool_prefix.as_str(), keys::CONFIG, &node_key];
-    if namespace.is_some() {
-        prefixes.push(&profile_key);
+    let mut keys = vec![node_key.as_str()];
+    keys.extend(profile_key.as_deref());
+    let (mut view, records) = read(store, &keys).await?;
+    if let Some(record) = records.get(&node_key) {
+        view.node_labels = client::decode::<NodeSpec>(record)?.metadata.labels;
     }
-    let listings = store.list_all(&prefixes).await?;
-    let records: BTreeMap<&str, &Versioned> =
-        listings.iter().flat_map(|listing| &listing.items).map(|item| (item.key.as_str(), item)).collect();
+    if let Some(record) = profile_key.and_then(|key| records.get(&key)) {
+        let profile = client::decode::<ProfileSpec>(record)?;
+        view.namespace_labels =
+            namespace_of_profile(&profile).map(|(_name, labels)| labels).unwrap_or_default();
+    }
+    Ok(view)
+}
+
+/// Pools and configuration alone: what releases, reports and uninstallation look at.
+///
+/// # Errors
+///
+/// [`Error::Unreadable`] when the configuration cannot be read; [`Error::Unavailable`].
+pub async fn pool_view(store: &Embedded) -> Result<View, Error> {
+    Ok(read(store, &[]).await?.0)
+}
+
+/// Pools and configuration, and besides the records with these keys, as of one revision.
+async fn read(store: &Embedded, keys: &[&str]) -> Result<(View, BTreeMap<String, Versioned>), Error> {
+    let pool_prefix = resource::prefix::<IpPoolSpec>(None);
+    let mut prefixes = vec![pool_prefix.as_str(), keys::CONFIG];
+    prefixes.extend(keys);
+    let items = store.list_all(&prefixes).await?.into_iter().flat_map(|listing| listing.items);
+    let records: BTreeMap<String, Versioned> = items.map(|item| (item.key.clone(), item)).collect();
 
     let mut view = View::default();
     let config = records.get(keys::CONFIG);
@@ -78,22 +100,12 @@ pub async fn view(store: &Embedded, host: &str, namespace: Option<&str>) -> Resu
         })?;
         view.config = decoded.config();
     }
-    if let Some(record) = records.get(node_key.as_str()) {
-        view.node_labels = client::decode::<NodeSpec>(record)?.metadata.labels;
-    }
-    if let Some(record) = records.get(profile_key.as_str()) {
-        let profile = client::decode::<ProfileSpec>(record)?;
-        view.namespace_labels =
-            namespace_of_profile(&profile).map(|(_name, labels)| labels).unwrap_or_default();
-    }
-    for (key, record) in
-        records.range(pool_prefix.as_str()..).take_while(|(key, _)| key.starts_with(&pool_prefix))
-    {
-        view.guards.push(((*key).to_owned(), Some(record.revision)));
+    for (key, record) in records.iter().filter(|(key, _)| key.starts_with(&pool_prefix)) {
+        view.guards.push((key.clone(), Some(record.revision)));
         match client::decode(record).and_then(|object| Ok(pool(&object)?)) {
             Ok(pool) => view.pools.push(pool),
             Err(error) => tracing::warn!(key, %error, "a pool is left out"),
         }
     }
-    Ok(view)
+    Ok((view, records))
 }

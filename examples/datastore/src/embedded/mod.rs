@@ -39,6 +39,8 @@ pub struct Options {
     pub poll_interval: Duration,
     /// How long an operation waits for other processes before it fails as unavailable. Default 10 s.
     pub busy_timeout: Duration,
+    /// Whether the file is brought into being if it is not there. Default `true`.
+    pub create: bool,
 }
 
 impl Default for Options {
@@ -47,6 +49,7 @@ impl Default for Options {
             keep_revisions: 10_000,
             poll_interval: Duration::from_millis(10),
             busy_timeout: Duration::from_secs(10),
+            create: true,
         }
     }
 }
@@ -73,15 +76,22 @@ impl Options {
         self
     }
 
-    /// Opens the store at `path`, and creates it if it is not there. Blocks for as long as that takes.
+    /// Sets whether the file is brought into being if it is not there.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Opens the store at `path`. Blocks for as long as that takes.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`] when the file cannot be opened, is no store, or is of a newer format.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Embedded, Error> {
         let path = path.as_ref();
-        let writer = schema::open(path, self.busy_timeout)?;
-        let reader = schema::open(path, self.busy_timeout)?;
+        let writer = schema::open(path, self.busy_timeout, self.create)?;
+        let reader = schema::open(path, self.busy_timeout, false)?;
         let latest = Sender::new(schema::state(&reader)?.revision);
         Ok(Embedded {
             shared: Arc::new(Shared {

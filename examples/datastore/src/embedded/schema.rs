@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::Error;
 
@@ -57,10 +57,12 @@ pub(super) struct State {
     pub(super) compacted: u64,
 }
 
-/// Opens the file, and brings it into being if it is not there.
-pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, Error> {
+/// Opens the file, and, if so wanted, brings it into being if it is not there.
+pub(super) fn open(path: &Path, busy_timeout: Duration, may_create: bool) -> Result<Connection, Error> {
     let deadline = Instant::now() + busy_timeout;
-    let mut connection = Connection::open(path)?;
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, may_create);
+    let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(busy_timeout)?;
     // The change of mode does not wait for locks, whatever the timeout.
     // Source: https://sqlite.org/wal.html, "Activating And Configuring WAL Mode" and "Sometimes Queries Return SQLITE_BUSY".
