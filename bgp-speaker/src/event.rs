@@ -222,6 +222,8 @@ pub struct PeerStats {
     pub attributes_discarded: u64,
     /// Announced prefixes not accepted: our AS in the path, our identifier as originator, or an impossible next hop.
     pub routes_rejected: u64,
+    /// Prefixes not sent because their attributes leave no room for a prefix in a message.
+    pub routes_unsendable: u64,
     /// Sessions established.
     pub sessions: u64,
     /// Connections refused by [`accepted`](crate::Speaker::accepted).

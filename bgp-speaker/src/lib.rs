@@ -6,9 +6,16 @@
 extern crate alloc;
 
 mod config;
+mod decision;
 mod event;
+mod export;
+mod fsm;
+mod manage;
+mod peer;
 mod rib;
 mod speaker;
+mod timers;
+mod update;
 
 pub use config::{Config, LocalRoute, PeerConfig};
 pub use event::{

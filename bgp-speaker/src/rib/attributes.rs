@@ -1,16 +1,22 @@
 //! Attributes that are kept: owned, comparable, shared.
 
 use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
-use tortie_bgp_wire::{Aggregator, AsPath, AttributeCode, AttributeFlags, Community, NextHop, Origin};
+use tortie_bgp_wire::{
+    Aggregator, AsPath, Attribute, AttributeCode, AttributeFlags, Community, NextHop, Origin, RawAttribute,
+    Update,
+};
+
+use crate::config::LocalRoute;
 
 /// The path attributes of a route, as received or as announced.
 ///
 /// `next_hop` is that of the message the route came in; routes that we announce have none. Optional non-transitive
 /// attributes that the speaker does not know are not kept (RFC 4271 §5).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PathAttributes {
     pub(crate) origin: u8,
     /// AS_PATH with four-octet numbers, as on the wire.
@@ -27,7 +33,7 @@ pub struct PathAttributes {
 }
 
 /// An optional transitive attribute that the speaker does not know and passes on with the Partial bit.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct UnknownAttribute {
     pub(crate) flags: u8,
     pub(crate) code: u8,
@@ -35,6 +41,43 @@ pub(crate) struct UnknownAttribute {
 }
 
 impl PathAttributes {
+    /// Those of an UPDATE, without next hop: the first well-formed occurrence of each.
+    pub(crate) fn from_update(update: &Update<'_>) -> Self {
+        let mut out = Self::default();
+        let mut unknown = Vec::new();
+        for attribute in update.attributes().flatten() {
+            match attribute {
+                Attribute::Origin(origin) => out.origin = origin.get(),
+                Attribute::AsPath(path) => out.as_path = path_octets(path),
+                Attribute::Med(med) => out.med = Some(med),
+                Attribute::LocalPref(local_pref) => out.local_pref = Some(local_pref),
+                Attribute::AtomicAggregate => out.atomic_aggregate = true,
+                Attribute::Aggregator(a) => out.aggregator = Some((a.asn, a.address)),
+                Attribute::Communities(communities) => out.communities = communities.iter().collect(),
+                Attribute::OriginatorId(id) => out.originator_id = Some(id),
+                Attribute::ClusterList(list) => out.cluster_list = list.iter().collect(),
+                Attribute::Unknown(raw) if raw.flags().is_transitive() => {
+                    unknown.push(UnknownAttribute::new(&raw))
+                }
+                // Next hops depend on the family; optional non-transitive attributes end here.
+                _ => {}
+            }
+        }
+        unknown.sort_unstable();
+        out.unknown = unknown.into_boxed_slice();
+        out
+    }
+
+    /// Those of a prefix that we announce.
+    pub(crate) fn from_local(route: LocalRoute, default_local_pref: u32) -> Self {
+        Self {
+            local_pref: Some(route.local_pref.unwrap_or(default_local_pref)),
+            med: route.med,
+            communities: route.communities.into_boxed_slice(),
+            ..Self::default()
+        }
+    }
+
     /// ORIGIN.
     pub fn origin(&self) -> Origin {
         match self.origin {
@@ -100,6 +143,26 @@ impl PathAttributes {
     }
 }
 
+impl UnknownAttribute {
+    fn new(raw: &RawAttribute<'_>) -> Self {
+        Self {
+            flags: raw.flags().get() & !AttributeFlags::EXTENDED_LENGTH.get(),
+            code: raw.code().get(),
+            value: raw.value().into(),
+        }
+    }
+}
+
+/// A path as it lies on the wire with four-octet numbers.
+fn path_octets(path: AsPath<'_>) -> Box<[u8]> {
+    let mut octets = vec![0; path.encoded_len(true)].into_boxed_slice();
+    match path.encode(true, &mut octets) {
+        Ok(_) => octets,
+        // The buffer has the very length, and every number fits four octets.
+        Err(_) => Box::default(),
+    }
+}
+
 impl Default for PathAttributes {
     fn default() -> Self {
         Self {
@@ -113,7 +176,7 @@ impl Default for PathAttributes {
             communities: Box::default(),
             originator_id: None,
             cluster_list: Box::default(),
-            unknown: Vec::new().into_boxed_slice(),
+            unknown: Box::default(),
         }
     }
 }
