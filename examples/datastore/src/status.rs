@@ -36,7 +36,9 @@ pub struct EndpointStatus {
 impl EndpointStatus {
     /// The status of an endpoint.
     pub fn of(endpoint: &Resource<WorkloadEndpointSpec>) -> Self {
-        let nets = |v4: bool| endpoint.spec.addresses().filter(|address| address.is_ipv4() == v4).map(IpNet::from);
+        let nets = |v4: bool| {
+            endpoint.spec.addresses().filter(move |address| address.is_ipv4() == v4).map(IpNet::from)
+        };
         Self {
             iface_name: endpoint.spec.interface_name.clone(),
             mac: endpoint.spec.mac.clone(),
