@@ -243,7 +243,8 @@ impl Reconciler {
     }
 
     /// Whether nothing is left to do, as far as is known: everything was read, every desired route is in place, blocked or
-    /// in conflict, and (once in sync) no other route is ours.
+    /// in conflict, and (once in sync) no other route is ours, but for those that stay because a route in conflict
+    /// should take their place.
     ///
     /// # Complexity
     /// O(n) in the routes, once nothing is in flight.
@@ -254,13 +255,17 @@ impl Reconciler {
             && self.running.is_none()
             && !self.troubles.has_unknown()
             && self.scans.values().all(ScanState::is_fresh);
-        let done = |key: &Key| {
+        let decision = |key: &Key| {
             let want = Want::of(self.desired.get(key), &self.links);
-            match decide(&want, self.held.entries(key), &self.config.ownership, &self.links) {
-                Decision::Nothing | Decision::Conflict(_) => true,
-                Decision::Do(Op::Delete(_)) => !self.in_sync,
-                Decision::Do(_) => false,
+            decide(&want, self.held.entries(key), &self.config.ownership, &self.links)
+        };
+        let done = |key: &Key| match decision(key) {
+            Decision::Nothing | Decision::Conflict(_) => true,
+            Decision::Do(Op::Delete(entry)) => {
+                let successor = self.successor(&entry).map(|route| decision(&route.key()));
+                !self.in_sync || matches!(successor, Some(Decision::Conflict(_)))
             }
+            Decision::Do(_) => false,
         };
         quiet && self.held.keys().all(|key| done(&key)) && self.desired.iter().all(|route| done(&route.key()))
     }
@@ -304,19 +309,19 @@ impl Reconciler {
         self.notices.push_back(notice);
     }
 
-    /// A key is to be looked at; and with it those routes of the same destination that nobody desires, since they may
-    /// have waited for it.
+    /// A key is to be looked at; and with it the others of the same destination, since they may have waited for it.
     fn touch(&mut self, key: Key) {
-        let phase = match self.desired.get(&key) {
-            Some(route) => u8::from(route.next_hop.as_ref().is_some_and(|hop| hop.via.is_some())),
-            None => 2,
-        };
-        self.dirty.insert((phase, key));
-        for sibling in self.held.siblings(&key) {
-            if sibling != key && self.desired.get(&sibling).is_none() {
-                self.dirty.insert((2, sibling));
-            }
+        self.dirty.insert((self.phase(&key), key));
+        let siblings: Vec<Key> = self.held.siblings(&key).filter(|sibling| *sibling != key).collect();
+        for sibling in siblings {
+            self.dirty.insert((self.phase(&sibling), sibling));
         }
+    }
+
+    /// Desired routes on links first, then those through gateways, then what nobody desires.
+    fn phase(&self, key: &Key) -> u8 {
+        let gateway = |route: &Route| route.next_hop.as_ref().is_some_and(|hop| hop.via.is_some());
+        self.desired.get(key).map_or(2, |route| u8::from(gateway(route)))
     }
 
     /// Whether the kernel's entries under this key were read, and nothing was lost since.

@@ -20,6 +20,9 @@ use crate::route::{Family, Key, Table};
 /// News kept while a scan runs. More than these, and the scan is repeated instead.
 const JOURNAL: usize = 65_536;
 
+/// After so many interrupted scans in a row there is no hope for a whole one.
+const PATIENCE: u32 = 5;
+
 /// How often somebody must change a key in a row before that is called a fight.
 const FIGHT: u32 = 5;
 
@@ -31,6 +34,8 @@ pub(super) struct ScanState {
     ended: Duration,
     spacing: Duration,
     failures: u32,
+    /// Interrupted scans since the last whole one.
+    interruptions: u32,
     completed: bool,
     /// News were lost since the last scan.
     stale: bool,
@@ -43,6 +48,11 @@ impl ScanState {
 
     pub(super) const fn is_fresh(&self) -> bool {
         self.completed && !self.stale
+    }
+
+    /// Whether enough is known to replace entries: a dump with holes may not have shown all that hold a key.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.interruptions == 0 || self.interruptions >= PATIENCE
     }
 }
 
@@ -94,11 +104,12 @@ impl Reconciler {
     fn end_scan(&mut self, scan: Scan, found: Option<&Snapshot>, now: Duration) -> (Duration, bool) {
         let config = &self.config;
         let Some(state) = self.scans.get_mut(&scan) else { return (config.scan_spacing, false) };
-        let first = !state.is_fresh();
+        let first = !state.is_fresh() || !state.is_whole();
         state.ended = now;
         state.spacing = config.scan_spacing.max(now.saturating_sub(state.started).saturating_mul(10));
-        if found.is_some() {
+        if let Some(found) = found {
             state.failures = 0;
+            state.interruptions = if found.interrupted { state.interruptions.saturating_add(1) } else { 0 };
             state.completed = true;
             state.stale = false;
             state.due = now.saturating_add(config.resync_interval);
@@ -291,13 +302,14 @@ impl Reconciler {
 
     fn set_link(&mut self, link: LinkState, now: Duration) {
         let (index, name, up) = (link.index, link.name.clone(), link.up);
+        if !up {
+            // Even if that was known: entries may have been heard of since, from before.
+            self.drop_entries_on(index, now);
+        }
         if self.links.by_index(index) == Some(&link) && self.links.by_name(&name) == Some(&link) {
             return;
         }
         let before = self.links.set(link);
-        if before.as_ref().is_some_and(|before| before.up) && !up {
-            self.drop_entries_on(index, now);
-        }
         for key in self.desired.on_interface(&name) {
             if up {
                 self.troubles.forget(&key);
@@ -315,8 +327,8 @@ impl Reconciler {
     }
 
     fn forget_link(&mut self, index: u32, now: Duration) {
-        let Some(before) = self.links.remove(index) else { return };
         self.drop_entries_on(index, now);
+        let Some(before) = self.links.remove(index) else { return };
         for key in self.desired.on_interface(&before.name) {
             self.touch(key);
         }

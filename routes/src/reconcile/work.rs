@@ -10,7 +10,7 @@ use crate::entry::Entry;
 use crate::error::Errno;
 use crate::event::{Notice, Scan};
 use crate::op::{Batch, Op, OpId};
-use crate::route::{Key, Protocol};
+use crate::route::{Key, Protocol, Route};
 
 impl Reconciler {
     /// The next operations, at most `max` of them; `None` if there is nothing to do now. Several batches may be under way
@@ -69,7 +69,8 @@ impl Reconciler {
                 self.end_conflict(key);
                 let allowed = match &op {
                     Op::Delete(entry) => self.may_delete(entry, &want, now),
-                    Op::Create(_) | Op::Replace(_) => true,
+                    Op::Replace(_) => self.scans.get(&scan_of(key)).is_some_and(super::ScanState::is_whole),
+                    Op::Create(_) => true,
                 };
                 allowed.then_some(op)
             }
@@ -95,8 +96,14 @@ impl Reconciler {
                 return false;
             }
         }
-        // Make before break.
-        !self.desired.siblings(&entry.key).any(|route| {
+        self.successor(entry).is_none()
+    }
+
+    /// Make before break: the desired route that must be in place before this superfluous entry of the same destination
+    /// and interface goes.
+    pub(super) fn successor(&self, entry: &Entry) -> Option<&Route> {
+        let name = &self.links.by_index(entry.index()?)?.name;
+        self.desired.siblings(&entry.key).find(|route| {
             route.interface() == Some(name)
                 && match Want::of(Some(route), &self.links) {
                     Want::Ready(coming) => !self.held.entries(&coming.key).contains(&coming),
