@@ -3,13 +3,13 @@
 //! Input: 1,000 synthetic selectors (155 kB) and 1,000 label maps (6,473 labels); an element is one selector, or one
 //! pair of a selector and a label map.
 
-#![expect(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+#![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 #[path = "../selector/tests/twin/mod.rs"]
 mod twin;
 
+use core::hint::black_box;
 use std::collections::{BTreeMap, HashMap};
-use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tortie_benches::fixtures::labels;
