@@ -1,3 +1,101 @@
-//! The reference command-line tool.
+//! The reference command-line tool: applies manifests, shows what is stored, explains what policy decides.
 
-fn main() {}
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what the tool is for")]
+
+mod cmd;
+mod document;
+mod kind;
+mod manifest;
+mod node;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+use tortie_datastore::{Embedded, Options};
+
+/// Applies manifests to a tortie datastore, shows what is in it, and explains what policy decides.
+#[derive(Debug, Parser)]
+#[command(name = "tortie-ctl", version)]
+struct Arguments {
+    /// The datastore's file.
+    #[arg(long, env = "TORTIE_DATASTORE", value_name = "PATH", global = true)]
+    datastore: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Create the objects in manifests, or make the stored ones like them.
+    Apply(cmd::apply::Arguments),
+    /// Show stored objects.
+    Get(cmd::get::Arguments),
+    /// Delete objects, by name or as named in manifests.
+    Delete(cmd::delete::Arguments),
+    /// Look at address assignment.
+    #[command(subcommand)]
+    Ipam(IpamCommand),
+    /// Look at network policy.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum IpamCommand {
+    /// Show how full the pools are, or who has an address.
+    Show(cmd::ipam::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum PolicyCommand {
+    /// Say whether a connection is allowed, and which rules decide it.
+    Explain(cmd::policy::Arguments),
+}
+
+/// How to print what is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// YAML that `apply` reads.
+    Yaml,
+    /// JSON that `apply` reads.
+    Json,
+}
+
+impl Arguments {
+    fn open(&self, create: bool) -> Result<Embedded> {
+        let path =
+            self.datastore.as_ref().context("which datastore? give --datastore or set TORTIE_DATASTORE")?;
+        anyhow::ensure!(create || path.exists(), "there is no datastore at {}", path.display());
+        Options::default().create(create).open(path).with_context(|| path.display().to_string())
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<ExitCode> {
+    match &arguments.command {
+        Command::Apply(command) => cmd::apply::run(&arguments.open(true)?, command).await,
+        Command::Get(command) => cmd::get::run(&arguments.open(false)?, command).await,
+        Command::Delete(command) => cmd::delete::run(&arguments.open(false)?, command).await,
+        Command::Ipam(IpamCommand::Show(command)) => cmd::ipam::run(&arguments.open(false)?, command).await,
+        Command::Policy(PolicyCommand::Explain(command)) => {
+            cmd::policy::run(&arguments.open(false)?, command).await
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `delete`: remove objects.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use tortie_datastore::resource::IpPoolSpec;
+use tortie_datastore::{Embedded, Error, client, convert};
+use tortie_ipam::Allocator;
+
+use crate::document;
+use crate::kind::{Kind, with_spec};
+use crate::manifest::{self, ObjectName};
+
+/// How often a pool is tried to be disabled when others change it.
+const ATTEMPTS: usize = 16;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// What kind of object.
+    #[arg(value_parser = Kind::from_word, required_unless_present = "filename", requires = "names")]
+    kind: Option<Kind>,
+    /// Which objects.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// The objects that manifests name, last ones first; nothing else in them is looked at.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "kind")]
+    filename: Vec<PathBuf>,
+    /// Go into folders inside a folder.
+    #[arg(short = 'R', long, requires = "filename")]
+    recursive: bool,
+    /// The namespace of namespaced objects. Default: `default`.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// An object that is not there is no error.
+    #[arg(long)]
+    skip_not_exists: bool,
+}
+
+pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitCode> {
+    let mut failed = 0_usize;
+    let mut names = Vec::new();
+    for path in &arguments.filename {
+        for document in document::read(path, arguments.recursive)? {
+            match manifest::names(&document, arguments.namespace.as_deref()) {
+                Ok(found) => names.extend(found),
+                Err(problems) => {
+                    failed += 1;
+                    problems.iter().for_each(|problem| eprintln!("{}", problem.render(&document)));
+                }
+            }
+        }
+    }
+    names.reverse();
+    if let Some(kind) = arguments.kind {
+        let namespace = kind.namespaced().then(|| arguments.namespace.as_deref().unwrap_or("default"));
+        let namespace = namespace.map(str::to_owned);
+        names.extend(arguments.names.iter().map(|name| ObjectName {
+            kind,
+            namespace: namespace.clone(),
+            name: name.clone(),
+        }));
+    }
+    for name in &names {
+        match delete(store, name).await {
+            Ok(()) => println!("deleted {name}"),
+            Err(Error::NotFound { .. }) if arguments.skip_not_exists => println!("no {name}"),
+            Err(error) => {
+                failed += 1;
+                match error {
+                    Error::NotFound { .. } => eprintln!("{name}: there is no such object"),
+                    error => eprintln!("{name}: {error}"),
+                }
+            }
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} could not be deleted");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn delete(store: &Embedded, name: &ObjectName) -> Result<(), Error> {
+    if name.kind == Kind::IpPool {
+        drain(store, &name.name).await?;
+    }
+    with_spec!(name.kind, Spec => {
+        client::delete::<Spec>(store, name.namespace.as_deref(), &name.stored()).await
+    })
+}
+
+/// Disables a pool, and releases its blocks from their hosts; addresses in use stay so.
+///
+/// A host that is just assigning from the pool fails its commit, since that guards the pool's revision.
+async fn drain(store: &Embedded, name: &str) -> Result<(), Error> {
+    let mut disabled = None;
+    for _ in 0..ATTEMPTS {
+        let pool = match client::get::<IpPoolSpec>(store, None, name).await {
+            Ok(Some(pool)) => pool,
+            // Whatever it was, no address is assigned from it.
+            Ok(None) | Err(Error::Unreadable { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let mut closed = pool.clone();
+        closed.spec.disabled = true;
+        match client::update(store, closed).await {
+            Err(error) if error.is_race() => {}
+            Err(error) => return Err(error),
+            Ok(pool) => {
+                disabled = Some(pool);
+                break;
+            }
+        }
+    }
+    let Some(pool) = disabled else { return Err(Error::Conflict { key: name.to_owned() }) };
+    let view = convert::pool_view(store).await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let released =
+        Allocator::new(store.clone()).release_pool_affinities(&pool.spec.cidr, &view.config, now).await;
+    match released {
+        Ok(released) => {
+            for (block, fault) in &released.failed {
+                eprintln!("warning: block {block} stays with its host: {fault}");
+            }
+        }
+        Err(fault) => eprintln!("warning: the blocks of {name} stay with their hosts: {fault}"),
+    }
+    Ok(())
+}

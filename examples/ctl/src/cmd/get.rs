@@ -1,0 +1,100 @@
+//! `get`: show what is stored.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow};
+use clap::Args;
+use serde_json::{Value, json};
+use tortie_datastore::resource::{Kind as _, Resource, namespace_of_profile};
+use tortie_datastore::{Embedded, client};
+
+use crate::Output;
+use crate::kind::{Kind, with_spec};
+use crate::manifest::ObjectName;
+use crate::table;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// What kind of object: `ippool`, `node`, `bgppeer`, `bgpconfig`, `ns`, `profile`, `gnp`, `np`, `gnetset`, `wep`.
+    #[arg(value_parser = Kind::from_word)]
+    kind: Kind,
+    /// Only the object of this name.
+    name: Option<String>,
+    /// The namespace of namespaced objects. Default: `default`.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// Objects of all namespaces.
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "name"])]
+    all_namespaces: bool,
+    /// How to print them.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+}
+
+pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitCode> {
+    let kind = arguments.kind;
+    let namespace = kind.namespaced().then(|| arguments.namespace.as_deref().unwrap_or("default"));
+    let objects = match &arguments.name {
+        Some(name) => {
+            let name = ObjectName { kind, namespace: namespace.map(str::to_owned), name: name.clone() };
+            vec![one(store, &name).await?.ok_or_else(|| anyhow!("there is no {name}"))?]
+        }
+        None => all(store, kind, namespace.filter(|_| !arguments.all_namespaces)).await?,
+    };
+    match arguments.output {
+        Output::Table => {
+            let heads = kind.columns().iter().map(|(head, _)| (*head).to_owned()).collect();
+            let cells = |object: &Value| kind.columns().iter().map(|(_, text)| text(object)).collect();
+            let rows: Vec<Vec<String>> = core::iter::once(heads).chain(objects.iter().map(cells)).collect();
+            print!("{}", table::plain(&rows));
+        }
+        Output::Yaml => print!("{}", serde_saphyr::to_string(&whole(arguments, objects))?),
+        Output::Json => println!("{:#}", whole(arguments, objects)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The one object that was asked for, or a list.
+fn whole(arguments: &Arguments, mut objects: Vec<Value>) -> Value {
+    match (&arguments.name, objects.pop()) {
+        (Some(_), Some(object)) => object,
+        (_, last) => {
+            objects.extend(last);
+            json!({ "apiVersion": "v1", "kind": "List", "items": objects })
+        }
+    }
+}
+
+async fn one(store: &Embedded, name: &ObjectName) -> Result<Option<Value>> {
+    with_spec!(name.kind, Spec => {
+        let object = client::get::<Spec>(store, name.namespace.as_deref(), &name.stored()).await?;
+        Ok(object.map(serde_json::to_value).transpose()?.and_then(|object| shown(name.kind, object)))
+    })
+}
+
+async fn all(store: &Embedded, kind: Kind, namespace: Option<&str>) -> Result<Vec<Value>> {
+    let mut objects = Vec::new();
+    with_spec!(kind, Spec => {
+        let found = client::list::<Spec>(store, namespace).await?;
+        for record in found.unreadable {
+            eprintln!("warning: {} cannot be read as {}: {}", record.key, Spec::KIND, record.error);
+        }
+        for object in found.items {
+            objects.push(serde_json::to_value(object)?);
+        }
+    });
+    Ok(objects.into_iter().filter_map(|object| shown(kind, object)).collect())
+}
+
+/// The object as its kind shows it: a profile as the namespace that it stands for.
+fn shown(kind: Kind, object: Value) -> Option<Value> {
+    if kind != Kind::Namespace {
+        return Some(object);
+    }
+    let profile = Resource::from_value(object).ok()?;
+    let (name, labels) = namespace_of_profile(&profile)?;
+    let mut metadata = profile.metadata.clone();
+    metadata.name = name.to_owned();
+    metadata.labels = labels;
+    Some(json!({ "apiVersion": kind.api_version(), "kind": kind.as_str(), "metadata": metadata }))
+}

@@ -1,0 +1,280 @@
+//! The kinds that the tool knows.
+
+use core::fmt;
+
+use serde_json::Value;
+use tortie_datastore::resource::API_VERSION;
+
+/// A kind of object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    IpPool,
+    BgpConfiguration,
+    BgpPeer,
+    Node,
+    Namespace,
+    Profile,
+    GlobalNetworkPolicy,
+    NetworkPolicy,
+    GlobalNetworkSet,
+    WorkloadEndpoint,
+}
+
+/// A column of a table: its head, and where in an object its text is.
+pub(crate) type Column = (&'static str, fn(&Value) -> String);
+
+/// Runs code with the type of a kind's spec; namespaces are profiles.
+macro_rules! with_spec {
+    ($kind:expr, $spec:ident => $body:expr) => {
+        match $kind {
+            $crate::kind::Kind::IpPool => {
+                type $spec = tortie_datastore::resource::IpPoolSpec;
+                $body
+            }
+            $crate::kind::Kind::BgpConfiguration => {
+                type $spec = tortie_datastore::resource::BgpConfigurationSpec;
+                $body
+            }
+            $crate::kind::Kind::BgpPeer => {
+                type $spec = tortie_datastore::resource::BgpPeerSpec;
+                $body
+            }
+            $crate::kind::Kind::Node => {
+                type $spec = tortie_datastore::resource::NodeSpec;
+                $body
+            }
+            $crate::kind::Kind::Namespace | $crate::kind::Kind::Profile => {
+                type $spec = tortie_datastore::resource::ProfileSpec;
+                $body
+            }
+            $crate::kind::Kind::GlobalNetworkPolicy => {
+                type $spec = tortie_datastore::resource::GlobalNetworkPolicySpec;
+                $body
+            }
+            $crate::kind::Kind::NetworkPolicy => {
+                type $spec = tortie_datastore::resource::NetworkPolicySpec;
+                $body
+            }
+            $crate::kind::Kind::GlobalNetworkSet => {
+                type $spec = tortie_datastore::resource::GlobalNetworkSetSpec;
+                $body
+            }
+            $crate::kind::Kind::WorkloadEndpoint => {
+                type $spec = tortie_datastore::resource::WorkloadEndpointSpec;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_spec;
+
+impl Kind {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::IpPool,
+        Self::BgpConfiguration,
+        Self::BgpPeer,
+        Self::Node,
+        Self::Namespace,
+        Self::Profile,
+        Self::GlobalNetworkPolicy,
+        Self::NetworkPolicy,
+        Self::GlobalNetworkSet,
+        Self::WorkloadEndpoint,
+    ];
+
+    /// The kind as manifests write it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::IpPool => "IPPool",
+            Self::BgpConfiguration => "BGPConfiguration",
+            Self::BgpPeer => "BGPPeer",
+            Self::Node => "Node",
+            Self::Namespace => "Namespace",
+            Self::Profile => "Profile",
+            Self::GlobalNetworkPolicy => "GlobalNetworkPolicy",
+            Self::NetworkPolicy => "NetworkPolicy",
+            Self::GlobalNetworkSet => "GlobalNetworkSet",
+            Self::WorkloadEndpoint => "WorkloadEndpoint",
+        }
+    }
+
+    /// The `apiVersion` that goes with it.
+    pub(crate) const fn api_version(self) -> &'static str {
+        match self {
+            Self::Namespace => "v1",
+            _ => API_VERSION,
+        }
+    }
+
+    /// Whether objects of the kind live in a namespace.
+    pub(crate) const fn namespaced(self) -> bool {
+        matches!(self, Self::NetworkPolicy | Self::WorkloadEndpoint)
+    }
+
+    /// Whether manifests may hold it; workload endpoints are made by the CNI plugin alone.
+    pub(crate) const fn in_manifests(self) -> bool {
+        !matches!(self, Self::WorkloadEndpoint)
+    }
+
+    /// Short names, besides the kind and its plural in any case.
+    ///
+    /// Source: calico@87c15906f2 calicoctl/calicoctl/resourcemgr.
+    const fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Self::IpPool => &["pool", "pools", "ipp", "ipps"],
+            Self::BgpConfiguration => &["bgpconfig", "bgpconfigs"],
+            Self::BgpPeer => &["bgpp", "bgpps", "bp", "bps"],
+            Self::Node => &["no", "nos"],
+            Self::Namespace => &["ns"],
+            Self::Profile => &["pro", "pros"],
+            Self::GlobalNetworkPolicy => &["gnp", "gnps"],
+            Self::NetworkPolicy => &["np", "nps", "policy", "policies", "pol", "pols"],
+            Self::GlobalNetworkSet => &["gnetset", "gnetsets"],
+            Self::WorkloadEndpoint => &["wep", "weps"],
+        }
+    }
+
+    /// The kind that a word of the command line means.
+    pub(crate) fn from_word(word: &str) -> Result<Self, String> {
+        let word = word.to_ascii_lowercase();
+        let plural = |singular: &str| match singular.strip_suffix('y') {
+            Some(stem) => format!("{stem}ies"),
+            None => format!("{singular}s"),
+        };
+        let meant = |kind: &&Self| {
+            let name = kind.as_str().to_ascii_lowercase();
+            kind.aliases().contains(&word.as_str()) || plural(&name) == word || name == word
+        };
+        Self::ALL.iter().find(meant).copied().ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.iter().map(|kind| kind.as_str()).collect();
+            format!("no such kind; known are {}", known.join(", "))
+        })
+    }
+
+    /// What a table shows of each object.
+    pub(crate) const fn columns(self) -> &'static [Column] {
+        match self {
+            Self::IpPool => &[
+                NAME,
+                ("CIDR", |o| text(o, "/spec/cidr")),
+                ("BLOCKSIZE", |o| text(o, "/spec/blockSize")),
+                ("NAT", |o| flag(o, "/spec/natOutgoing")),
+                ("DISABLED", |o| flag(o, "/spec/disabled")),
+                ("NODES", |o| text(o, "/spec/nodeSelector")),
+                ("NAMESPACES", |o| or(text(o, "/spec/namespaceSelector"), "all()")),
+            ],
+            Self::BgpConfiguration => &[
+                NAME,
+                ("MESH", |o| or(text(o, "/spec/nodeToNodeMeshEnabled"), "true")),
+                ("ASNUMBER", |o| or(text(o, "/spec/asNumber"), "64512")),
+                ("PORT", |o| or(text(o, "/spec/listenPort"), "179")),
+            ],
+            Self::BgpPeer => &[
+                NAME,
+                ("PEER", |o| or(text(o, "/spec/peerIP"), &text(o, "/spec/peerSelector"))),
+                ("ASNUMBER", |o| text(o, "/spec/asNumber")),
+                ("NODES", |o| or(or(text(o, "/spec/node"), &text(o, "/spec/nodeSelector")), "all()")),
+            ],
+            Self::Node => &[
+                NAME,
+                ("ASNUMBER", |o| text(o, "/spec/bgp/asNumber")),
+                ("IPV4", |o| text(o, "/spec/bgp/ipv4Address")),
+                ("IPV6", |o| text(o, "/spec/bgp/ipv6Address")),
+                LABELS,
+            ],
+            Self::Namespace => &[NAME, LABELS],
+            Self::Profile => &[NAME, ("LABELS", |o| text(o, "/spec/labelsToApply"))],
+            Self::GlobalNetworkPolicy => &[NAME, ORDER, SELECTOR, TYPES],
+            Self::NetworkPolicy => &[NAMESPACE, NAME, ORDER, SELECTOR, TYPES],
+            Self::GlobalNetworkSet => &[NAME, ("NETS", |o| text(o, "/spec/nets")), LABELS],
+            Self::WorkloadEndpoint => &[
+                NAMESPACE,
+                ("WORKLOAD", |o| or(text(o, "/spec/pod"), &text(o, "/spec/containerID"))),
+                ("NODE", |o| text(o, "/spec/node")),
+                ("NETWORKS", |o| text(o, "/spec/ipNetworks")),
+                ("INTERFACE", |o| text(o, "/spec/interfaceName")),
+                LABELS,
+            ],
+        }
+    }
+}
+
+const NAME: Column = ("NAME", |o| text(o, "/metadata/name"));
+const NAMESPACE: Column = ("NAMESPACE", |o| text(o, "/metadata/namespace"));
+const LABELS: Column = ("LABELS", |o| text(o, "/metadata/labels"));
+const ORDER: Column = ("ORDER", |o| text(o, "/spec/order"));
+const SELECTOR: Column = ("SELECTOR", |o| or(text(o, "/spec/selector"), "all()"));
+const TYPES: Column = ("TYPES", |o| text(o, "/spec/types"));
+
+fn or(text: String, default: &str) -> String {
+    if text.is_empty() { default.to_owned() } else { text }
+}
+
+fn flag(object: &Value, pointer: &str) -> String {
+    or(text(object, pointer), "false")
+}
+
+/// What stands there, in one cell.
+fn text(object: &Value, pointer: &str) -> String {
+    object.pointer(pointer).map(cell).unwrap_or_default()
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(","),
+        Value::Object(entries) => entries
+            .iter()
+            .map(|(name, value)| format!("{name}={}", cell(value)))
+            .collect::<Vec<_>>()
+            .join(","),
+        other => other.to_string(),
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_kinds() {
+        for (word, kind) in [
+            ("ippool", Kind::IpPool),
+            ("IPPools", Kind::IpPool),
+            ("pool", Kind::IpPool),
+            ("ipp", Kind::IpPool),
+            ("bgpp", Kind::BgpPeer),
+            ("bp", Kind::BgpPeer),
+            ("bgpconfig", Kind::BgpConfiguration),
+            ("no", Kind::Node),
+            ("ns", Kind::Namespace),
+            ("namespaces", Kind::Namespace),
+            ("pro", Kind::Profile),
+            ("gnp", Kind::GlobalNetworkPolicy),
+            ("globalnetworkpolicies", Kind::GlobalNetworkPolicy),
+            ("np", Kind::NetworkPolicy),
+            ("policy", Kind::NetworkPolicy),
+            ("gnetsets", Kind::GlobalNetworkSet),
+            ("wep", Kind::WorkloadEndpoint),
+        ] {
+            assert_eq!(Kind::from_word(word), Ok(kind), "{word}");
+        }
+        assert!(Kind::from_word("pod").unwrap_err().contains("known are IPPool, "));
+    }
+
+    #[test]
+    fn no_word_means_two_kinds() {
+        let mut words: Vec<&str> = Kind::ALL.iter().flat_map(|kind| kind.aliases()).copied().collect();
+        words.sort_unstable();
+        let count = words.len();
+        words.dedup();
+        assert_eq!(words.len(), count);
+    }
+}
