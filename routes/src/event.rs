@@ -75,6 +75,21 @@ impl Snapshot {
         Self { content: Content::Routes(entries), interrupted: false }
     }
 
+    /// The routes that were found; none in a snapshot of links.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        match &self.content {
+            Content::Routes(entries) => entries,
+            Content::Links(_) => &[],
+        }
+    }
+
+    /// Whether [`Snapshot::interrupted`] was said.
+    #[must_use]
+    pub const fn is_interrupted(&self) -> bool {
+        self.interrupted
+    }
+
     /// The kernel's list changed while it was read (`NLM_F_DUMP_INTR`), or part of it was not understood: what is in
     /// the snapshot was there, what is not may have been. The scan will be repeated.
     #[must_use]

@@ -4,12 +4,19 @@
 
 use core::time::Duration;
 
+mod driver;
 mod error;
+mod kernel;
 mod links;
+mod message;
 pub mod netns;
+mod socket;
 pub mod sysctl;
+mod system;
 
+pub use self::driver::Driver;
 pub use self::error::{Error, ErrorKind};
+pub use self::kernel::Kernel;
 pub use self::links::{Address, Link, Links, Neighbour, Veth};
 pub use self::netns::NetNs;
 

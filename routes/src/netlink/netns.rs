@@ -9,8 +9,9 @@ use std::path::Path;
 use std::thread;
 
 use rustix::mount::UnmountFlags;
-use rustix::thread::{LinkNameSpaceType, UnshareFlags};
+use rustix::thread::LinkNameSpaceType;
 
+use super::system::unshare_network;
 use super::{Error, ErrorKind};
 
 /// Where a thread finds the namespace that it is in.
@@ -32,6 +33,17 @@ impl NetNs {
         let file = File::open(path)
             .map_err(|e| Error::io(format!("open the network namespace {}", path.display()), &e))?;
         Ok(Self { fd: file.into() })
+    }
+
+    /// A new network namespace without a name; it has a loopback interface, which is down.
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_SYS_ADMIN`.
+    pub fn create() -> Result<Self, Error> {
+        in_thread(|| {
+            unshare_network().map_err(|e| Error::os("create a network namespace", e))?;
+            Self::current()
+        })
     }
 
     /// The calling thread's namespace.
@@ -84,7 +96,8 @@ pub fn enter<T: Send>(path: impl AsRef<Path>, closure: impl FnOnce() -> T + Send
     NetNs::open(path)?.run(closure)
 }
 
-/// Makes a new network namespace and names it by a bind mount on a new file at this path.
+/// Makes a new network namespace and names it by a bind mount on a new file at this path. For one without a name, see
+/// [`NetNs::create`].
 ///
 /// The directory must be there. The name is seen in the caller's mount namespace and wherever its mounts propagate. The
 /// new namespace has a loopback interface, which is down.
@@ -129,13 +142,4 @@ fn in_thread<T: Send>(closure: impl FnOnce() -> Result<T, Error> + Send) -> Resu
             thread::Builder::new().name("netns".into()).spawn_scoped(scope, closure).map_err(|_| failed())?;
         thread.join().map_err(|_| failed())?
     })
-}
-
-#[expect(
-    unsafe_code,
-    reason = "rustix marks unshare unsafe for CLONE_FILES alone, which is not asked for here"
-)]
-fn unshare_network() -> Result<(), rustix::io::Errno> {
-    // SAFETY: only CLONE_NEWNET is unshared, by a thread of our own that ends soon; descriptor tables stay shared.
-    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }
 }
