@@ -2,6 +2,8 @@
 
 mod check;
 mod rule;
+#[cfg(test)]
+mod tests;
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};

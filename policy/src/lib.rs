@@ -1,4 +1,69 @@
-//! Network policy: model, reference evaluator with traces, and a compiler to kernel rules
+//! Network policy: model, reference evaluator with traces, and a compiler to nftables.
+//!
+//! For whoever enforces Calico's network policy on a host, or asks what it says.
+//!
+//! ```
+//! use tortie_policy::{Endpoint, Flow, Inputs, Verdict, evaluate};
+//!
+//! let mut inputs = Inputs::new();
+//! inputs.insert_endpoint(Endpoint {
+//!     id: "node-1/web".into(),
+//!     interface: "cali1a2b3c".into(),
+//!     namespace: Some("shop".into()),
+//!     addresses: vec!["10.0.0.1".parse()?],
+//!     ..Endpoint::default()
+//! });
+//! let spec = r#"{ "ingress": [{ "action": "Allow", "protocol": "TCP", "destination": { "ports": [80] } }] }"#;
+//! assert!(inputs.insert_network_policy("shop", "web", &serde_json::from_str(spec)?).is_empty());
+//! let flow = Flow::tcp("192.0.2.7:40000".parse()?, "10.0.0.1:80".parse()?);
+//! assert_eq!(evaluate(&inputs, &flow).verdict, Verdict::Allow);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Storeys
+//!
+//! | from | by | to |
+//! |---|---|---|
+//! | documents | serde | [`model`]: specs as written |
+//! | specs, endpoints | [`Inputs`], which names every fault | all that policy knows |
+//! | [`Inputs`], a [`Flow`] | [`evaluate`] | [`Evaluation`]: the verdict and how it came about |
+//! | [`Inputs`] | [`resolve`] | [`Resolved`]: policies, profiles and addresses that matter to one host |
+//! | [`Resolved`] | [`compile`] | [`Program`]: chains and sets, in no backend's words |
+//! | [`Program`], a [`Packet`] | [`interpret`] | what a backend must do with it |
+//! | [`Program`] | [`nftables::render`] | text for `nft -f -` |
+//!
+//! # Semantics
+//!
+//! The first packet of a connection is judged at both ends: by the egress policy of the endpoint that sends it, and the
+//! ingress policy of the one that receives it. At each end, policies whose selector matches the endpoint and that govern the
+//! direction are consulted in order: by `order`, those without one last, equals by the text `name/namespace/kind`. The first
+//! rule that matches decides: Allow lets this end go on, Deny drops, Pass goes on to the profiles, Log logs and goes on to
+//! the next rule. If policies govern the end and no rule matches, it drops. If none does, profiles are consulted in the order
+//! of the endpoint, in the same way; a Pass goes on to the next profile. If no rule of them matches either, it drops.
+//!
+//! The packets that follow, and replies, are not judged: a change of policy does not cut what was accepted.
+//!
+//! # Guarantees
+//!
+//! `no_std` with `alloc`, no unsafe code, no panic on any input, no recursion deeper than the limits of selectors and of
+//! the deserializer. What is not understood fails closed: see [`Inputs`].
+//!
+//! # Limits
+//!
+//! One tier, workload endpoints only. [`resolve`] and [`compile`] start anew each time, and the text is the whole table: the
+//! work grows with policies by local endpoints, and with rule selectors by all endpoints.
+//!
+//! # Features
+//!
+//! * `std` (default): `std` of `tortie-selector`.
+//!
+//! MSRV: 1.85.
+//!
+//! # Sources
+//!
+//! Facts after Calico, calico@87c15906f2 `api/pkg/apis/projectcalico/v3`, `libcalico-go/lib/validator/v3`,
+//! `libcalico-go/lib/backend/syncersv1/updateprocessors`, `felix/calc`, `felix/rules`. README lists the deviations.
+
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![forbid(unsafe_code)]
 
@@ -23,6 +88,11 @@ mod program;
 mod resolve;
 mod rule;
 mod verdict;
+
+/// README's example, held as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use backend::nftables;
 pub use compile::compile;

@@ -1,16 +1,16 @@
 //! Random policy out of bytes: all zeros make the simplest, so that proptest shrinks towards it.
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use tortie_policy::model::{
     Action, EntityRule, GlobalNetworkPolicySpec, GlobalNetworkSetSpec, IcmpFields, NetworkPolicySpec,
     PolicyType, Port, ProfileSpec, Protocol, Rule, Value,
 };
-use tortie_policy::{Endpoint, Flow, Inputs, Transport};
+use tortie_policy::{Endpoint, Inputs};
 
 /// Bytes to take choices from; zeros when they are used up.
-pub(crate) struct Choices<'a>(std::slice::Iter<'a, u8>);
+pub(crate) struct Choices<'a>(core::slice::Iter<'a, u8>);
 
 impl<'a> Choices<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
@@ -37,18 +37,6 @@ impl<'a> Choices<'a> {
     }
 }
 
-/// Pseudo-random bytes of a seed (xorshift64*).
-pub(crate) fn bytes_of(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_be_bytes()[0]
-    };
-    (0..len).map(|_| next()).collect()
-}
-
 /// What addresses, ports and protocols there are to choose from.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -57,15 +45,8 @@ pub(crate) struct World {
     /// Addresses of no endpoint, one of each family.
     pub(crate) outside: Vec<[IpAddr; 2]>,
     pub(crate) ports: Vec<u16>,
-    pub(crate) transports: Transports,
     /// Whether objects may have faults, and rules criteria that are not enforced.
     pub(crate) faults: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Transports {
-    TcpAndUdp,
-    All,
 }
 
 impl World {
@@ -80,7 +61,6 @@ impl World {
             endpoints: (1..=6).map(pair).collect(),
             outside: (1..=2).map(outside).collect(),
             ports: vec![80, 81, 443, 8080, 4789],
-            transports: Transports::All,
             faults: true,
         }
     }
@@ -184,9 +164,8 @@ fn rule(choices: &mut Choices<'_>, world: &World) -> Rule {
     if choices.once_in(6) {
         rule.ip_version = Some(if *family.get_or_insert_with(|| choices.below(2)) == 0 { 4 } else { 6 });
     }
-    let protocols = if world.transports == Transports::All { 8 } else { 5 };
     let name = |name: &str| Some(Protocol::Name(name.to_string()));
-    rule.protocol = match choices.below(protocols) {
+    rule.protocol = match choices.below(8) {
         0 => None,
         1 | 2 => name("TCP"),
         3 => name("udp"),
@@ -264,8 +243,8 @@ pub(crate) fn inputs(choices: &mut Choices<'_>, world: &World) -> Inputs {
         let namespace = choices.one(NAMESPACES).map(str::to_string);
         let mut profiles: Vec<String> =
             namespace.iter().map(|namespace| format!("kns.{namespace}")).collect();
-        if choices.once_in(3) {
-            let len = if choices.once_in(4) { PROFILES.len() } else { PROFILES.len() - 1 };
+        if namespace.is_none() || choices.once_in(3) {
+            let len = if choices.once_in(8) { PROFILES.len() } else { PROFILES.len() - 1 };
             profiles.push((*choices.one(&PROFILES[..len])).to_string());
         }
         inputs.insert_endpoint(Endpoint {
@@ -289,8 +268,13 @@ pub(crate) fn inputs(choices: &mut Choices<'_>, world: &World) -> Inputs {
     for index in 0..choices.below(6) {
         let order = choices.once_in(2).then(|| f64::from(u8::try_from(choices.below(4)).unwrap()));
         let types = types(choices);
-        let ingress = choices.some(4, |choices| rule(choices, world));
-        let egress = choices.some(4, |choices| rule(choices, world));
+        let [ingress, egress] = [(); 2].map(|()| {
+            let mut rules = choices.some(4, |choices| rule(choices, world));
+            if choices.below(3) > 0 {
+                rules.push(Rule::new(Action::Allow));
+            }
+            rules
+        });
         let selector = if choices.once_in(2) { Some((*choices.one(SELECTORS)).to_string()) } else { None };
         let mut tier = None;
         if world.faults && choices.once_in(30) {
@@ -318,25 +302,4 @@ pub(crate) fn inputs(choices: &mut Choices<'_>, world: &World) -> Inputs {
         }
     }
     inputs
-}
-
-/// A random flow.
-pub(crate) fn flow(choices: &mut Choices<'_>, world: &World) -> Flow {
-    let family = choices.below(2);
-    let all: Vec<_> = world.endpoints.iter().chain(&world.outside).map(|pair| pair[family]).collect();
-    let (source, destination) = (*choices.one(&all), *choices.one(&all));
-    let source_port = *choices.one(&[40000, 80, 443]);
-    let destination_port = *choices.one(&world.ports);
-    let transport = match choices.below(6) {
-        0 | 1 => Transport::Tcp { source_port, destination_port },
-        2 | 3 => Transport::Udp { source_port, destination_port },
-        4 => Transport::Icmp { kind: *choices.one(&[8, 128]), code: *choices.one(&[0, 1]) },
-        _ => match choices.below(2) {
-            0 => Transport::Sctp { source_port, destination_port },
-            _ => Transport::Other(*choices.one(&[253, 4, 47])),
-        },
-    };
-    let mut flow = Flow::new(source, destination, transport);
-    flow.from_host = choices.once_in(10);
-    flow
 }

@@ -1,0 +1,308 @@
+//! A host with workloads in network namespaces of their own, and sockets in each.
+
+use core::fmt::Write as _;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::Instant;
+
+use rustix::net::{AddressFamily, SocketType, ipproto};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use tortie_policy::{Flow, Transport};
+
+use crate::common::{World, interface};
+
+/// How long something that must arrive is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long something that must not arrive is waited for. Nothing between two namespaces takes this long.
+const GRACE: Duration = Duration::from_millis(30);
+/// How long a connection that must fail is tried. The kernel tries again after a second.
+const REFUSAL: Duration = Duration::from_millis(120);
+
+/// Set in the environment of the process that runs inside of the namespaces.
+const INSIDE: &str = "TORTIE_POLICY_NETNS";
+
+/// Where a test runs.
+pub(crate) enum Place {
+    /// In namespaces of its own: go on.
+    Inside,
+    /// The test has run inside, or cannot: there is nothing more to do.
+    Done,
+}
+
+/// Runs the test of this name again, in new network and mount namespaces. Says why if that is not possible.
+pub(crate) fn enter(test: &str) -> Place {
+    if std::env::var_os(INSIDE).is_some() {
+        return Place::Inside;
+    }
+    for (program, argument) in [("unshare", "--version"), ("ip", "-V"), ("nft", "--version")] {
+        let found = Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success());
+        if !found {
+            println!(
+                "skipped {test}: `{program}` is missing; `apt-get install nftables iproute2 util-linux` has it"
+            );
+            return Place::Done;
+        }
+    }
+    let root = fs::read_to_string("/proc/self/status").is_ok_and(|status| status.contains("\nUid:\t0\t0"));
+    let flags = if root { &["-n", "-m"][..] } else { &["-U", "-r", "-n", "-m"] };
+    let rules = "table inet probe { chain c { type filter hook forward priority 0; fib saddr . iif oif missing drop; \
+                 ct state established accept; log prefix \"x\"; }; }";
+    let probe = format!("mount -t tmpfs none /run && echo '{rules}' | nft -f -");
+    match Command::new("unshare").args(flags).args(["sh", "-c", &probe]).output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            let why = String::from_utf8_lossy(&output.stderr);
+            println!("skipped {test}: cannot make namespaces with nftables in them: {}", why.trim());
+            return Place::Done;
+        }
+        Err(error) => {
+            println!("skipped {test}: {error}");
+            return Place::Done;
+        }
+    }
+    let executable = std::env::current_exe().unwrap();
+    let output = Command::new("unshare")
+        .args(flags)
+        .arg(executable)
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{test} inside: {}", String::from_utf8_lossy(&output.stderr));
+    Place::Done
+}
+
+/// Runs a command with this input.
+fn run(program: &str, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn must(program: &str, arguments: &[&str], input: &str) {
+    let output = run(program, arguments, input);
+    let error = String::from_utf8_lossy(&output.stderr);
+    let lines = input.lines().enumerate().fold(String::new(), |mut text, (index, line)| {
+        let _ = writeln!(text, "{:4} {line}", index + 1);
+        text
+    });
+    assert!(output.status.success(), "{program} {arguments:?}: {error}\n{lines}");
+}
+
+/// Whether nft takes this text.
+pub(crate) fn nft(text: &str) -> Result<(), String> {
+    let output = run("nft", &["-f", "-"], text);
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+/// What nft lists.
+pub(crate) fn ruleset() -> String {
+    String::from_utf8(run("nft", &["list", "ruleset"], "").stdout).unwrap()
+}
+
+fn must_nft(text: &str) {
+    must("nft", &["-f", "-"], text);
+}
+
+/// A process's place in the network: the host, a workload, or the world outside.
+pub(crate) struct Station {
+    name: Option<String>,
+    udp: Vec<UdpSocket>,
+    _tcp: Vec<TcpListener>,
+}
+
+impl Station {
+    /// Runs this in a thread that is in the namespace.
+    pub(crate) fn within<T: Send>(&self, job: impl FnOnce() -> T + Send) -> T {
+        within(self.name.as_deref(), job)
+    }
+
+    fn new(name: Option<String>, ports: &[u16]) -> Self {
+        let any = |port: u16| SocketAddr::from(([0u16; 8], port));
+        let (udp, tcp) = within(name.as_deref(), || {
+            fs::write("/proc/sys/net/ipv4/ping_group_range", "0 0").unwrap();
+            fs::write("/proc/sys/net/ipv4/ip_local_port_range", "50000 59999").unwrap();
+            let udp: Vec<_> = ports.iter().map(|port| UdpSocket::bind(any(*port)).unwrap()).collect();
+            let tcp: Vec<_> = ports.iter().map(|port| TcpListener::bind(any(*port)).unwrap()).collect();
+            (udp, tcp)
+        });
+        for socket in &udp {
+            socket.set_nonblocking(true).unwrap();
+        }
+        Self { name, udp, _tcp: tcp }
+    }
+}
+
+fn within<T: Send>(name: Option<&str>, job: impl FnOnce() -> T + Send) -> T {
+    let inside = || {
+        if let Some(name) = name {
+            let file = File::open(format!("/run/netns/{name}")).unwrap();
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+        }
+        job()
+    };
+    thread::scope(|scope| scope.spawn(inside).join()).unwrap()
+}
+
+/// The host, its workloads and the world.
+pub(crate) struct Lab {
+    pub(crate) host: Station,
+    stations: Vec<Station>,
+    world: World,
+    sent: u32,
+}
+
+/// Addresses of the host itself.
+pub(crate) const HOST: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(10, 255, 0, 1)), IpAddr::V6(Ipv6Addr::new(0xfdff, 0, 0, 0, 0, 0, 0, 1))];
+
+impl Lab {
+    pub(crate) fn new(world: &World) -> Self {
+        must("sh", &["-c", "mount -t tmpfs none /run && mkdir /run/netns"], "");
+        for path in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+            fs::write(format!("/proc/sys/net/{path}"), "1").unwrap();
+        }
+        let mut inside: Vec<(String, String, Vec<[IpAddr; 2]>)> = Vec::new();
+        for (index, addresses) in world.endpoints.iter().enumerate() {
+            inside.push((format!("pod{index}"), interface(index), vec![*addresses]));
+        }
+        inside.push(("world".to_string(), "uplink".to_string(), world.outside.clone()));
+
+        let mut host =
+            String::from("link set lo up\naddr add 10.255.0.1/32 dev lo\naddr add fdff::1/128 dev lo\n");
+        for (name, link, addresses) in &inside {
+            let _ = writeln!(host, "netns add {name}");
+            let _ = writeln!(host, "link add {link} type veth peer name eth0 netns {name}");
+            let _ = writeln!(host, "link set {link} up");
+            let _ = writeln!(host, "addr add 169.254.1.1/32 dev {link}");
+            let _ = writeln!(host, "addr add fe80::1/64 dev {link} nodad");
+            for address in addresses.iter().flatten() {
+                let _ = writeln!(host, "route add {address} dev {link}");
+            }
+        }
+        must("ip", &["-batch", "-"], &host);
+        for (name, _, addresses) in &inside {
+            let mut batch = String::from("link set lo up\nlink set eth0 up\n");
+            for [v4, v6] in addresses {
+                let _ = writeln!(batch, "addr add {v4}/32 dev eth0\naddr add {v6}/128 dev eth0 nodad");
+            }
+            batch.push_str("route add 169.254.1.1 dev eth0 scope link\nroute add default via 169.254.1.1\n");
+            batch.push_str("route add ::/0 via fe80::1 dev eth0\n");
+            must("ip", &["-n", name, "-batch", "-"], &batch);
+        }
+        let ports = &world.ports;
+        let stations = inside.into_iter().map(|(name, ..)| Station::new(Some(name), ports)).collect();
+        Self { host: Station::new(None, ports), stations, world: world.clone(), sent: 0 }
+    }
+
+    pub(crate) fn load(&self, text: &str) {
+        must_nft(text);
+    }
+
+    /// Whose address this is.
+    pub(crate) fn station(&self, address: IpAddr) -> &Station {
+        let pod = self.world.endpoints.iter().position(|pair| pair.contains(&address));
+        let outside =
+            self.world.outside.iter().any(|pair| pair.contains(&address)).then_some(self.stations.len() - 1);
+        pod.or(outside).map_or(&self.host, |index| &self.stations[index])
+    }
+
+    /// Sends the first packet of each flow; for each, whether it arrives. What is expected only says how long to wait.
+    /// UDP, TCP without a port of its own (the kernel's choice, from 50000), and echo requests.
+    pub(crate) fn send(&mut self, flows: &[(Flow, bool)]) -> Vec<bool> {
+        let first = self.sent;
+        self.sent += u32::try_from(flows.len()).unwrap();
+        let number = |index: usize| first + u32::try_from(index).unwrap();
+        let mut arrived: BTreeSet<usize> = BTreeSet::new();
+
+        for (index, (flow, _)) in flows.iter().enumerate() {
+            if let Transport::Udp { source_port, destination_port } = flow.transport {
+                self.station(flow.source).within(|| {
+                    let socket = UdpSocket::bind(SocketAddr::new(flow.source, source_port)).unwrap();
+                    let destination = SocketAddr::new(flow.destination, destination_port);
+                    // The host refuses what its own rules drop; that is one way not to arrive.
+                    let _ = socket.send_to(&number(index).to_be_bytes(), destination);
+                });
+            }
+        }
+
+        let calls: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (flows.iter().enumerate())
+                .filter(|(_, (flow, _))| !matches!(flow.transport, Transport::Udp { .. }))
+                .map(|(index, (flow, expected))| {
+                    let station = self.station(flow.source);
+                    let timeout = if *expected { PATIENCE } else { REFUSAL };
+                    (index, scope.spawn(move || station.within(|| call(flow, timeout))))
+                })
+                .collect();
+            threads.into_iter().map(|(index, thread)| (index, thread.join().unwrap())).collect()
+        });
+        arrived.extend(calls.into_iter().filter(|(_, answered)| *answered).map(|(index, _)| index));
+
+        let is_udp = |flow: &Flow| matches!(flow.transport, Transport::Udp { .. });
+        let wanted = flows.iter().enumerate().filter(|(_, (flow, expected))| is_udp(flow) && *expected);
+        let wanted: BTreeSet<usize> = wanted.map(|(index, _)| index).collect();
+        let start = Instant::now();
+        let mut grace = None;
+        loop {
+            let complete = wanted.is_subset(&arrived);
+            if complete && grace.is_none() {
+                grace = Some(Instant::now());
+            }
+            if grace.is_some_and(|since| since.elapsed() > GRACE) || start.elapsed() > PATIENCE {
+                break;
+            }
+            for socket in self.stations.iter().chain([&self.host]).flat_map(|station| &station.udp) {
+                let mut buffer = [0; 4];
+                while let Ok(4) = socket.recv(&mut buffer) {
+                    let index = u32::from_be_bytes(buffer).checked_sub(first).map(usize::try_from);
+                    match index {
+                        Some(Ok(index)) if index < flows.len() => arrived.insert(index),
+                        _ => panic!("a packet has arrived that was spoofed, or given up before: {buffer:?}"),
+                    };
+                }
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        (0..flows.len()).map(|index| arrived.contains(&index)).collect()
+    }
+}
+
+/// Whether a connection, or an echo request, is answered.
+fn call(flow: &Flow, timeout: Duration) -> bool {
+    match flow.transport {
+        Transport::Tcp { destination_port, .. } => {
+            TcpStream::connect_timeout(&SocketAddr::new(flow.destination, destination_port), timeout).is_ok()
+        }
+        Transport::Icmp { kind, .. } => {
+            let (family, protocol) = match flow.source {
+                IpAddr::V4(_) => (AddressFamily::INET, ipproto::ICMP),
+                IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6),
+            };
+            let socket = rustix::net::socket(family, SocketType::DGRAM, Some(protocol)).unwrap();
+            rustix::net::bind(&socket, &SocketAddr::new(flow.source, 0)).unwrap();
+            let socket = UdpSocket::from(socket);
+            socket.set_read_timeout(Some(timeout)).unwrap();
+            let mut request = [0; 16];
+            request[0] = kind;
+            let _ = socket.send_to(&request, SocketAddr::new(flow.destination, 0));
+            socket.recv(&mut [0; 64]).is_ok()
+        }
+        _ => panic!("cannot send {flow}"),
+    }
+}

@@ -1,0 +1,332 @@
+//! The kernel, given the rendered text, agrees with the reference evaluator about real packets.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "test code: a panic is a failed test, and what is printed says why one was skipped"
+)]
+
+mod common;
+mod lab;
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use std::net::UdpSocket;
+
+use tortie_policy::model::{Action, GlobalNetworkPolicySpec, PolicyType, ProfileSpec, Rule};
+use tortie_policy::nftables::{self, HostAction, Options};
+use tortie_policy::{Endpoint, Flow, Inputs, Transport, Verdict, compile, evaluate, resolve};
+
+use common::{Choices, World, inputs, interface};
+use lab::{HOST, Lab, Place, enter, nft, ruleset};
+
+/// Random policies whose packets are sent; ten times as many with `TORTIE_PROVE=1`.
+const ROUNDS: u64 = 30;
+/// Random policies that only nft looks at.
+const TEXTS: u64 = 30;
+
+/// Pseudo-random bytes of a seed (xorshift64*).
+fn bytes_of(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_be_bytes()[0]
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn world() -> World {
+    // Faults deny, and have their own tests.
+    World { faults: false, ..World::new() }
+}
+
+fn text(inputs: &Inputs) -> String {
+    nftables::render(&compile(&resolve(inputs, |_| true)), &Options::default())
+}
+
+/// Endpoints 0 to 3 of the world, all of them open.
+fn open() -> Inputs {
+    let mut inputs = Inputs::new();
+    let rules = vec![Rule::new(Action::Allow)];
+    let profile = ProfileSpec { ingress: rules.clone(), egress: rules, ..ProfileSpec::default() };
+    assert_eq!(inputs.insert_profile("open", &profile), []);
+    for (index, addresses) in world().endpoints.iter().enumerate().take(4) {
+        inputs.insert_endpoint(Endpoint {
+            id: format!("host/pod-{index}"),
+            interface: interface(index),
+            profiles: vec!["open".to_string()],
+            addresses: addresses.to_vec(),
+            ..Endpoint::default()
+        });
+    }
+    inputs
+}
+
+fn udp(source: IpAddr, destination: IpAddr, port: u16) -> Flow {
+    Flow::udp(SocketAddr::new(source, 40000), SocketAddr::new(destination, port))
+}
+
+fn tcp(source: IpAddr, destination: IpAddr, port: u16) -> Flow {
+    Flow::tcp(SocketAddr::new(source, 50000), SocketAddr::new(destination, port))
+}
+
+fn ping(source: IpAddr, destination: IpAddr) -> Flow {
+    let kind = if source.is_ipv4() { 8 } else { 128 };
+    Flow::new(source, destination, Transport::Icmp { kind, code: 0 })
+}
+
+/// Sends what is listed, and compares what arrives.
+fn expect(lab: &mut Lab, what: &str, flows: &[(Flow, bool)]) {
+    let arrived = lab.send(flows);
+    for ((flow, expected), arrived) in flows.iter().zip(arrived) {
+        assert_eq!(arrived, *expected, "{what}: {flow}\n{}", ruleset());
+    }
+}
+
+#[test]
+fn netns_packets_meet_the_verdicts_of_the_evaluator() {
+    if let Place::Done = enter("netns_packets_meet_the_verdicts_of_the_evaluator") {
+        return;
+    }
+    let world = world();
+    let mut lab = Lab::new(&world);
+    let all: Vec<_> = world.endpoints.iter().chain(&world.outside[..1]).copied().collect();
+    let mut counts = [0usize; 2];
+    let rounds =
+        if std::env::var_os("TORTIE_PROVE").is_some_and(|value| value == "1") { ROUNDS * 10 } else { ROUNDS };
+    for seed in 0..rounds {
+        let bytes = bytes_of(seed, 4000);
+        let mut choices = Choices::new(&bytes);
+        let inputs = inputs(&mut choices, &world);
+        lab.load(&text(&inputs));
+
+        let mut flows = Vec::new();
+        for (index, source) in all.iter().enumerate() {
+            for destination in all.iter().filter(|destination| *destination != source) {
+                for family in 0..2 {
+                    let (source, destination) = (source[family], destination[family]);
+                    flows.push(udp(source, destination, *choices.one(&world.ports)));
+                    if choices.once_in(8) {
+                        flows.push(tcp(source, destination, *choices.one(&world.ports[..4])));
+                    }
+                    if choices.once_in(8) {
+                        flows.push(ping(source, destination));
+                    }
+                }
+            }
+            let host = HOST[index % 2];
+            flows.push(udp(source[index % 2], host, 80));
+        }
+        // No endpoint of this is policed by what it sends itself, and by default nothing that workloads send it passes.
+        let expected = |flow: &Flow| {
+            let to_host = HOST.contains(&flow.destination) && inputs.endpoint_at(flow.source).is_some();
+            evaluate(&inputs, flow).verdict == Verdict::Allow && !to_host
+        };
+        let flows: Vec<_> = flows.into_iter().map(|flow| (flow, expected(&flow))).collect();
+        let arrived = lab.send(&flows);
+        for ((flow, expected), arrived) in flows.iter().zip(arrived) {
+            counts[usize::from(arrived)] += 1;
+            assert_eq!(
+                arrived,
+                *expected,
+                "seed {seed}: arrived, expected\n{}\n{}",
+                evaluate(&inputs, flow),
+                ruleset()
+            );
+        }
+    }
+    println!("{} packets arrived, {} did not", counts[1], counts[0]);
+    assert!(counts.iter().all(|count| *count > 300), "too few of one kind: {counts:?}");
+}
+
+#[test]
+fn netns_nft_takes_every_text() {
+    if let Place::Done = enter("netns_nft_takes_every_text") {
+        return;
+    }
+    for seed in 1000..1000 + TEXTS {
+        let bytes = bytes_of(seed, 4000);
+        let inputs = inputs(&mut Choices::new(&bytes), &World::new());
+        let text = text(&inputs);
+        if let Err(error) = nft(&text) {
+            panic!("{error}\n{text}");
+        }
+    }
+    // Names that try to get out of where they stand.
+    let mut inputs = Inputs::new();
+    let hostile = "a\" drop comment \"\n}\nflush ruleset\n\\${x} *;#é".repeat(20);
+    let rule = Rule { metadata: None, ..Rule::new(Action::Allow) };
+    let mut named = Rule::new(Action::Deny);
+    named.source.selector = Some("has(x) && x in {'a\nb;}', '\"; flush ruleset'}".to_string());
+    let spec = GlobalNetworkPolicySpec { ingress: vec![rule, named], ..GlobalNetworkPolicySpec::default() };
+    assert_eq!(inputs.insert_global_network_policy(&hostile, &spec), []);
+    let profile = ProfileSpec { egress: vec![Rule::new(Action::Log)], ..ProfileSpec::default() };
+    assert_eq!(inputs.insert_profile(&hostile, &profile), []);
+    for (index, interface) in
+        ["cali1", "tap0", "cali\" drop", "", "cali-much-too-long"].into_iter().enumerate()
+    {
+        inputs.insert_endpoint(Endpoint {
+            id: format!("{index}{hostile}"),
+            interface: interface.to_string(),
+            profiles: vec![hostile.clone(), "missing\"".to_string()],
+            ..Endpoint::default()
+        });
+    }
+    let resolved = resolve(&inputs, |_| true);
+    assert_eq!(resolved.faults().len(), 3);
+    let text = nftables::render(&compile(&resolved), &Options::default());
+    if let Err(error) = nft(&text) {
+        panic!("{error}\n{text}");
+    }
+    assert!(
+        ruleset().contains("\"tap0\" goto judge-egress"),
+        "an interface without the prefix is policed too"
+    );
+}
+
+#[test]
+fn netns_what_no_policy_speaks_of() {
+    if let Place::Done = enter("netns_what_no_policy_speaks_of") {
+        return;
+    }
+    let world = world();
+    let mut lab = Lab::new(&world);
+    let pod = |index: usize| world.endpoints[index];
+    let both = |flow: fn(IpAddr, IpAddr) -> Flow, a: [IpAddr; 2], b: [IpAddr; 2], arrives: bool| {
+        [(flow(a[0], b[0]), arrives), (flow(a[1], b[1]), arrives)]
+    };
+    let to_80: fn(IpAddr, IpAddr) -> Flow = |a, b| udp(a, b, 80);
+    let to_vxlan: fn(IpAddr, IpAddr) -> Flow = |a, b| udp(a, b, 4789);
+    let between =
+        |arrives| [both(to_80, pod(0), pod(1), arrives), both(ping, pod(1), pod(2), arrives)].concat();
+
+    expect(&mut lab, "no rules", &between(true));
+    assert_eq!(nft(&nftables::remove(&Options::default())), Ok(()), "there is nothing to remove");
+
+    // Lockdown: nothing from, to or between workloads, not even to the host; but the host works.
+    lab.load(&nftables::lockdown(&Options::default()));
+    let mut flows = between(false);
+    flows.extend(both(to_80, world.outside[0], pod(0), false));
+    flows.extend(both(to_80, pod(0), HOST, false));
+    flows.extend(both(to_80, world.outside[0], HOST, true));
+    expect(&mut lab, "lockdown", &flows);
+    assert!(nft(&nftables::lockdown(&Options::default())).is_err(), "a table is there");
+
+    // Loaded over it. Endpoints 4 and 5 are not known.
+    let inputs = open();
+    lab.load(&text(&inputs));
+    let before = ruleset();
+    let error = nft(&nftables::lockdown(&Options::default())).expect_err("a table is there");
+    assert!(error.contains("File exists"), "{error}");
+    assert_eq!(ruleset(), before, "lockdown does not touch a table that is there");
+    let mut flows = between(true);
+    flows.extend(both(to_80, world.outside[0], pod(0), true));
+    flows.extend(both(to_80, pod(0), world.outside[0], true));
+    flows.extend(both(to_80, pod(4), pod(0), false));
+    flows.extend(both(to_80, pod(0), pod(4), false));
+    flows.extend(both(to_80, pod(4), world.outside[0], false));
+    flows.extend(both(to_80, world.outside[0], pod(4), false));
+    flows.extend(both(to_80, world.outside[0], HOST, true));
+    // Encapsulated by a workload, and by the world.
+    flows.extend(both(to_vxlan, pod(0), pod(1), false));
+    flows.extend(both(to_vxlan, pod(0), world.outside[0], false));
+    flows.extend(both(to_vxlan, world.outside[0], pod(0), true));
+    // The host talks to its workloads, and is answered; they do not talk to it.
+    flows.extend(both(to_80, HOST, pod(0), true));
+    flows.extend(both(to_80, HOST, pod(4), true));
+    flows.extend(both(|a, b| tcp(a, b, 80), HOST, pod(0), true));
+    flows.extend(both(ping, HOST, pod(1), true));
+    flows.extend(both(to_80, pod(0), HOST, false));
+    flows.extend(both(ping, pod(0), HOST, false));
+    expect(&mut lab, "open", &flows);
+
+    // A workload with the address of another, or of no one.
+    for (address, name) in [("10.0.0.2", "v4"), ("fd00::2", "v6"), ("203.0.113.9", "v4")] {
+        let address: IpAddr = address.parse().unwrap();
+        let length = if address.is_ipv4() { 32 } else { 128 };
+        let (to, sender) = (pod(2)[usize::from(address.is_ipv6())], lab.station(pod(0)[0]));
+        let add = format!("{address}/{length}");
+        let arguments = ["-n", "pod0", "addr", "add", add.as_str(), "dev", "lo"];
+        assert!(std::process::Command::new("ip").args(arguments).status().unwrap().success());
+        sender.within(|| {
+            let mut socket = UdpSocket::bind(SocketAddr::new(address, 40001));
+            for _ in 0..500 {
+                // The address is tentative at first.
+                if socket.is_ok() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+                socket = UdpSocket::bind(SocketAddr::new(address, 40001));
+            }
+            let _ = socket.unwrap().send_to(&u32::MAX.to_be_bytes(), SocketAddr::new(to, 80));
+        });
+        let arrived = lab.send(&[(to_80(pod(1)[0], pod(2)[0]), true)]);
+        assert_eq!(arrived, [true], "{name}: only what is not spoofed");
+    }
+
+    // To the host, if policy allows and the option says so.
+    for action in [HostAction::Accept, HostAction::Return] {
+        let options = Options::default().endpoint_to_host(action);
+        let mut inputs = open();
+        let deny = GlobalNetworkPolicySpec {
+            selector: Some("projectcalico.org/namespace == 'shut'".to_string()),
+            types: vec![PolicyType::Egress],
+            ..GlobalNetworkPolicySpec::default()
+        };
+        assert_eq!(inputs.insert_global_network_policy("shut", &deny), []);
+        let mut shut = inputs.remove_endpoint("host/pod-1").unwrap();
+        shut.namespace = Some("shut".to_string());
+        inputs.insert_endpoint(shut);
+        lab.load(&nftables::render(&compile(&resolve(&inputs, |_| true)), &options));
+        let mut flows = Vec::new();
+        flows.extend(both(to_80, pod(0), HOST, true));
+        flows.extend(both(ping, pod(0), HOST, true));
+        flows.extend(both(to_80, pod(1), HOST, false));
+        flows.extend(both(to_80, pod(4), HOST, false));
+        flows.extend(both(to_80, HOST, pod(1), true));
+        flows.extend(both(to_80, pod(0), pod(1), true));
+        expect(&mut lab, "to the host", &flows);
+    }
+
+    lab.load(&nftables::remove(&Options::default()));
+    assert_eq!(ruleset(), "", "nothing is left");
+    expect(&mut lab, "removed", &between(true));
+}
+
+/// What was accepted goes on when policy changes, and the change loses no packet of it.
+#[test]
+fn netns_connections_outlive_a_change() {
+    use std::io::{Read, Write};
+
+    if let Place::Done = enter("netns_connections_outlive_a_change") {
+        return;
+    }
+    let world = world();
+    let mut lab = Lab::new(&world);
+    let (client, server) = (world.endpoints[0][0], world.endpoints[1][0]);
+    let mut inputs = open();
+    lab.load(&text(&inputs));
+    let address = SocketAddr::new(server, 9999);
+    let listener = lab.station(server).within(|| std::net::TcpListener::bind(address).unwrap());
+    let mut stream = lab.station(client).within(|| std::net::TcpStream::connect(address).unwrap());
+    let (mut peer, _) = listener.accept().unwrap();
+
+    let deny = GlobalNetworkPolicySpec {
+        types: vec![PolicyType::Ingress, PolicyType::Egress],
+        ..GlobalNetworkPolicySpec::default()
+    };
+    assert_eq!(inputs.insert_global_network_policy("deny", &deny), []);
+    lab.load(&text(&inputs));
+    expect(&mut lab, "denied", &[(udp(client, server, 80), false), (tcp(client, server, 80), false)]);
+    for _ in 0..10 {
+        stream.write_all(b"ping").unwrap();
+        let mut buffer = [0; 4];
+        peer.read_exact(&mut buffer).unwrap();
+        peer.write_all(&buffer).unwrap();
+        stream.read_exact(&mut buffer).unwrap();
+        lab.load(&text(&inputs));
+    }
+}
