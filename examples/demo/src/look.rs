@@ -3,13 +3,21 @@
 use crate::hosts::Host;
 use crate::programs::{self, Programs};
 use anyhow::bail;
-use std::collections::BTreeSet;
+use core::fmt;
+use core::time::Duration;
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
+use tortie_routes::netlink::{Kernel, Links, NetNs};
+use tortie_routes::{Entry, Family, Kind, Protocol, Scan, Table};
 
-/// Rules and routes of a host at one moment, as text.
+/// How often routes that change while they are read are read again.
+const ATTEMPTS: u8 = 20;
+
+/// Rules and routes of a host at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) rules: String,
-    pub(crate) routes: BTreeSet<String>,
+    pub(crate) routes: BTreeSet<Line>,
 }
 
 impl State {
@@ -19,8 +27,10 @@ impl State {
 
     /// Says what differs, if anything does.
     pub(crate) fn same(&self, other: &Self) -> anyhow::Result<String> {
-        let gone: Vec<_> = self.routes.difference(&other.routes).collect();
-        let new: Vec<_> = other.routes.difference(&self.routes).collect();
+        let texts =
+            |lines: &mut dyn Iterator<Item = &Line>| lines.map(ToString::to_string).collect::<Vec<_>>();
+        let gone = texts(&mut self.routes.difference(&other.routes));
+        let new = texts(&mut other.routes.difference(&self.routes));
         if !gone.is_empty() || !new.is_empty() {
             bail!("routes gone: {gone:?}, new: {new:?}");
         }
@@ -41,14 +51,57 @@ pub(crate) async fn rules(programs: &Programs, host: &Host) -> anyhow::Result<St
     programs::run(nft.args(["-s", "list", "ruleset"]), "").await?.out("nft list ruleset")
 }
 
-/// Whether a route's text begins with this address alone as its destination.
-pub(crate) fn is_to(route: &str, address: core::net::IpAddr) -> bool {
-    let mut words = route.split(' ').filter(|word| !["blackhole", "unreachable", "prohibit"].contains(word));
-    let destination = words.next().and_then(|word| word.parse::<ipnet::IpNet>().ok());
-    destination == Some(ipnet::IpNet::from(address))
+/// A route, with its destination apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Line {
+    pub(crate) destination: IpNet,
+    text: String,
 }
 
-/// The routes of the main table but the kernel's own.
-pub(crate) async fn routes(_host: &Host) -> anyhow::Result<BTreeSet<String>> {
-    Ok(BTreeSet::new())
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The routes of the main table, but for the kernel's own.
+pub(crate) async fn routes(host: &Host) -> anyhow::Result<BTreeSet<Line>> {
+    let namespace = NetNs::open(&host.netns)?;
+    let links = Links::open_in(&namespace)?.list().await?;
+    let names: BTreeMap<_, _> = links.into_iter().map(|link| (link.index, link.name)).collect();
+    let mut kernel = Kernel::open_in(&namespace)?;
+    let mut lines = BTreeSet::new();
+    for family in Family::ALL {
+        let mut attempts = 0..ATTEMPTS;
+        let snapshot = loop {
+            let snapshot = kernel.scan(Scan::Routes { family, table: Table::MAIN })?;
+            if !snapshot.is_interrupted() {
+                break snapshot;
+            }
+            if attempts.next().is_none() {
+                bail!("the routes of {} change faster than they can be read", host.name);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let foreign = snapshot.entries().iter().filter(|entry| entry.protocol != Protocol::KERNEL);
+        lines.extend(foreign.map(|entry| line(entry, &names)));
+    }
+    Ok(lines)
+}
+
+fn line(entry: &Entry, names: &BTreeMap<u32, String>) -> Line {
+    let destination = entry.key.destination;
+    let mut text = destination.to_string();
+    if entry.kind != Kind::UNICAST {
+        text = format!("{} {text}", entry.kind);
+    }
+    if let Some(hop) = entry.hop {
+        if let Some(via) = hop.via {
+            text.push_str(&format!(" via {via}"));
+        }
+        let name = names.get(&hop.index).cloned().unwrap_or_else(|| hop.index.to_string());
+        text.push_str(&format!(" dev {name}"));
+    }
+    text.push_str(&format!(" proto {}", entry.protocol));
+    Line { destination, text }
 }

@@ -94,17 +94,12 @@ async fn endpoint_leftovers(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
                 left.push(format!("a rule for {} on {}", pod.interface, host.name));
             }
             for address in &pod.addresses {
-                let single = IpNet::from(*address).addr().to_string();
-                if rules_name(&state.rules, &single) {
-                    left.push(format!("a rule for {single} on {}", host.name));
+                if rules_name(&state.rules, &address.to_string()) {
+                    left.push(format!("a rule for {address} on {}", host.name));
                 }
-                left.extend(
-                    state
-                        .routes
-                        .iter()
-                        .filter(|route| look::is_to(route, *address))
-                        .map(|route| format!("{route} on {}", host.name)),
-                );
+                let single = IpNet::from(*address);
+                let routes = state.routes.iter().filter(|route| route.destination == single);
+                left.extend(routes.map(|route| format!("{route} on {}", host.name)));
             }
         }
         let files = std::fs::read_dir(&host.status).context("the status folder")?.flatten();
