@@ -1,3 +1,115 @@
 //! The reference agent: one process a host.
+//!
+//! It follows the datastore and keeps three things as the datastore wants them: policy (`policy`), routes (`routes`) and
+//! BGP sessions (`bgp`). Each computes what it wants from a whole snapshot and hands it to a library that finds the
+//! difference; so a restart is nothing special, and a death changes neither rules nor routes.
 
-fn main() {}
+extern crate alloc;
+
+mod bgp;
+mod health;
+mod nft;
+mod options;
+mod policy;
+mod routes;
+mod state;
+mod status;
+mod uninstall;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use options::{Options, Run, Verb};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tortie_datastore::Embedded;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let ended = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+        .and_then(|runtime| {
+            runtime.block_on(async {
+                match &options.verb {
+                    Verb::Run(run) => {
+                        log_to(run)?;
+                        agent(run).await
+                    }
+                    Verb::Uninstall(host) => {
+                        log_to_stderr();
+                        uninstall::run(host).await
+                    }
+                }
+            })
+        });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "ended");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn filter() -> EnvFilter {
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
+fn log_to_stderr() {
+    tracing_subscriber::fmt().with_env_filter(filter()).with_writer(std::io::stderr).init();
+}
+
+fn log_to(run: &Run) -> anyhow::Result<()> {
+    let Some(path) = &run.log_file else {
+        log_to_stderr();
+        return Ok(());
+    };
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter())
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(file))
+        .init();
+    Ok(())
+}
+
+/// Runs until told to end; rules and routes stay as they are.
+async fn agent(run: &Run) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tracing::info!(node = run.host.node, version = env!("CARGO_PKG_VERSION"), "starting");
+    let store = Embedded::open(&run.host.datastore)
+        .with_context(|| format!("cannot open {}", run.host.datastore.display()))?;
+    let health = health::Health::default();
+    let statuses = status::Statuses::new(&run.status_dir)?;
+    let (stop, stopped) = watch::channel(false);
+
+    let (parents_out, parents) = watch::channel(tortie_fabric::Parents::default());
+    let follower = state::Follower::new(run.host.clone(), store, parents, health.part("datastore"));
+    let enforcer = policy::Enforcer::new(
+        &run.host,
+        run.endpoint_to_host,
+        follower.policy(),
+        statuses,
+        health.part("policy"),
+    )?;
+    let routes = routes::Keeper::open(&run.host, follower.fabric(), parents_out, health.part("routes"))?;
+    let speaker = tokio::spawn(bgp::Runner::new(follower.fabric(), stopped, health.part("bgp")).run());
+    let parts = [tokio::spawn(follower.run()), tokio::spawn(enforcer.run()), tokio::spawn(routes.run())];
+    let server = tokio::spawn(health::serve(health, run.health));
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("told to end"),
+        _ = interrupt.recv() => tracing::info!("interrupted"),
+        ended = server => ended?.context("cannot serve health")?,
+    }
+    stop.send_replace(true);
+    let said = speaker.await;
+    for part in parts {
+        part.abort();
+    }
+    said.context("the BGP task panicked")
+}

@@ -1,0 +1,135 @@
+//! Liveness and readiness over HTTP, on loopback.
+//!
+//! Every part of the agent says whether it has done what it is for (*ready*), and beats at least every
+//! few seconds (*alive*). `/readiness` and `/liveness` answer 200 or 503 with a line for each part.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use core::fmt::Write as _;
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// A part that has not beaten for so long is dead.
+const DEAD: Duration = Duration::from_secs(30);
+/// How often a part has to beat, at the least, to stay well clear of that.
+pub(crate) const BEAT: Duration = Duration::from_secs(5);
+
+/// The state of every part.
+#[derive(Clone, Default)]
+pub(crate) struct Health(Arc<Mutex<BTreeMap<&'static str, Part>>>);
+
+struct Part {
+    last: Instant,
+    state: Result<(), String>,
+}
+
+impl Health {
+    /// Adds a part, which is not ready until it says so.
+    pub(crate) fn part(&self, name: &'static str) -> Reporter {
+        let reporter = Reporter { health: self.clone(), name };
+        reporter.not_ready("starting");
+        reporter
+    }
+
+    fn set(&self, name: &'static str, state: Option<Result<(), String>>) {
+        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let part = parts.entry(name).or_insert_with(|| Part { last: Instant::now(), state: Ok(()) });
+        part.last = Instant::now();
+        if let Some(state) = state {
+            if part.state != state {
+                match &state {
+                    Ok(()) => tracing::info!(part = name, "ready"),
+                    Err(reason) => tracing::warn!(part = name, reason, "not ready"),
+                }
+            }
+            part.state = state;
+        }
+    }
+
+    /// The answer to a probe: whether all is well, and a line for each part.
+    fn answer(&self, verdict: impl Fn(&Part) -> Result<(), String>) -> (StatusCode, String) {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::new();
+        let mut status = StatusCode::OK;
+        for (name, part) in parts.iter() {
+            let line = match verdict(part) {
+                Ok(()) => writeln!(text, "{name}: ok"),
+                Err(reason) => {
+                    status = StatusCode::SERVICE_UNAVAILABLE;
+                    writeln!(text, "{name}: {reason}")
+                }
+            };
+            debug_assert!(line.is_ok(), "writing to a string cannot fail");
+        }
+        (status, text)
+    }
+
+    fn readiness(&self) -> (StatusCode, String) {
+        self.answer(|part| part.state.clone())
+    }
+
+    fn liveness(&self) -> (StatusCode, String) {
+        self.answer(|part| match part.last.elapsed() {
+            silent if silent > DEAD => Err(format!("silent for {} s", silent.as_secs())),
+            _ => Ok(()),
+        })
+    }
+}
+
+/// One part's voice.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    health: Health,
+    name: &'static str,
+}
+
+impl Reporter {
+    /// The part has done what it is for.
+    pub(crate) fn ready(&self) {
+        self.health.set(self.name, Some(Ok(())));
+    }
+
+    /// The part has not, for this reason.
+    pub(crate) fn not_ready(&self, reason: impl Into<String>) {
+        self.health.set(self.name, Some(Err(reason.into())));
+    }
+
+    /// The part is alive.
+    pub(crate) fn beat(&self) {
+        self.health.set(self.name, None);
+    }
+}
+
+/// Answers probes until the agent ends.
+pub(crate) async fn serve(health: Health, address: SocketAddr) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    tracing::info!(%address, "serving /liveness and /readiness");
+    let ready = health.clone();
+    let router = Router::new()
+        .route("/readiness", get(move || async move { ready.readiness() }))
+        .route("/liveness", get(move || async move { health.liveness() }));
+    axum::serve(listener, router).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_part_that_is_not_ready_is_enough() {
+        let health = Health::default();
+        let (policy, routes) = (health.part("policy"), health.part("routes"));
+        policy.ready();
+        assert_eq!(health.readiness().0, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(health.liveness().0, StatusCode::OK);
+        routes.ready();
+        assert_eq!(health.readiness(), (StatusCode::OK, "policy: ok\nroutes: ok\n".to_owned()));
+        routes.not_ready("no link");
+        assert_eq!(health.readiness().1, "policy: ok\nroutes: no link\n");
+    }
+}

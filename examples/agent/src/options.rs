@@ -1,0 +1,60 @@
+//! The command line.
+
+use core::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The reference agent: policy, routes and BGP of one host
+#[derive(clap::Parser)]
+#[command(name = "tortie-agent", version)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Verb {
+    /// Keeps this host's policy, routes and BGP sessions as the datastore wants them
+    Run(Run),
+    /// Releases this host's address blocks, and removes its routes and its table
+    Uninstall(Host),
+}
+
+/// Which host this is, and where the cluster's state is.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Host {
+    /// The name of this host's Node
+    #[arg(long, env = "NODENAME")]
+    pub(crate) node: String,
+    /// The datastore's file
+    #[arg(long, env = "TORTIE_DATASTORE")]
+    pub(crate) datastore: PathBuf,
+    /// Interfaces whose names begin so belong to workloads
+    #[arg(long, default_value = "cali")]
+    pub(crate) interface_prefix: String,
+}
+
+#[derive(clap::Args, Clone)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) host: Host,
+    /// Where the plugin looks for the acknowledgement of an endpoint
+    #[arg(long, default_value = "/var/run/calico/endpoint-status")]
+    pub(crate) status_dir: PathBuf,
+    /// Where /liveness and /readiness are served
+    #[arg(long, default_value = "127.0.0.1:9099")]
+    pub(crate) health: SocketAddr,
+    /// Log to this file instead of standard error
+    #[arg(long)]
+    pub(crate) log_file: Option<PathBuf>,
+    /// What becomes of packets from a pod to its own host that policy allows
+    #[arg(long, value_enum, default_value_t = ToHost::Drop)]
+    pub(crate) endpoint_to_host: ToHost,
+}
+
+/// `defaultEndpointToHostAction`.
+#[derive(clap::ValueEnum, Clone, Copy)]
+pub(crate) enum ToHost {
+    Drop,
+    Accept,
+    Return,
+}

@@ -1,0 +1,154 @@
+//! Routes in the kernel, as the fabric wants them.
+
+use crate::health::{BEAT, Reporter};
+use crate::options::Host;
+use crate::state::Wish;
+use anyhow::{Context as _, ensure};
+use core::net::IpAddr;
+use core::time::Duration;
+use tokio::sync::watch;
+use tortie_fabric::{Fabric, Parents};
+use tortie_routes::netlink::{Driver, Kernel, Links};
+use tortie_routes::{Config, Notice, Ownership, Reconciler};
+
+/// How long the plugin's own route stays before the agent must have heard of its endpoint.
+const GRACE: Duration = Duration::from_secs(10);
+/// The pause before a failed socket is replaced.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often what was done is looked at: notices, readiness.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long removing all routes may take.
+const REMOVAL: Duration = Duration::from_secs(20);
+
+/// Keeps the kernel's routes as the fabric wants them.
+pub(crate) struct Keeper {
+    prefix: String,
+    wish: Wish<Fabric>,
+    parents: watch::Sender<Parents>,
+    links: Links,
+    health: Reporter,
+}
+
+impl Keeper {
+    pub(crate) fn open(
+        host: &Host,
+        wish: Wish<Fabric>,
+        parents: watch::Sender<Parents>,
+        health: Reporter,
+    ) -> anyhow::Result<Self> {
+        let links = Links::open().context("cannot open a netlink socket")?;
+        Ok(Self { prefix: host.interface_prefix.clone(), wish, parents, links, health })
+    }
+
+    /// For ever, with a new driver after each failure.
+    pub(crate) async fn run(mut self) {
+        loop {
+            if let Err(error) = self.drive().await {
+                self.health.not_ready(format!("{error:#}"));
+            }
+            if self.wish.has_changed().is_err() {
+                return;
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn drive(&mut self) -> anyhow::Result<()> {
+        let config = Config::new(Ownership::agent(&self.prefix)).grace(&self.prefix, GRACE);
+        let mut driver = driver(config)?;
+        self.wish.mark_changed();
+        let mut looked_for_parents = None;
+        loop {
+            if self.wish.has_changed()? {
+                let fabric = self.wish.borrow_and_update().clone();
+                if let Some(fabric) = fabric {
+                    wish(driver.reconciler(), &fabric);
+                    looked_for_parents = None;
+                }
+            }
+            if looked_for_parents.is_none_or(|at: tokio::time::Instant| at.elapsed() > BEAT) {
+                self.find_parents().await?;
+                looked_for_parents = Some(tokio::time::Instant::now());
+            }
+            self.look(driver.reconciler());
+            tokio::select! {
+                failed = driver.run() => {
+                    failed?;
+                }
+                changed = self.wish.changed() => {
+                    changed?;
+                    self.wish.mark_changed();
+                }
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// Logs what happened, and tells how it goes.
+    fn look(&self, reconciler: &mut Reconciler) {
+        while let Some(notice) = reconciler.poll_notice() {
+            match notice {
+                Notice::Conflict { key, protocol } => {
+                    tracing::warn!(?key, ?protocol, "somebody else's route holds this key");
+                }
+                Notice::ConflictEnded { key } => tracing::info!(?key, "the key is free"),
+                Notice::Refused { key, errno } => tracing::warn!(?key, %errno, "the kernel refuses a route"),
+                Notice::Fight { key, times } => {
+                    tracing::warn!(?key, times, "somebody else keeps changing a route")
+                }
+                _ => {}
+            }
+        }
+        let conflicts = reconciler.conflicts().count();
+        if self.wish.borrow().is_none() {
+            self.health.not_ready("waiting for the datastore");
+        } else if conflicts > 0 {
+            self.health.not_ready(format!("{conflicts} routes are kept out by somebody else's"));
+        } else if reconciler.is_settled() {
+            self.health.ready();
+        } else {
+            self.health.beat();
+        }
+    }
+
+    /// Publishes which links hold this node's own addresses.
+    async fn find_parents(&self) -> anyhow::Result<()> {
+        let Some(fabric) = self.wish.borrow().clone() else { return Ok(()) };
+        let addresses = self.links.addresses(None).await?;
+        let links = self.links.list().await?;
+        let holder = |own: Option<IpAddr>| {
+            let held = addresses.iter().find(|held| Some(held.net.addr()) == own)?;
+            links.iter().find(|link| link.index == held.index).map(|link| link.name.clone())
+        };
+        let found = Parents { v4: holder(fabric.speaker.v4), v6: holder(fabric.speaker.v6) };
+        self.parents.send_if_modified(|parents| {
+            let changed = *parents != found;
+            if changed {
+                tracing::info!(v4 = ?found.v4, v6 = ?found.v6, "links of the node's own addresses");
+                *parents = found;
+            }
+            changed
+        });
+        Ok(())
+    }
+}
+
+fn driver(config: Config) -> anyhow::Result<Driver> {
+    let kernel = Kernel::open().context("cannot open netlink sockets")?;
+    Ok(Driver::new(Reconciler::new(config), kernel))
+}
+
+fn wish(reconciler: &mut Reconciler, fabric: &Fabric) {
+    for refused in reconciler.replace_all(fabric.routes.iter().cloned()) {
+        tracing::error!(%refused, "the fabric wants a route that is not ours to write");
+    }
+    reconciler.set_in_sync();
+}
+
+/// Removes every route of the agent.
+pub(crate) async fn remove_all(host: &Host) -> anyhow::Result<()> {
+    let mut driver = driver(Config::new(Ownership::agent(&host.interface_prefix)))?;
+    driver.reconciler().set_in_sync();
+    ensure!(driver.settle(REMOVAL).await?, "some routes could not be removed in {} s", REMOVAL.as_secs());
+    Ok(())
+}
