@@ -229,7 +229,8 @@ fn cell(value: &Value) -> String {
             .map(|(name, value)| format!("{name}={}", cell(value)))
             .collect::<Vec<_>>()
             .join(","),
-        other => other.to_string(),
+        // An order is a float, and mostly a whole number.
+        other => other.to_string().trim_end_matches(".0").to_owned(),
     }
 }
 

@@ -240,8 +240,8 @@ fn namespace(value: &Value, name: &str) -> Result<Value, Vec<FieldError>> {
     let mut object: Namespace = serde_path_to_error::deserialize(value)
         .map_err(|error| vec![FieldError::new(error.path().to_string(), error.inner().to_string())])?;
     object.unknown.retain(|field, _| !matches!(field.as_str(), "apiVersion" | "kind"));
-    let unknown = object.unknown.into_keys();
-    let unknown = unknown.chain(object.metadata.unknown.into_keys().map(|field| format!("metadata.{field}")));
+    let unknown = object.unknown.keys().cloned();
+    let unknown = unknown.chain(object.metadata.unknown.keys().map(|field| format!("metadata.{field}")));
     let mut errors: Vec<FieldError> = unknown.map(|path| FieldError::new(path, "unknown field")).collect();
     // Its labels are checked as labels, under the names that the user wrote.
     let mut labelled = Resource::new(name, ProfileSpec::default());
@@ -250,7 +250,7 @@ fn namespace(value: &Value, name: &str) -> Result<Value, Vec<FieldError>> {
     if !errors.is_empty() {
         return Err(errors);
     }
-    let mut profile = namespace_profile(name, &object.metadata.labels);
-    profile.metadata.annotations = object.metadata.annotations;
+    let mut profile = namespace_profile(name, &core::mem::take(&mut object.metadata.labels));
+    profile.metadata = Metadata { name: profile.metadata.name, ..object.metadata };
     serde_json::to_value(&profile).map_err(|error| vec![FieldError::new("", error.to_string())])
 }
