@@ -105,7 +105,7 @@ pub enum DecodeErrorKind {
         /// The attribute.
         code: u8,
     },
-    /// UPDATE: an optional attribute's value cannot be read.
+    /// UPDATE: a multiprotocol attribute's value cannot be read; the offset is that of a bad prefix, if one is to blame.
     OptionalAttribute {
         /// The attribute.
         code: u8,
@@ -117,7 +117,7 @@ pub enum DecodeErrorKind {
         /// The length in octets.
         len: u8,
     },
-    /// UPDATE: a prefix is longer than its family allows, or runs out of its field.
+    /// UPDATE: a prefix in a classic field is longer than 32 bits, or runs out of the field.
     InvalidNetwork,
     /// UPDATE: unknown segment type, empty or cut segment, or AS 0.
     MalformedAsPath,
@@ -132,6 +132,12 @@ impl DecodeError {
 
     pub(crate) const fn with_action(mut self, action: ErrorAction) -> Self {
         self.action = action;
+        self
+    }
+
+    /// The same error at another place.
+    pub(crate) const fn at(mut self, offset: u16) -> Self {
+        self.offset = offset;
         self
     }
 

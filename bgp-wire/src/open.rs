@@ -86,7 +86,7 @@ impl<'a> Open<'a> {
         }
         let capabilities = Capabilities::decode(body, extended)?;
         let hold_time = HoldTime::new(hold_time)
-            .ok_or(DecodeError::new(DecodeErrorKind::UnacceptableHoldTime, hold_offset))?;
+            .ok_or_else(|| DecodeError::new(DecodeErrorKind::UnacceptableHoldTime, hold_offset))?;
         if identifier.is_unspecified() {
             return Err(DecodeError::new(DecodeErrorKind::BadIdentifier, id_offset));
         }
@@ -99,7 +99,7 @@ impl<'a> Open<'a> {
 
     /// The AS number: that of the four-octet capability, else the fixed field.
     pub fn asn(&self) -> u32 {
-        self.capabilities.four_octet_as().unwrap_or(u32::from(self.my_as))
+        self.capabilities.four_octet_as().unwrap_or_else(|| u32::from(self.my_as))
     }
 
     /// The fixed two-octet field, which may be [`AS_TRANS`].

@@ -40,13 +40,13 @@ impl<'a> Update<'a> {
     pub(crate) fn decode(mut body: Reader<'a>, session: &Session) -> Result<Self, DecodeError> {
         let malformed = |at| DecodeError::new(DecodeErrorKind::MalformedAttributeList, at);
         let start = body.offset();
-        let len = body.u16().ok_or(malformed(start))?;
+        let len = body.u16().ok_or_else(|| malformed(start))?;
         let withdrawn_offset = body.offset();
-        let withdrawn = body.take(usize::from(len)).ok_or(malformed(start))?;
+        let withdrawn = body.take(usize::from(len)).ok_or_else(|| malformed(start))?;
         let middle = body.offset();
-        let len = body.u16().ok_or(malformed(middle))?;
+        let len = body.u16().ok_or_else(|| malformed(middle))?;
         let attributes_offset = body.offset();
-        let attributes = body.take(usize::from(len)).ok_or(malformed(middle))?;
+        let attributes = body.take(usize::from(len)).ok_or_else(|| malformed(middle))?;
         nlri::check(Family::IPV4_UNICAST, withdrawn, withdrawn_offset)?;
         nlri::check(Family::IPV4_UNICAST, body.rest(), body.offset())?;
         let attributes = Reader::new(attributes, attributes_offset);

@@ -24,7 +24,6 @@ impl Community {
     }
 
     /// The community `asn:value`.
-    #[expect(clippy::cast_lossless, reason = "`u32::from` is not const")]
     pub const fn of(asn: u16, value: u16) -> Self {
         Self((asn as u32) << 16 | value as u32)
     }

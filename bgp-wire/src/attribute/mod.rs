@@ -164,8 +164,8 @@ impl Aggregator {
     }
 }
 
-/// An attribute as it lies on the wire, of any type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// An attribute as it lies on the wire, of any type; equal whatever the size of the length field.
+#[derive(Debug, Clone, Copy)]
 pub struct RawAttribute<'a> {
     flags: AttributeFlags,
     code: AttributeCode,
@@ -194,6 +194,15 @@ impl<'a> RawAttribute<'a> {
         self.value
     }
 }
+
+impl PartialEq for RawAttribute<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |raw: &Self| (raw.flags.with(AttributeFlags::EXTENDED_LENGTH), raw.code);
+        key(self) == key(other) && self.value == other.value
+    }
+}
+
+impl Eq for RawAttribute<'_> {}
 
 /// A typed attribute.
 ///

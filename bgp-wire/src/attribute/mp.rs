@@ -29,7 +29,7 @@ impl<'a> MpReach<'a> {
             return Err(error(DecodeErrorKind::NextHopLength { family, len: next_hop_len }));
         }
         let reserved = r.u8().ok_or(cut)?;
-        nlri::check(family, r.rest(), r.offset())?;
+        nlri::check(family, r.rest(), r.offset()).map_err(|bad| cut.at(bad.offset()))?;
         Ok(Self { family, next_hop, reserved, nlri: r.rest() })
     }
 
@@ -88,7 +88,7 @@ impl<'a> MpUnreach<'a> {
         let cut =
             DecodeError::new(DecodeErrorKind::OptionalAttribute { code: 15 }, start).with_data(start, len);
         let family = family(&mut r).ok_or(cut)?;
-        nlri::check(family, r.rest(), r.offset())?;
+        nlri::check(family, r.rest(), r.offset()).map_err(|bad| cut.at(bad.offset()))?;
         Ok(Self { family, nlri: r.rest() })
     }
 
