@@ -61,7 +61,8 @@ impl Config {
     }
 
     /// The least time between two scans of the same routes that something out of the ordinary called for; 1 s by
-    /// default. It grows to ten times a scan's own duration, so that scans never take more than a tenth of the time.
+    /// default. It grows to ten times a scan's own duration, so that scans take no more than a tenth of the time, but not
+    /// beyond ten times what is set here.
     #[must_use]
     pub const fn scan_spacing(mut self, spacing: Duration) -> Self {
         self.scan_spacing = spacing;

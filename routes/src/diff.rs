@@ -61,24 +61,34 @@ pub(crate) fn owns(ownership: &Ownership, links: &LinkTable, entry: &Entry) -> b
 /// The next step for one key. Done over and over it comes to `Nothing` or `Conflict`, after at most one step more than
 /// there are entries.
 pub(crate) fn decide(want: &Want, held: &[Entry], ownership: &Ownership, links: &LinkTable) -> Decision {
-    let owned = |entry: &&Entry| owns(ownership, links, entry);
-    let surplus = |keep: Option<&Entry>| {
-        let found = held.iter().filter(owned).find(|entry| keep != Some(*entry));
-        found.map_or(Decision::Nothing, |entry| Decision::Do(Op::Delete(entry.clone())))
-    };
-    match want {
-        Want::Nothing => surplus(None),
-        Want::Blocked(entry) => surplus(entry.as_ref()),
-        Want::Ready(entry) if held.contains(entry) => surplus(Some(entry)),
-        Want::Ready(entry) => {
-            let foreign = held.iter().find(|held| !owned(held) && !ownership.takes_over(held.protocol));
-            match foreign {
-                Some(foreign) => Decision::Conflict(foreign.protocol),
-                None if held.is_empty() => Decision::Do(Op::Create(entry.clone())),
-                None => Decision::Do(Op::Replace(entry.clone())),
-            }
+    let entry = match want {
+        Want::Ready(entry) if !held.contains(entry) => entry,
+        _ => {
+            let first = surplus(want, held, ownership, links).next();
+            return first.map_or(Decision::Nothing, |entry| Decision::Do(Op::Delete(entry.clone())));
         }
+    };
+    let foreign = |held: &&Entry| !owns(ownership, links, held) && !ownership.takes_over(held.protocol);
+    match held.iter().find(foreign) {
+        Some(foreign) => Decision::Conflict(foreign.protocol),
+        None if held.is_empty() => Decision::Do(Op::Create(entry.clone())),
+        None => Decision::Do(Op::Replace(entry.clone())),
     }
+}
+
+/// The entries under one key that are ours and not wanted.
+pub(crate) fn surplus<'a>(
+    want: &'a Want,
+    held: &'a [Entry],
+    ownership: &'a Ownership,
+    links: &'a LinkTable,
+) -> impl Iterator<Item = &'a Entry> {
+    let keep = match want {
+        Want::Nothing => None,
+        Want::Blocked(entry) => entry.as_ref(),
+        Want::Ready(entry) => Some(entry),
+    };
+    held.iter().filter(move |entry| keep != Some(*entry) && owns(ownership, links, entry))
 }
 
 /// What the kernel's entries under one key are after an operation that succeeded.

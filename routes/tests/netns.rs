@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use tortie_routes::netlink::{Driver, ErrorKind, Kernel, Links, NetNs, Veth, netns, sysctl};
 use tortie_routes::{
-    Config, Entry, Errno, Event, Family, Key, Kind, Mac, Notice, Op, Ownership, Protocol, Reconciler, Route,
-    Scan, Status, Table,
+    Config, Entry, Errno, Event, Family, Key, Mac, Notice, Op, Ownership, Protocol, Reconciler, Route, Scan,
+    Status, Table,
 };
 
 /// Routes per family in the tests of many routes.
@@ -475,15 +475,19 @@ async fn netns_lost_notifications_are_made_up_for() {
 }
 
 #[tokio::test]
-async fn netns_several_next_hops_are_no_route_of_ours() {
-    let namespace = namespace!("netns_several_next_hops_are_no_route_of_ours");
+async fn netns_a_free_key_is_taken_exclusively() {
+    let namespace = namespace!("netns_a_free_key_is_taken_exclusively");
     let (_links, cali1, eth0) = hosts(&namespace).await;
-    // IPv6 merges a second route with the same key into one of several next hops; create exclusively does not.
+    // IPv6 would merge a second route with the same key into one of several next hops, IPv4 with another kind is replaced.
     let mut kernel = Kernel::open_in(&namespace).unwrap();
-    let route = Route::device("fd00:1::/64".parse().unwrap(), "eth0");
-    let one = Entry::resolve(&route, eth0);
-    let two = Entry::resolve(&route, cali1);
-    assert_eq!(kernel.change(&[Op::Create(one.clone()), Op::Create(two)]), [Ok(()), Err(Errno::EEXIST)]);
-    assert_eq!(entries(&mut kernel, Family::V6).iter().filter(|entry| entry.key == one.key).count(), 1);
-    assert_eq!(one.kind, Kind::UNICAST);
+    for net in ["10.0.0.0/26", "fd00:1::/64"] {
+        let route = Route::device(net.parse().unwrap(), "eth0");
+        let one = Entry::resolve(&route, eth0);
+        let two = Entry::resolve(&route.protocol(Protocol::STATIC), cali1);
+        let wrong = Op::Delete(two.clone());
+        let results = kernel.change(&[Op::Create(one.clone()), Op::Create(two), wrong]);
+        assert_eq!(results, [Ok(()), Err(Errno::EEXIST), Err(Errno::ESRCH)]);
+        let found = entries(&mut kernel, Family::of_net(&one.key.destination));
+        assert!(found.contains(&one), "and a deletion names its protocol");
+    }
 }

@@ -14,7 +14,8 @@ use self::held::{Desired, HeldTable};
 use self::observe::ScanState;
 use self::trouble::Troubles;
 use crate::config::Config;
-use crate::diff::{Decision, Want, decide};
+use crate::diff::{Decision, Want, decide, surplus};
+use crate::entry::Entry;
 use crate::event::{Event, Notice, Scan, Stats, Status};
 use crate::link::LinkTable;
 use crate::op::{Op, OpId};
@@ -255,15 +256,17 @@ impl Reconciler {
             && self.running.is_none()
             && !self.troubles.has_unknown()
             && self.scans.values().all(ScanState::is_fresh);
-        let decision = |key: &Key| {
-            let want = Want::of(self.desired.get(key), &self.links);
-            decide(&want, self.held.entries(key), &self.config.ownership, &self.links)
+        let (ownership, links) = (&self.config.ownership, &self.links);
+        let want = |key: &Key| Want::of(self.desired.get(key), links);
+        let decision = |key: &Key| decide(&want(key), self.held.entries(key), ownership, links);
+        let stays = |entry: &Entry| {
+            let successor = self.successor(entry).map(|route| decision(&route.key()));
+            matches!(successor, Some(Decision::Conflict(_)))
         };
         let done = |key: &Key| match decision(key) {
             Decision::Nothing | Decision::Conflict(_) => true,
-            Decision::Do(Op::Delete(entry)) => {
-                let successor = self.successor(&entry).map(|route| decision(&route.key()));
-                !self.in_sync || matches!(successor, Some(Decision::Conflict(_)))
+            Decision::Do(Op::Delete(_)) => {
+                !self.in_sync || surplus(&want(key), self.held.entries(key), ownership, links).all(stays)
             }
             Decision::Do(_) => false,
         };

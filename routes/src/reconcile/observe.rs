@@ -106,7 +106,9 @@ impl Reconciler {
         let Some(state) = self.scans.get_mut(&scan) else { return (config.scan_spacing, false) };
         let first = !state.is_fresh() || !state.is_whole();
         state.ended = now;
-        state.spacing = config.scan_spacing.max(now.saturating_sub(state.started).saturating_mul(10));
+        let took = now.saturating_sub(state.started);
+        let most = config.scan_spacing.saturating_mul(10);
+        state.spacing = took.saturating_mul(10).min(most).max(config.scan_spacing);
         if let Some(found) = found {
             state.failures = 0;
             state.interruptions = if found.interrupted { state.interruptions.saturating_add(1) } else { 0 };

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::trouble::Cause;
 use super::{Flight, Reconciler, scan_of};
-use crate::diff::{Decision, Want, apply, decide};
+use crate::diff::{Decision, Want, apply, decide, surplus};
 use crate::entry::Entry;
 use crate::error::Errno;
 use crate::event::{Notice, Scan};
@@ -67,36 +67,48 @@ impl Reconciler {
             }
             Decision::Do(op) => {
                 self.end_conflict(key);
-                let allowed = match &op {
-                    Op::Delete(entry) => self.may_delete(entry, &want, now),
-                    Op::Replace(_) => self.scans.get(&scan_of(key)).is_some_and(super::ScanState::is_whole),
-                    Op::Create(_) => true,
-                };
-                allowed.then_some(op)
+                match op {
+                    Op::Create(_) => Some(op),
+                    Op::Replace(_) => {
+                        self.scans.get(&scan_of(key)).is_some_and(super::ScanState::is_whole).then_some(op)
+                    }
+                    Op::Delete(_) => self.next_removal(key, &want, now),
+                }
             }
         }
     }
 
-    fn may_delete(&mut self, entry: &Entry, want: &Want, now: Duration) -> bool {
+    /// Of the entries that nobody wants under a key, the first that may go now.
+    fn next_removal(&mut self, key: &Key, want: &Want, now: Duration) -> Option<Op> {
         if !self.in_sync {
-            return false;
+            return None;
         }
+        let held = self.held.get(key)?;
+        let mut surplus = surplus(want, &held.entries, &self.config.ownership, &self.links);
         if matches!(want, Want::Ready(_)) {
-            return true; // beside the desired entry, which is there
+            return surplus.next().cloned().map(Op::Delete); // beside the desired entry, which is there
         }
+        let mut graced = false;
+        let op = surplus
+            .find(|entry| {
+                let grace = !held.ours && now < held.since.saturating_add(self.config.grace);
+                let waits = grace && self.has_grace(entry);
+                graced |= waits;
+                !waits && self.successor(entry).is_none()
+            })
+            .cloned()
+            .map(Op::Delete);
+        if graced {
+            self.troubles.set_timer(*key, held.since.saturating_add(self.config.grace));
+        }
+        op
+    }
+
+    /// Whether an unexpected entry may be that of an endpoint that we have not heard of yet.
+    fn has_grace(&self, entry: &Entry) -> bool {
         let link = entry.index().and_then(|index| self.links.by_index(index));
-        let Some(name) = link.map(|link| link.name.as_str()) else { return true };
-        let graced =
-            self.config.grace_prefix.as_ref().is_some_and(|prefix| name.starts_with(prefix.as_str()))
-                && !self.desired.has_interface(name);
-        if let Some(held) = self.held.get(&entry.key).filter(|held| graced && !held.ours) {
-            let until = held.since.saturating_add(self.config.grace);
-            if now < until {
-                self.troubles.set_timer(entry.key, until);
-                return false;
-            }
-        }
-        self.successor(entry).is_none()
+        let (Some(link), Some(prefix)) = (link, &self.config.grace_prefix) else { return false };
+        link.name.starts_with(prefix.as_str()) && !self.desired.has_interface(&link.name)
     }
 
     /// Make before break: the desired route that must be in place before this superfluous entry of the same destination
