@@ -1,0 +1,54 @@
+//! What must hold of any input, one function for each fuzz target.
+//!
+//! A breach is a panic. The tests below run every committed seed and every regression through them, so `cargo test` in
+//! this folder needs no fuzzer.
+
+mod bgp;
+mod ipam;
+mod selector;
+
+pub use bgp::{check_bgp_decode, check_bgp_stream};
+pub use ipam::check_ipam_block;
+pub use selector::check_selector_parse;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Runs the seeds and regressions of a target.
+    fn replay(target: &str, check: fn(&[u8])) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = 0;
+        for folder in ["seeds", "regressions"] {
+            let Ok(entries) = fs::read_dir(root.join(folder).join(target)) else { continue };
+            for entry in entries {
+                let path = entry.unwrap().path();
+                println!("{}", path.display());
+                check(&fs::read(&path).unwrap());
+                files += 1;
+            }
+        }
+        assert!(files > 0, "no seed for {target}");
+    }
+
+    #[test]
+    fn selector_parse() {
+        replay("selector_parse", super::check_selector_parse);
+    }
+
+    #[test]
+    fn bgp_decode() {
+        replay("bgp_decode", super::check_bgp_decode);
+    }
+
+    #[test]
+    fn bgp_stream() {
+        replay("bgp_stream", super::check_bgp_stream);
+    }
+
+    #[test]
+    fn ipam_block() {
+        replay("ipam_block", super::check_ipam_block);
+    }
+}
