@@ -270,3 +270,20 @@ fn merged(ranges: &[PortRange]) -> Vec<PortRange> {
     });
     ranges
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_ports_are_merged() {
+        let merge = |ranges: &[(u16, u16)]| -> Vec<(u16, u16)> {
+            let ranges: Vec<_> = ranges.iter().map(|(min, max)| PortRange { min: *min, max: *max }).collect();
+            merged(&ranges).iter().map(|range| (range.min, range.max)).collect()
+        };
+        assert_eq!(merge(&[(90, 95), (80, 80), (80, 80)]), [(80, 80), (90, 95)]);
+        assert_eq!(merge(&[(81, 85), (80, 80), (86, 90)]), [(80, 90)]);
+        assert_eq!(merge(&[(80, 100), (85, 90), (100, 101)]), [(80, 101)]);
+        assert_eq!(merge(&[(65535, 65535), (0, 65535), (1, 2)]), [(0, 65535)]);
+    }
+}

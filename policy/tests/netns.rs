@@ -313,6 +313,9 @@ fn netns_connections_outlive_a_change() {
     let listener = lab.station(server).within(|| std::net::TcpListener::bind(address).unwrap());
     let mut stream = lab.station(client).within(|| std::net::TcpStream::connect(address).unwrap());
     let (mut peer, _) = listener.accept().unwrap();
+    for stream in [&stream, &peer] {
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    }
 
     let deny = GlobalNetworkPolicySpec {
         types: vec![PolicyType::Ingress, PolicyType::Egress],

@@ -78,6 +78,8 @@ pub(crate) fn enter(test: &str) -> Place {
         .unwrap();
     print!("{}", String::from_utf8_lossy(&output.stdout));
     assert!(output.status.success(), "{test} inside: {}", String::from_utf8_lossy(&output.stderr));
+    let ran = String::from_utf8_lossy(&output.stdout).contains("1 passed");
+    assert!(ran, "there is no test of the name {test}");
     Place::Done
 }
 
