@@ -58,7 +58,7 @@ pub(crate) fn best(paths: &[Path], default_local_pref: u32) -> Option<usize> {
     }
     keep_least(&mut race, paths, |path| path.from.as_ref().is_some_and(|neighbor| !neighbor.external));
     keep_least(&mut race, paths, |path| {
-        path.attributes.originator_id().or(path.from.as_ref().map(|neighbor| neighbor.router_id))
+        path.attributes.originator_id().or_else(|| path.from.as_ref().map(|neighbor| neighbor.router_id))
     });
     keep_least(&mut race, paths, |path| path.attributes.cluster_list().len());
     keep_least(&mut race, paths, |path| path.from.as_ref().map(|neighbor| neighbor.address));
@@ -130,6 +130,9 @@ mod tests {
         )
     }
 
+    /// Whether the first path removes the second from consideration.
+    type Rule<'a> = &'a dyn Fn(&Path, &Path) -> bool;
+
     /// The twin: RFC 4271 §9.1.2.2 as it is written, one elimination after the other, every pair compared.
     fn slow(paths: &[Path]) -> Option<usize> {
         let pref = |p: &Path| p.attributes.local_pref().unwrap_or(100);
@@ -137,8 +140,7 @@ mod tests {
         let external = |p: &Path| p.from.as_ref().unwrap().external;
         let neighbor_as = |p: &Path| p.attributes.as_path().neighbor();
         let med = |p: &Path| p.attributes.med().unwrap_or(0);
-        // Whether `a` removes `b` from consideration, rule by rule.
-        let rules: [&dyn Fn(&Path, &Path) -> bool; 8] = [
+        let rules: [Rule<'_>; 8] = [
             &|a, b| pref(a) > pref(b),
             &|a, b| a.attributes.as_path().asns().count() < b.attributes.as_path().asns().count(),
             &|a, b| a.attributes.origin < b.attributes.origin,
@@ -156,7 +158,12 @@ mod tests {
         alive.first().copied()
     }
 
+    /// Cases of the property.
+    const CASES: u32 = 500;
+
     proptest! {
+        #![proptest_config(crate::prove::config(CASES))]
+
         #[test]
         fn the_race_equals_the_rfc(mut paths in prop::collection::vec(path(), 0..7), turn in 0..7usize) {
             for (i, path) in paths.iter_mut().enumerate() {

@@ -80,7 +80,12 @@ mod tests {
         ]
     }
 
+    /// Cases of the property.
+    const CASES: u32 = 300;
+
     proptest! {
+        #![proptest_config(crate::prove::config(CASES))]
+
         /// The twin is a list that is scanned.
         #[test]
         fn timers_equal_a_scanned_list(steps in prop::collection::vec(step(), 0..60)) {

@@ -43,7 +43,7 @@ fn inside(test: &str) -> bool {
             .any(|dir| dir.join(program).is_file())
     };
     let missing = ["bird", "birdc", "unshare", "ip"].into_iter().find(|program| !found(program));
-    if let Some(missing) = missing.or((!root).then_some("root")) {
+    if let Some(missing) = missing.or_else(|| (!root).then_some("root")) {
         println!(
             "skipped {test}: needs {missing} (Debian: apt-get install bird2 iproute2 util-linux, run as root)"
         );

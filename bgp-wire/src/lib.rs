@@ -111,3 +111,8 @@ pub use open::{AS_TRANS, HoldTime, Open};
 pub use refresh::RouteRefresh;
 pub use session::Session;
 pub use update::{Announcements, Update, Withdrawals};
+
+/// Compiles README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

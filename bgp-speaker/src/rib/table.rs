@@ -191,3 +191,122 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What can happen to a table.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Insert(u8, usize, u32),
+        Remove(u8, usize),
+        Flush(usize),
+        /// A reader takes so many changes.
+        Read(usize, usize),
+        Collect,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0..6u8, 0..3usize, 0..3u32).prop_map(|(p, s, med)| Step::Insert(p, s, med)),
+            3 => (0..6u8, 0..3usize).prop_map(|(p, s)| Step::Remove(p, s)),
+            1 => (1..3usize).prop_map(Step::Flush),
+            3 => (0..2usize, 1..5usize).prop_map(|(r, n)| Step::Read(r, n)),
+            1 => Just(Step::Collect),
+        ]
+    }
+
+    fn prefix(i: u8) -> IpNet {
+        IpNet::new(Ipv4Addr::new(10, i, 0, 0).into(), 16).unwrap()
+    }
+
+    /// Source 0 is local, the others are peers.
+    fn neighbor(source: usize) -> Option<Arc<Neighbor>> {
+        let id = u8::try_from(source).unwrap();
+        let address = Ipv4Addr::new(10, 0, 0, id);
+        let peer = PeerId(u64::from(id));
+        (source > 0)
+            .then(|| Arc::new(Neighbor { peer, address: address.into(), router_id: address, external: true }))
+    }
+
+    fn source(of: usize) -> Source {
+        neighbor(of).map_or(Source::Local, |neighbor| Source::Peer(neighbor.peer))
+    }
+
+    /// The twin's best: local first, then the lowest MED (no path has a neighbouring AS), then the lowest peer.
+    fn best(paths: &BTreeMap<(IpNet, usize), u32>, prefix: IpNet) -> Option<(Source, u32)> {
+        let paths = paths.iter().filter(|((p, _), _)| *p == prefix);
+        let best = paths.min_by_key(|((_, s), med)| (*s > 0, **med, *s));
+        best.map(|((_, s), med)| (source(*s), *med))
+    }
+
+    fn seen(entry: &Entry) -> Option<(Source, u32)> {
+        entry.best().map(|path| (path.source(), path.attributes.med().unwrap()))
+    }
+
+    /// Cases of the property.
+    const CASES: u32 = 400;
+
+    proptest! {
+        #![proptest_config(crate::prove::config(CASES))]
+
+        /// After every step the best paths are the twin's, and each reader that catches up knows exactly them.
+        #[test]
+        fn readers_learn_what_a_scan_shows(steps in prop::collection::vec(step(), 0..80)) {
+            let mut table = Table::new(100);
+            let mut interner = super::super::Interner::default();
+            let mut paths = BTreeMap::new();
+            let mut readers = [(0_u64, BTreeMap::new()), (0, BTreeMap::new())];
+            for step in steps {
+                match step {
+                    Step::Insert(p, s, med) => {
+                        let attributes = PathAttributes { med: Some(med), ..PathAttributes::default() };
+                        let had = table.insert(prefix(p), neighbor(s).as_ref(), interner.intern(attributes));
+                        prop_assert_eq!(had, paths.insert((prefix(p), s), med).is_some());
+                    }
+                    Step::Remove(p, s) => {
+                        let had = table.remove(prefix(p), source(s));
+                        prop_assert_eq!(had, paths.remove(&(prefix(p), s)).is_some());
+                    }
+                    Step::Flush(s) => {
+                        table.flush(PeerId(u64::try_from(s).unwrap()), s);
+                        paths.retain(|(_, other), _| *other != s);
+                    }
+                    Step::Read(r, count) => {
+                        let (cursor, known) = &mut readers[r];
+                        for _ in 0..count {
+                            let Some((version, prefix, entry)) = table.change_after(*cursor) else { break };
+                            prop_assert!(version > *cursor);
+                            *cursor = version;
+                            match seen(entry) {
+                                Some(best) => known.insert(prefix, best),
+                                None => known.remove(&prefix),
+                            };
+                        }
+                    }
+                    Step::Collect => table.collect(readers[0].0.min(readers[1].0)),
+                }
+                for p in 0..6 {
+                    prop_assert_eq!(table.entry(&prefix(p)).and_then(seen), best(&paths, prefix(p)));
+                }
+                for (cursor, known) in &readers {
+                    if table.change_after(*cursor).is_none() {
+                        let expected: BTreeMap<_, _> =
+                            (0..6).filter_map(|p| Some((prefix(p), best(&paths, prefix(p))?))).collect();
+                        prop_assert_eq!(known, &expected);
+                    }
+                }
+                prop_assert_eq!(table.changes.len(), table.entries.len());
+                let dead = table.entries.values().filter(|entry| entry.paths.is_empty()).count();
+                prop_assert_eq!(table.tombstones.len(), dead);
+            }
+            table.collect(table.version());
+            prop_assert!(table.entries.values().all(|entry| entry.best().is_some()), "no tombstone is left");
+        }
+    }
+}

@@ -1,17 +1,11 @@
 //! A network of speakers under one clock: connections that cut bytes anywhere, stall, reset and refuse.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "test code"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
 
 use tortie_bgp_speaker::{Change, Config, ConnectionId, Event, Output, PeerConfig, PeerId, Route, Speaker};
 
