@@ -1,9 +1,17 @@
 //! Who owns a block: claim, take up again, release.
 //!
-//! An affinity record is a claim that is announced before the block is touched and withdrawn after. The block says
-//! whose it is; the affinity says that it is safe to act on that. Whoever is about to change the owner of a block
-//! first writes the affinity, so that its new revision stops all others who are about to; and a block is only
-//! changed as it was read. (Source: calico@87c15906f2 libcalico-go/lib/ipam/ipam_block_reader_writer.go.)
+//! The block says whose it is; an affinity record, confirmed, says that it is safe to act on that. Invariant: a
+//! confirmed affinity means that the block is its owner's.
+//!
+//! Where the store commits several keys at once, block and affinity change together, and that is all. Where it does
+//! not, the affinity announces what is to come and is withdrawn after, as the reference does it
+//! (calico@87c15906f2 libcalico-go/lib/ipam/ipam_block_reader_writer.go), under two rules:
+//!
+//! - Who confirms has read the affinity, then written the block, and then writes the affinity as it was read.
+//! - Who takes a block away has read it, then written the affinity, and then writes the block as it was read.
+//!
+//! So of two who do this at once, at least one finds a key changed, whatever the order, and starts over. The two kinds
+//! of writers may work on one store.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -11,14 +19,14 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Allocator, MAX_TRIES, Slot, name};
+use super::{Allocator, Slot, name};
 use crate::block::Block;
 use crate::config::Config;
 use crate::error::{AffinityError, Fault};
 use crate::keys;
 use crate::record::{Affinity, AffinityState, BlockAffinity};
 use crate::span::Family;
-use crate::store::{ListOptions, Store};
+use crate::store::{ListOptions, Op, Revision, Store, StoreError};
 
 /// What became of the blocks of a host or pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,30 +48,42 @@ pub(crate) struct ReleaseBlock {
 }
 
 impl<S: Store> Allocator<S> {
+    /// Does one operation; `None` if the key has changed, else its revision.
+    async fn single(&self, op: Op) -> Result<Option<Option<Revision>>, Fault> {
+        match self.apply(&[op]).await {
+            Ok(revisions) => Ok(Some(revisions.first().copied().flatten())),
+            Err(stopped) => stopped.retry().map(|_| None),
+        }
+    }
+
+    /// Does operations at once, if the store can.
+    async fn together(&self, ops: &[Op]) -> Result<Together, Fault> {
+        match self.store.commit(ops).await {
+            Ok(revision) => Ok(Together::Done(revision)),
+            Err(StoreError::Unsupported) => Ok(Together::Unsupported),
+            Err(error) if error.is_conflict() => Ok(Together::Changed),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Writes an affinity as it was read; `None` if it has changed.
     async fn mark(
         &self,
         mut affinity: Slot<BlockAffinity>,
         state: AffinityState,
     ) -> Result<Option<Slot<BlockAffinity>>, Fault> {
-        let record = affinity.value.get_or_insert_with(BlockAffinity::default);
-        record.state = state;
-        let value = record.encode();
-        match self.apply(&[affinity.put(value)]).await {
-            Ok(revisions) => {
-                affinity.revision = revisions.first().copied().flatten();
-                Ok(Some(affinity))
-            }
-            Err(stopped) => stopped.retry().map(|_| None),
-        }
+        let op = affinity.put(with_state(&affinity, state));
+        Ok(self.single(op).await?.map(|revision| {
+            affinity.revision = revision;
+            affinity
+        }))
     }
 
     /// Deletes an affinity as it was read; false if it has changed.
     async fn unmark(&self, affinity: &Slot<BlockAffinity>) -> Result<bool, Fault> {
-        let Some(op) = affinity.delete() else { return Ok(true) };
-        match self.apply(&[op]).await {
-            Ok(_) => Ok(true),
-            Err(stopped) => stopped.retry().map(|_| false),
+        match affinity.delete() {
+            None => Ok(true),
+            Some(op) => Ok(self.single(op).await?.is_some()),
         }
     }
 
@@ -77,39 +97,50 @@ impl<S: Store> Allocator<S> {
         mut known: Option<Slot<BlockAffinity>>,
         now: Duration,
     ) -> Result<Slot<Block>, AffinityError> {
-        for _ in 0..MAX_TRIES {
+        for _ in 0..self.max_tries {
             let affinity = match known.take() {
                 Some(known) => known,
                 None => self.affinity(owner, cidr).await?,
             };
+            let state = affinity.value.as_ref().map(|affinity| affinity.state.clone());
             let mut slot = self.block(cidr).await?;
-            let block = match slot.value.take() {
-                None => Block::new(*cidr, owner, now).ok_or(AffinityError::NotFound { cidr: *cidr })?,
+            let (block, exists) = match slot.value.take() {
+                None => {
+                    (Block::new(*cidr, owner, now).ok_or(AffinityError::NotFound { cidr: *cidr })?, false)
+                }
                 Some(mut block) if block.affinity().as_ref() == Some(owner) => {
-                    let state = affinity.value.as_ref().map(|affinity| &affinity.state);
-                    if state == Some(&AffinityState::Confirmed) {
+                    if state == Some(AffinityState::Confirmed) {
                         return Ok(Slot { value: Some(block), ..slot });
                     }
-                    // Somebody may be about to release it as it was read before: this write stops them.
                     block.bump();
-                    block
+                    (block, true)
                 }
                 Some(block) => {
                     self.unmark(&affinity).await?;
                     return Err(AffinityError::Conflict { cidr: *cidr, owner: block.affinity() });
                 }
             };
-            let Some(affinity) = self.mark(affinity, AffinityState::Pending).await? else { continue };
-            let mut confirmed = affinity.value.clone().unwrap_or_default();
-            confirmed.state = AffinityState::Confirmed;
-            match self.apply(&[slot.put(block.encode()), affinity.put(confirmed.encode())]).await {
-                Ok(revisions) => {
-                    slot.revision = revisions.first().copied().flatten();
-                    slot.value = Some(block);
-                    return Ok(slot);
+            let confirmed = with_state(&affinity, AffinityState::Confirmed);
+            let write = slot.put(block.encode());
+            match self.together(&[write.clone(), affinity.put(confirmed.clone())]).await? {
+                Together::Done(revision) => {
+                    return Ok(Slot { revision: Some(revision), value: Some(block), ..slot });
                 }
-                Err(stopped) => stopped.retry()?,
+                Together::Changed => continue,
+                Together::Unsupported => {}
+            }
+            // A block comes after its affinity, so that whoever dies in between leaves a trace.
+            let announced = state == Some(AffinityState::Pending) || (state.is_some() && exists);
+            let affinity = if announced {
+                affinity
+            } else {
+                let Some(affinity) = self.mark(affinity, AffinityState::Pending).await? else { continue };
+                affinity
             };
+            let Some(revision) = self.single(write).await? else { continue };
+            if self.single(affinity.put(confirmed)).await?.is_some() {
+                return Ok(Slot { revision, value: Some(block), ..slot });
+            }
         }
         Err(Fault::TooManyRetries.into())
     }
@@ -125,9 +156,8 @@ impl<S: Store> Allocator<S> {
     ) -> Result<(), AffinityError> {
         // The revision of our own announcement.
         let mut announced = None;
-        for _ in 0..MAX_TRIES {
+        for _ in 0..self.max_tries {
             let affinity = self.affinity(owner, cidr).await?;
-            let ours = announced.is_some() && announced == affinity.revision;
             let mut slot = self.block(cidr).await?;
             let Some(mut block) = slot.value.take() else {
                 if affinity.revision.is_none() && announced.is_none() {
@@ -151,38 +181,36 @@ impl<S: Store> Allocator<S> {
             } else {
                 None
             };
+            block.bump();
             if let Some(objection) = objection {
-                // Others may not release it but after another announcement, and this write would then fail.
-                if ours {
-                    self.mark(affinity, AffinityState::Confirmed).await?;
+                if announced.is_some() && announced == affinity.revision {
+                    // It stays its owner's: take the announcement back.
+                    let confirmed = with_state(&affinity, AffinityState::Confirmed);
+                    if self.single(slot.put(block.encode())).await?.is_some() {
+                        self.single(affinity.put(confirmed)).await?;
+                    }
                 }
                 return Err(objection);
             }
-            let affinity = if ours {
-                affinity
-            } else {
-                let Some(affinity) = self.mark(affinity, AffinityState::PendingDeletion).await? else {
-                    continue;
-                };
-                announced = affinity.revision;
-                affinity
-            };
-            let first = if block.is_empty() {
-                slot.delete()
+            let write = if let (true, Some(delete)) = (block.is_empty(), slot.delete()) {
+                delete
             } else {
                 block.disown();
-                block.bump();
-                Some(slot.put(block.encode()))
+                slot.put(block.encode())
             };
-            let ops: Vec<_> = first.into_iter().chain(affinity.delete()).collect();
-            match self.apply(&ops).await {
-                Ok(_) => return Ok(()),
-                Err(stopped) => {
-                    if stopped.retry()? > 0 {
-                        // The block is released; the affinity is somebody else's announcement by now.
-                        return Ok(());
-                    }
-                }
+            let withdraw =
+                affinity.delete().unwrap_or_else(|| Op::Check { key: affinity.key.clone(), revision: None });
+            match self.together(&[write.clone(), withdraw]).await? {
+                Together::Done(_) => return Ok(()),
+                Together::Changed => continue,
+                Together::Unsupported => {}
+            }
+            let Some(affinity) = self.mark(affinity, AffinityState::PendingDeletion).await? else { continue };
+            announced = affinity.revision;
+            if self.single(write).await?.is_some() {
+                // If this fails, the affinity is somebody else's announcement by now.
+                self.unmark(&affinity).await?;
+                return Ok(());
             }
         }
         Err(Fault::TooManyRetries.into())
@@ -310,6 +338,22 @@ impl<S: Store> Allocator<S> {
         }
         Ok(settled)
     }
+}
+
+/// The record to store for an affinity in another state.
+fn with_state(affinity: &Slot<BlockAffinity>, state: AffinityState) -> Vec<u8> {
+    let mut record = affinity.value.clone().unwrap_or_default();
+    record.state = state;
+    record.encode()
+}
+
+/// What became of operations that were to be done at once.
+enum Together {
+    Done(Revision),
+    /// A key has changed; nothing was written.
+    Changed,
+    /// The store cannot.
+    Unsupported,
 }
 
 impl HostReleased {

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::affinity::ReleaseBlock;
 use super::search::{Found, Walk};
-use super::{Allocator, MAX_TRIES, Slot, name};
+use super::{Allocator, Slot, name};
 use crate::assigned::{
     AddressRequest, AssignRequest, Assigned, FamilyAssigned, LOAD_BALANCER, Message, ReleaseRequest,
 };
@@ -187,7 +187,7 @@ impl<S: Store> Allocator<S> {
             config: &view.config,
             now,
         };
-        for _ in 0..MAX_TRIES {
+        for _ in 0..self.max_tries {
             let slot = self.block(&cidr).await?;
             let slot = if slot.value.is_some() {
                 slot
@@ -290,7 +290,7 @@ impl<S: Store> Allocator<S> {
                 Err(error) => {
                     pass_over(error, &cidr, out)?;
                     lost += 1;
-                    if lost == MAX_TRIES {
+                    if lost >= self.max_tries {
                         return Err(Fault::TooManyRetries.into());
                     }
                 }
@@ -369,7 +369,7 @@ impl<S: Store> Allocator<S> {
         want: Want,
     ) -> Result<Result<Vec<IpAddr>, Refusal>, Fault> {
         let mut known = Some(slot);
-        for _ in 0..MAX_TRIES {
+        for _ in 0..self.max_tries {
             let mut slot = match known.take() {
                 Some(slot) => slot,
                 None => self.block(cidr).await?,

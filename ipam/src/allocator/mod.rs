@@ -20,7 +20,7 @@ use crate::store::{ListOptions, Op, Revision, Store, StoreError, Versioned};
 
 pub use affinity::HostReleased;
 
-/// How often an operation that others keep disturbing is tried.
+/// How often an operation that others keep disturbing is tried, unless the embedder says otherwise.
 const MAX_TRIES: usize = 100;
 /// How many blocks one list of values brings at most.
 const PAGE: usize = 256;
@@ -36,6 +36,7 @@ const PAGE: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Allocator<S> {
     store: S,
+    max_tries: usize,
 }
 
 /// A key as it was read: what a write of it must expect, and the record there.
@@ -85,7 +86,14 @@ fn unreadable(key: &str) -> impl Fn(RecordError) -> Fault + use<'_> {
 impl<S: Store> Allocator<S> {
     /// An allocator on this store.
     pub const fn new(store: S) -> Self {
-        Self { store }
+        Self { store, max_tries: MAX_TRIES }
+    }
+
+    /// Gives an operation up with [`Fault::TooManyRetries`] when others were faster this often. Default 100; 0 is 1.
+    #[must_use]
+    pub fn max_tries(mut self, tries: usize) -> Self {
+        self.max_tries = tries.max(1);
+        self
     }
 
     /// The store.

@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Allocator, MAX_TRIES, Slot, name};
+use super::{Allocator, Slot, name};
 use crate::assigned::{ReleaseRequest, Released};
 use crate::block::Block;
 use crate::config::Config;
@@ -179,7 +179,7 @@ impl<S: Store> Allocator<S> {
         // Handles to settle; once the block is written, nothing else is left to do.
         let mut settle: BTreeSet<String> = touched.map(String::from).into_iter().collect();
         let mut released: Option<Vec<IpAddr>> = None;
-        for _ in 0..MAX_TRIES {
+        for _ in 0..self.max_tries {
             let mut handles: Vec<Slot<Handle>> = Vec::new();
             for id in &settle {
                 handles.push(self.handle(id).await?);

@@ -413,3 +413,8 @@ fn capacity(cidr: &IpNet) -> Option<u32> {
     let host_bits = Family::of(cidr).bits() - cidr.prefix_len();
     (host_bits <= MAX_HOST_BITS).then(|| 1u32 << host_bits)
 }
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
