@@ -1,6 +1,6 @@
 //! Two and three speakers over connections that fragment, stall and break: in the end every RIB is the model's.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod sim;
 
