@@ -1,4 +1,70 @@
-//! Block-affine IP address allocation over a compare-and-swap store.
+//! Block-affine allocation of IP addresses, over any store with compare-and-swap.
+//!
+//! For whoever builds a network agent or CNI plugin: many nodes take addresses from common pools, each from blocks of
+//! its own, so that one route per block is enough. Records and keys are Calico's: the two may work on one store.
+//!
+//! # Example
+//!
+//! ```
+//! use core::time::Duration;
+//! use tortie_ipam::{Allocator, AssignRequest, Config, MemoryStore, Pool, Use, View, block_on};
+//!
+//! let view = View::new([
+//!     Pool::new("v4", "10.65.0.0/16".parse()?),
+//!     Pool::new("v6", "fd00:65::/64".parse()?),
+//! ]);
+//! let allocator = Allocator::new(MemoryStore::new());
+//! let now = Duration::from_secs(1_800_000_000); // since the Unix epoch
+//!
+//! let request = AssignRequest::new("net.container-1", "node-1", Use::Workload).v4(1).v6(1);
+//! let assigned = block_on(allocator.assign_all(&request, &view, now))?;
+//! assert_eq!(assigned.v4.addresses[0].prefix_len(), 26); // that of the block
+//! let released = block_on(allocator.release_by_handle("net.container-1", &Config::default(), now))?;
+//! assert_eq!(released.len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Model
+//!
+//! - A [`Pool`] is a range, cut into [`Block`]s of one size. A block belongs to one node (its [`Affinity`]) or nobody.
+//! - A [`Handle`] names what is released together, such as a container's addresses.
+//! - A node takes from its own blocks, then claims more, then borrows from others', in this order. What is freed is
+//!   assigned again last.
+//! - [`View`] is what the caller read beforehand: pools, configuration, reservations, labels. [`View::guards`] makes
+//!   an assignment fail if they have changed since.
+//!
+//! # Guarantees
+//!
+//! - An address is never assigned twice, whoever dies when and whichever reply is lost: the tests explore every
+//!   interleaving of small scenarios against the real code (`tests/interleave.rs`).
+//! - A confirmed affinity means that the block is its owner's. A handle never names less than its blocks say.
+//! - On a store that [commits](Store::commit) several keys at once, handles are exact, and of two who are in each
+//!   other's way one always gets through. On other stores a handle may name too much after a crash, which the next
+//!   release by it mends, and ADD and DEL *of the same handle at once* may both give up
+//!   ([`Fault::TooManyRetries`]).
+//! - [`Allocator::assign_all`] assigns all that is asked for or keeps none.
+//! - No clock is read, nothing is spawned or logged. `no_std` with `alloc`; no unsafe code; no panic on any stored
+//!   value; unknown fields of records survive.
+//!
+//! # Limits
+//!
+//! - A block has at most 2^16 addresses.
+//! - Claiming a block lists the keys of all blocks of the family; borrowing reads them all, in pages.
+//! - A write that a store applies after it said that it failed can leak an address whose owner has already been
+//!   released. Whoever compares allocations with workloads finds it; this crate has no such collector.
+//! - The Windows reservation is understood (such blocks count as empty) but not made. A limit of addresses per handle
+//!   and the change of owner attributes (virtual machine migration) are not built.
+//!
+//! # Features
+//!
+//! - `std` (default): [`MemoryStore`] and [`block_on`].
+//!
+//! MSRV 1.85.
+//!
+//! # Sources
+//!
+//! calico@87c15906f2 `libcalico-go/lib/ipam` and `libcalico-go/lib/backend/model`. README lists the deviations.
+
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![forbid(unsafe_code)]
 
@@ -13,11 +79,18 @@ mod config;
 mod error;
 pub mod keys;
 mod pool;
+#[cfg(test)]
+mod proof;
 mod record;
 mod report;
 mod span;
 mod store;
 mod timestamp;
+
+/// README's example, held as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use allocator::{Allocator, HostReleased};
 pub use assigned::{

@@ -158,7 +158,10 @@ impl Pool {
 
 /// What the caller read from the datastore beforehand, and what an allocator decides by.
 #[derive(Clone, Debug, Default)]
-#[non_exhaustive]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers build it with a literal, the rest by `..View::default()`"
+)]
 pub struct View {
     /// All pools, disabled ones too, in any order.
     pub pools: Vec<Pool>,

@@ -138,7 +138,11 @@ mod tests {
 
     use super::*;
 
+    const CASES: u32 = 256;
+
     proptest! {
+        #![proptest_config(crate::proof::config(CASES))]
+
         /// The twin: ask each prefix of each address.
         #[test]
         fn spans_agree_with_asking_each_prefix(

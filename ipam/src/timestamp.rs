@@ -188,7 +188,11 @@ mod tests {
         }
     }
 
+    const CASES: u32 = 256;
+
     proptest! {
+        #![proptest_config(crate::proof::config(CASES))]
+
         #[test]
         fn round_trips(secs in 0u64..253_402_300_800, nanos in 0u32..1_000_000_000) {
             let moment = Timestamp(Duration::new(secs, nanos));
@@ -197,7 +201,7 @@ mod tests {
 
         #[test]
         fn never_panics(text in "\\PC{0,40}") {
-            drop(text.parse::<Timestamp>());
+            let _ = text.parse::<Timestamp>();
         }
     }
 }

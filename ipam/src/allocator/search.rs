@@ -243,7 +243,11 @@ mod tests {
         assert!(Walk::new(&all, "host", Duration::ZERO).first_free(&whole, &Spans::default()).is_none());
     }
 
+    const CASES: u32 = 256;
+
     proptest! {
+        #![proptest_config(crate::proof::config(CASES))]
+
         #[test]
         fn first_free_agrees_with_trying_every_block(
             host in "[a-e]",

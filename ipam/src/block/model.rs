@@ -4,13 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Cases; `TORTIE_PROVE=1` multiplies them by 50.
 const CASES: u32 = 300;
-
-fn config() -> ProptestConfig {
-    let prove = std::env::var_os("TORTIE_PROVE").is_some();
-    ProptestConfig { cases: if prove { CASES * 50 } else { CASES }, ..ProptestConfig::default() }
-}
 
 #[derive(Clone, Debug, PartialEq)]
 enum State {
@@ -156,7 +150,7 @@ fn compare(block: &Block, twin: &Twin) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(crate::proof::config(CASES))]
 
     #[test]
     fn block_agrees_with_its_twin(

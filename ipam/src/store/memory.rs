@@ -132,3 +132,69 @@ impl Store for MemoryStore {
         self.lock().commit(ops)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+    use crate::block_on;
+
+    fn create(key: &str) -> Op {
+        Op::Create { key: key.to_string(), value: Vec::from(*b"v") }
+    }
+
+    #[test]
+    fn compare_and_swap() {
+        let store = MemoryStore::new();
+        let first = block_on(store.create("k", b"1")).unwrap();
+        assert_eq!(block_on(store.create("k", b"2")), Err(StoreError::AlreadyExists));
+        let second = block_on(store.update("k", b"2", first)).unwrap();
+        assert_eq!(block_on(store.update("k", b"3", first)), Err(StoreError::Conflict));
+        assert_eq!(block_on(store.delete("k", first)), Err(StoreError::Conflict));
+        assert_eq!(block_on(store.get("k")).unwrap().unwrap().value, b"2");
+        block_on(store.delete("k", second)).unwrap();
+        assert_eq!(block_on(store.delete("k", second)), Err(StoreError::NotFound));
+        assert_eq!(block_on(store.update("k", b"3", second)), Err(StoreError::NotFound));
+        let again = block_on(store.create("k", b"1")).unwrap();
+        assert!(again != first && again != second, "a revision never comes again");
+    }
+
+    #[test]
+    fn a_commit_is_all_or_nothing() {
+        let store = MemoryStore::new();
+        let one = block_on(store.commit(&[create("a"), create("b")])).unwrap();
+        let absent = Op::Check { key: "c".to_string(), revision: None };
+        let present = Op::Check { key: "b".to_string(), revision: Some(one) };
+        let gone = Op::Delete { key: "a".to_string(), revision: one };
+        assert_eq!(block_on(store.commit(&[gone.clone(), create("b")])), Err(StoreError::AlreadyExists));
+        assert_eq!(store.len(), 2);
+        let two = block_on(store.commit(&[absent.clone(), present, gone, create("c")])).unwrap();
+        assert_eq!(block_on(store.get("c")).unwrap().unwrap().revision, two);
+        assert_eq!(block_on(store.get("a")).unwrap(), None);
+        assert_eq!(block_on(store.commit(&[absent, create("d")])), Err(StoreError::Conflict));
+        let stale = Op::Update { key: "c".to_string(), value: Vec::new(), revision: one };
+        assert_eq!(block_on(store.commit(&[create("d"), stale])), Err(StoreError::Conflict));
+        assert_eq!(store.len(), 2);
+    }
+
+    #[test]
+    fn lists() {
+        let store = MemoryStore::new();
+        for key in ["b/2", "a/1", "b/1", "b/10", "c"] {
+            block_on(store.create(key, b"v")).unwrap();
+        }
+        let list = |prefix: &str, options: ListOptions| {
+            let items = block_on(store.list(prefix, &options)).unwrap();
+            items.into_iter().map(|item| (item.key, item.value.len())).collect::<Vec<_>>()
+        };
+        let keys =
+            |keys: &[&str], len: usize| keys.iter().map(|key| (key.to_string(), len)).collect::<Vec<_>>();
+        assert_eq!(list("b/", ListOptions::new()), keys(&["b/1", "b/10", "b/2"], 1));
+        assert_eq!(list("b/", ListOptions::new().keys_only().limit(2)), keys(&["b/1", "b/10"], 0));
+        assert_eq!(list("b/", ListOptions::new().after("b/1")), keys(&["b/10", "b/2"], 1));
+        assert_eq!(list("b/", ListOptions::new().after("a")), keys(&["b/1", "b/10", "b/2"], 1));
+        assert_eq!(list("b/", ListOptions::new().after("c")), Vec::new());
+        assert_eq!(list("", ListOptions::new()).len(), 5);
+    }
+}

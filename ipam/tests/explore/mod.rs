@@ -182,6 +182,41 @@ impl<'a, I: Invariants> Explorer<'a, I> {
         Ok(explored)
     }
 
+    /// Goes one way, by chance, until nothing can happen any more: for scenarios with too many states. Gives its steps.
+    pub fn walk(&mut self, initial: &[(String, Vec<u8>)], seed: u64) -> Result<usize, Violation> {
+        let keys = self.contents.initial(initial);
+        let tasks = (0..self.tasks.len()).map(|task| self.tasks.start(task, Local::default())).collect();
+        let state = State { keys, tasks, ghost: None, left: self.budget };
+        let mut path = vec![(Step::Start, state, Vec::new())];
+        let mut chance = seed;
+        while let Some((_, state, _)) = path.last() {
+            let mut state = state.clone();
+            if let Err(what) = self.check(&state) {
+                return Err(Violation { what, trace: self.trace(&path) });
+            }
+            let possible = self.possible(&state);
+            if possible.is_empty() {
+                break;
+            }
+            // splitmix64
+            chance = chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (chance ^ (chance >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            let drawn = (mixed ^ (mixed >> 31)) % (possible.len() as u64 * 4);
+            // What goes wrong is rare, or all of it would happen at the start.
+            let runs: Vec<Step> =
+                possible.iter().copied().filter(|step| matches!(step, Step::Run(_))).collect();
+            let step = match possible.get(usize::try_from(drawn).unwrap()) {
+                Some(step) => *step,
+                None if runs.is_empty() => possible[0],
+                None => runs[usize::try_from(drawn).unwrap() % runs.len()],
+            };
+            self.step(&mut state, step);
+            path.push((step, state, Vec::new()));
+        }
+        Ok(path.len())
+    }
+
     fn check(&mut self, state: &State) -> Result<(), String> {
         let store = fingerprint(&state.keys);
         if !self.facts.contains_key(&store) {
