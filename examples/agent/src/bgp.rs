@@ -1,7 +1,7 @@
 //! The BGP speaker with sockets and a clock: one task that owns the speaker, one task for each connection.
 
 use crate::health::{BEAT, Reporter};
-use crate::state::Wish;
+use crate::state::{FabricWish, Wish};
 use anyhow::Context as _;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tortie_bgp_speaker::{Config, ConnectionId, Event, LocalRoute, Output, PeerConfig, PeerId, Speaker};
-use tortie_fabric::{Fabric, Peer};
+use tortie_fabric::Peer;
 
 /// Octets that may wait to be written to a peer before the speaker is asked to hold back.
 const HIGH_WATER: usize = 256 * 1024;
@@ -55,7 +55,7 @@ struct Connection {
 
 /// The task that owns the speaker.
 pub(crate) struct Runner {
-    wish: Wish<Fabric>,
+    wish: Wish<FabricWish>,
     stop: watch::Receiver<bool>,
     health: Reporter,
     epoch: Instant,
@@ -68,7 +68,7 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    pub(crate) fn new(wish: Wish<Fabric>, stop: watch::Receiver<bool>, health: Reporter) -> Self {
+    pub(crate) fn new(wish: Wish<FabricWish>, stop: watch::Receiver<bool>, health: Reporter) -> Self {
         let (tell, news) = mpsc::channel(NEWS);
         Self {
             wish,
@@ -127,7 +127,8 @@ impl Runner {
 
     /// Makes speaker, listener, peers and announcements as the fabric says.
     fn configure(&mut self) {
-        let Some(fabric) = self.wish.borrow_and_update().clone() else { return };
+        let Some(wish) = self.wish.borrow_and_update().clone() else { return };
+        let fabric = &wish.fabric;
         let Some(router_id) = fabric.speaker.router_id else {
             self.health.not_ready("this node has no IPv4 address to be its BGP identifier");
             return;

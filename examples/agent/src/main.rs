@@ -88,7 +88,7 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
     let statuses = status::Statuses::new(&run.status_dir)?;
     let (stop, stopped) = watch::channel(false);
 
-    let (parents_out, parents) = watch::channel(tortie_fabric::Parents::default());
+    let (parents_out, parents) = watch::channel(None);
     let follower = state::Follower::new(run.host.clone(), store, parents, health.part("datastore"));
     let enforcer = policy::Enforcer::new(
         &run.host,

@@ -2,7 +2,7 @@
 
 use crate::health::{BEAT, Reporter};
 use crate::options::Host;
-use crate::state::Wish;
+use crate::state::{FabricWish, Wish};
 use anyhow::{Context as _, ensure};
 use core::net::IpAddr;
 use core::time::Duration;
@@ -23,8 +23,8 @@ const REMOVAL: Duration = Duration::from_secs(20);
 /// Keeps the kernel's routes as the fabric wants them.
 pub(crate) struct Keeper {
     prefix: String,
-    wish: Wish<Fabric>,
-    parents: watch::Sender<Parents>,
+    wish: Wish<FabricWish>,
+    parents: watch::Sender<Option<Parents>>,
     links: Links,
     health: Reporter,
 }
@@ -32,8 +32,8 @@ pub(crate) struct Keeper {
 impl Keeper {
     pub(crate) fn open(
         host: &Host,
-        wish: Wish<Fabric>,
-        parents: watch::Sender<Parents>,
+        wish: Wish<FabricWish>,
+        parents: watch::Sender<Option<Parents>>,
         health: Reporter,
     ) -> anyhow::Result<Self> {
         let links = Links::open().context("cannot open a netlink socket")?;
@@ -60,9 +60,11 @@ impl Keeper {
         let mut looked_for_parents = None;
         loop {
             if self.wish.has_changed()? {
-                let fabric = self.wish.borrow_and_update().clone();
-                if let Some(fabric) = fabric {
-                    wish(driver.reconciler(), &fabric);
+                let wish = self.wish.borrow_and_update().clone();
+                if let Some(wish) = wish {
+                    if wish.parents_known {
+                        desire(driver.reconciler(), &wish.fabric);
+                    }
                     looked_for_parents = None;
                 }
             }
@@ -100,7 +102,8 @@ impl Keeper {
             }
         }
         let conflicts = reconciler.conflicts().count();
-        if self.wish.borrow().is_none() {
+        let complete = self.wish.borrow().as_ref().is_some_and(|wish| wish.parents_known);
+        if !complete {
             self.health.not_ready("waiting for the datastore");
         } else if conflicts > 0 {
             self.health.not_ready(format!("{conflicts} routes are kept out by somebody else's"));
@@ -113,19 +116,20 @@ impl Keeper {
 
     /// Publishes which links hold this node's own addresses.
     async fn find_parents(&self) -> anyhow::Result<()> {
-        let Some(fabric) = self.wish.borrow().clone() else { return Ok(()) };
+        let Some(wish) = self.wish.borrow().clone() else { return Ok(()) };
+        let own = &wish.fabric.speaker;
         let addresses = self.links.addresses(None).await?;
         let links = self.links.list().await?;
         let holder = |own: Option<IpAddr>| {
             let held = addresses.iter().find(|held| Some(held.net.addr()) == own)?;
             links.iter().find(|link| link.index == held.index).map(|link| link.name.clone())
         };
-        let found = Parents { v4: holder(fabric.speaker.v4), v6: holder(fabric.speaker.v6) };
+        let found = Parents { v4: holder(own.v4), v6: holder(own.v6) };
         self.parents.send_if_modified(|parents| {
-            let changed = *parents != found;
+            let changed = parents.as_ref() != Some(&found);
             if changed {
                 tracing::info!(v4 = ?found.v4, v6 = ?found.v6, "links of the node's own addresses");
-                *parents = found;
+                *parents = Some(found);
             }
             changed
         });
@@ -138,7 +142,7 @@ fn driver(config: Config) -> anyhow::Result<Driver> {
     Ok(Driver::new(Reconciler::new(config), kernel))
 }
 
-fn wish(reconciler: &mut Reconciler, fabric: &Fabric) {
+fn desire(reconciler: &mut Reconciler, fabric: &Fabric) {
     for refused in reconciler.replace_all(fabric.routes.iter().cloned()) {
         tracing::error!(%refused, "the fabric wants a route that is not ours to write");
     }

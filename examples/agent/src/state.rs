@@ -26,6 +26,14 @@ pub(crate) struct PolicyWish {
     pub(crate) endpoints: Vec<Resource<WorkloadEndpointSpec>>,
 }
 
+/// What the fabric should be.
+pub(crate) struct FabricWish {
+    pub(crate) fabric: Fabric,
+    /// Whether the links of the node's own addresses were looked for. Before that the routes to other nodes are missing
+    /// from the fabric, and acting on it would remove those of an earlier run.
+    pub(crate) parents_known: bool,
+}
+
 /// A wish; `None` until the datastore is in sync, which is when acting on it may begin.
 pub(crate) type Wish<T> = watch::Receiver<Option<Arc<T>>>;
 
@@ -33,9 +41,9 @@ pub(crate) type Wish<T> = watch::Receiver<Option<Arc<T>>>;
 pub(crate) struct Follower {
     host: Host,
     store: Embedded,
-    parents: watch::Receiver<Parents>,
+    parents: watch::Receiver<Option<Parents>>,
     policy: watch::Sender<Option<Arc<PolicyWish>>>,
-    fabric: watch::Sender<Option<Arc<Fabric>>>,
+    fabric: watch::Sender<Option<Arc<FabricWish>>>,
     health: Reporter,
 }
 
@@ -56,7 +64,7 @@ impl Follower {
     pub(crate) fn new(
         host: Host,
         store: Embedded,
-        parents: watch::Receiver<Parents>,
+        parents: watch::Receiver<Option<Parents>>,
         health: Reporter,
     ) -> Self {
         Self {
@@ -73,7 +81,7 @@ impl Follower {
         self.policy.subscribe()
     }
 
-    pub(crate) fn fabric(&self) -> Wish<Fabric> {
+    pub(crate) fn fabric(&self) -> Wish<FabricWish> {
         self.fabric.subscribe()
     }
 
@@ -143,11 +151,14 @@ impl Follower {
             self.policy.send_replace(Some(Arc::new(wish)));
         }
         if dirty.fabric {
-            state.cluster.parents = self.parents.borrow_and_update().clone();
-            let fabric = Arc::new(tortie_fabric::fabric(&state.cluster));
-            let before = self.fabric.send_replace(Some(Arc::clone(&fabric)));
-            for report in &fabric.reports {
-                if before.as_ref().is_none_or(|before| !before.reports.contains(report)) {
+            let parents = self.parents.borrow_and_update().clone();
+            let parents_known = parents.is_some();
+            state.cluster.parents = parents.unwrap_or_default();
+            let wish = Arc::new(FabricWish { fabric: tortie_fabric::fabric(&state.cluster), parents_known });
+            let before =
+                self.fabric.send_replace(Some(Arc::clone(&wish))).filter(|before| before.parents_known);
+            for report in wish.fabric.reports.iter().filter(|_| parents_known) {
+                if before.as_ref().is_none_or(|before| !before.fabric.reports.contains(report)) {
                     tracing::warn!(%report, "fabric");
                 }
             }

@@ -137,6 +137,14 @@ impl Sandbox {
             Links::open_in(&self.namespace).map_err(refused("the container's links cannot be read"))?;
         let end = links.require(link.container).await.map_err(refused("the container's end is not there"))?;
         links.set_up(end.index).await.map_err(refused("the container's end cannot be set up"))?;
+        // The host answers for its end only while it has a route to that address elsewhere, as a default route; and the
+        // first packet need not wait for an answer.
+        for gateway in [(Family::V4, IpAddr::V4(HOST_V4)), (Family::V6, IpAddr::V6(HOST_V6))] {
+            if link.has(gateway.0) {
+                let known = links.set_neighbour(end.index, gateway.1, HOST_MAC).await;
+                known.map_err(refused("the container cannot be told of its gateway"))?;
+            }
+        }
 
         let mut routes = Vec::new();
         if link.has(Family::V4) {
