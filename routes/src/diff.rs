@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use crate::entry::Entry;
 use crate::link::LinkTable;
+use crate::number::{Family, Protocol};
 use crate::op::Op;
 use crate::owner::Ownership;
-use crate::route::{Family, Key, Protocol, Route};
+use crate::route::{Key, Route};
 
 /// What lies between desired and observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::route::{Key, Kind, Protocol, Route, Scope};
+use crate::number::{Kind, Protocol, Scope};
+use crate::route::{Key, Route};
 
 /// Where an entry sends its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use crate::entry::Entry;
 use crate::error::Errno;
 use crate::link::LinkState;
-use crate::route::{Family, Key, Protocol, Table};
+use crate::number::{Family, Protocol, Table};
+use crate::route::Key;
 
 /// News from the kernel, in the order in which they happened there.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::route::{Protocol, Route, Table};
+use crate::number::{Protocol, Table};
+use crate::route::Route;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Interfaces {

@@ -1,7 +1,7 @@
 //! Against the real kernel, in network namespaces of their own. Each test is skipped, and says so, where namespaces may
 //! not be made.
 #![cfg(feature = "netlink")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 #![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
 use core::net::IpAddr;

@@ -18,7 +18,7 @@ const CASES: u32 = 2000;
 const STEPS: usize = 160;
 
 const NAMES: [&str; 4] = ["cali1", "cali2", "eth0", "eth1"];
-const NETS: [&str; 5] = ["10.0.0.1/32", "10.0.0.2/32", "10.0.0.0/26", "fd00::1/128", "fd00::/122"];
+const NETS: [&str; 3] = ["10.0.0.1/32", "10.0.0.0/26", "fd00::1/128"];
 const METRICS: [u32; 2] = [0, 1024];
 const PROTOCOLS: [Protocol; 4] = [Protocol::AGENT, Protocol::BOOT, Protocol::STATIC, Protocol::BIRD];
 
@@ -257,7 +257,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (net.clone(), metric.clone(), any::<u8>()).prop_map(|(net, metric, shape)| Step::Set { net, metric, shape }),
         2 => (net.clone(), metric.clone()).prop_map(|(net, metric)| Step::Remove { net, metric }),
         1 => any::<u16>().prop_map(|mask| Step::ReplaceAll { mask }),
-        4 => (net, metric, 0..PROTOCOLS.len(), any::<u8>(), any::<u8>())
+        8 => (net, metric, 0..PROTOCOLS.len(), any::<u8>(), any::<u8>())
             .prop_map(|(net, metric, protocol, shape, way)| Step::Outside { net, metric, protocol, shape, way }),
         4 => (0..NAMES.len(), any::<u8>()).prop_map(|(name, action)| Step::Link { name, action }),
         6 => (1_usize..6).prop_map(|count| Step::Deliver { count }),
@@ -418,9 +418,9 @@ impl World {
                 assert_eq!(self.reconciler.remove(&key), self.desired.remove(&key));
             }
             Step::ReplaceAll { mask } => {
-                let routes = (0..10_u8)
+                let routes = (0..6_u8)
                     .filter(|n| mask >> n & 1 == 1)
-                    .map(|n| route(usize::from(n % 5), usize::from(n / 5), mask.to_le_bytes()[1] ^ n));
+                    .map(|n| route(usize::from(n % 3), usize::from(n / 3), mask.to_le_bytes()[1] ^ n));
                 let (taken, refused): (Vec<Route>, Vec<Route>) =
                     routes.partition(|route| owned(route.protocol, route.interface()));
                 let told = self.reconciler.replace_all(taken.iter().chain(&refused).cloned());
@@ -570,7 +570,7 @@ fn at_peace(routes: &[Route], links: &[&str]) -> World {
 #[test]
 fn a_fight_costs_little_and_a_single_deletion_is_repaired_at_once() {
     let pod = Route::local("10.0.0.1".parse().unwrap(), "cali1").metric(1024);
-    let mut world = at_peace(std::slice::from_ref(&pod), &["cali1"]);
+    let mut world = at_peace(core::slice::from_ref(&pod), &["cali1"]);
     let index = world.twin.index("cali1").unwrap();
     let ours = Entry::resolve(&pod, index);
 
@@ -587,7 +587,7 @@ fn a_fight_costs_little_and_a_single_deletion_is_repaired_at_once() {
     }
     let spent = world.twin.ops - ops;
     assert!((15..40).contains(&spent), "{spent} operations");
-    let mut notices = std::iter::from_fn(|| world.reconciler.poll_notice());
+    let mut notices = core::iter::from_fn(|| world.reconciler.poll_notice());
     assert!(notices.any(|notice| matches!(notice, tortie_routes::Notice::Fight { .. })));
     world.run(Duration::from_secs(60));
     world.check();
@@ -616,7 +616,7 @@ fn refusals_cost_little() {
         world.sleep(Duration::from_millis(50));
     }
     assert!((100 * 15..100 * 30).contains(&attempts), "{attempts} attempts");
-    let told = std::iter::from_fn(|| world.reconciler.poll_notice()).count();
+    let told = core::iter::from_fn(|| world.reconciler.poll_notice()).count();
     assert_eq!(told, 100, "the same refusal is told once");
     world.take(Step::InSync);
     world.run(Duration::from_secs(31));

@@ -1,8 +1,8 @@
 //! The kernel's routes: read whole, written in batches, listened to.
 
+use core::iter::Peekable;
 use std::collections::HashMap;
 use std::io;
-use std::iter::Peekable;
 
 use tokio::io::unix::AsyncFd;
 use tokio::runtime;

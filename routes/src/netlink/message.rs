@@ -15,8 +15,9 @@ use ipnet::IpNet;
 use crate::entry::{Entry, Hop};
 use crate::event::{Event, Scan};
 use crate::link::LinkState;
+use crate::number::{Family, Kind, Protocol, Scope, Table};
 use crate::op::Op;
-use crate::route::{Family, Key, Kind, Protocol, Scope, Table};
+use crate::route::Key;
 
 const NLMSG_NOOP: u16 = 1;
 const NLMSG_ERROR: u16 = 2;

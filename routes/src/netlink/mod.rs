@@ -7,6 +7,7 @@ use core::time::Duration;
 mod driver;
 mod error;
 mod kernel;
+mod link;
 mod links;
 mod message;
 pub mod netns;
@@ -17,7 +18,8 @@ mod system;
 pub use self::driver::Driver;
 pub use self::error::{Error, ErrorKind};
 pub use self::kernel::Kernel;
-pub use self::links::{Address, Link, Links, Neighbour, Veth};
+pub use self::link::{Address, Link, Neighbour};
+pub use self::links::{Links, Veth};
 pub use self::netns::NetNs;
 
 /// How long a request to the kernel may go without an answer. The kernel answers in microseconds, or, where an answer was

@@ -10,7 +10,8 @@ use core::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::entry::Entry;
-use crate::route::{Family, Key, Route, Table};
+use crate::number::{Family, Table};
+use crate::route::{Key, Route};
 
 /// The kernel's entries under one key.
 #[derive(Clone, Debug, PartialEq, Eq)]

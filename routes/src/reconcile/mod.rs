@@ -18,8 +18,9 @@ use crate::diff::{Decision, Want, decide, surplus};
 use crate::entry::Entry;
 use crate::event::{Event, Notice, Scan, Stats, Status};
 use crate::link::LinkTable;
+use crate::number::{Family, Protocol};
 use crate::op::{Op, OpId};
-use crate::route::{Family, Key, Protocol, Route};
+use crate::route::{Key, Route};
 
 /// Notices kept for whoever fetches them.
 const NOTICES: usize = 1024;

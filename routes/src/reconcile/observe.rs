@@ -14,8 +14,9 @@ use crate::entry::Entry;
 use crate::error::Errno;
 use crate::event::{Content, Event, Notice, Scan, Snapshot};
 use crate::link::LinkState;
+use crate::number::{Family, Table};
 use crate::op::Op;
-use crate::route::{Family, Key, Table};
+use crate::route::Key;
 
 /// News kept while a scan runs. More than these, and the scan is repeated instead.
 const JOURNAL: usize = 65_536;

@@ -9,8 +9,9 @@ use crate::diff::{Decision, Want, apply, decide, surplus};
 use crate::entry::Entry;
 use crate::error::Errno;
 use crate::event::{Notice, Scan};
+use crate::number::Protocol;
 use crate::op::{Batch, Op, OpId};
-use crate::route::{Key, Protocol, Route};
+use crate::route::{Key, Route};
 
 impl Reconciler {
     /// The next operations, at most `max` of them; `None` if there is nothing to do now. Several batches may be under way
