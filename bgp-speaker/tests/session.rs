@@ -235,13 +235,11 @@ fn collide(remote_id: Ipv4Addr, ours_first: bool) -> (bool, bool) {
 #[test]
 fn collisions_are_decided_by_identifier() {
     for ours_first in [false, true] {
-        //= rfc4271#section-6.8
-        //# the connection initiated by the BGP speaker with the higher-valued BGP Identifier is retained
+        // RFC 4271 §6.8, in short: the connection initiated by the BGP speaker with the higher-valued BGP Identifier is retained
         assert!(collide(Ipv4Addr::new(10, 0, 0, 4), ours_first).0);
         assert!(!collide(Ipv4Addr::new(10, 0, 0, 6), ours_first).0);
         assert!(!collide(Ipv4Addr::new(192, 0, 0, 1), ours_first).0);
-        //= rfc6286#section-2.3
-        //# the connection initiated by the BGP speaker with the larger AS number is preserved
+        // RFC 6286 §2.3, in short: the connection initiated by the BGP speaker with the larger AS number is preserved
         assert!(!collide(OUR_ID, ours_first).0);
     }
 }

@@ -119,8 +119,7 @@ fn headers(s: &mut BTreeSet<String>) {
     let mut bytes = message(4, &[]);
     bytes[3] = 0;
     check(&bytes, K::NotSynchronized, 0, SessionReset, (1, 1), "", s);
-    //= rfc4271#section-6.1
-    //# The Data field MUST contain the erroneous Length field.
+    // RFC 4271 §6.1, in short: the data is the bad length field.
     check(&message(4, &[0]), K::BadMessageLength { len: 20 }, 16, SessionReset, (1, 2), "0014", s);
     check(&message(2, &[0; 3]), K::BadMessageLength { len: 22 }, 16, SessionReset, (1, 2), "0016", s);
     check(&message(1, &[0; 9]), K::BadMessageLength { len: 28 }, 16, SessionReset, (1, 2), "001c", s);
@@ -131,8 +130,7 @@ fn headers(s: &mut BTreeSet<String>) {
     let cut = message(2, &[0; 4]);
     check(cut.split_last().unwrap().1, K::Incomplete, 16, SessionReset, (1, 2), "0017", s);
     check(&cut[..18], K::Incomplete, 0, SessionReset, (1, 2), "", s);
-    //= rfc7313#section-5
-    //# the Data field of the NOTIFICATION message MUST contain the complete ROUTE-REFRESH message
+    // RFC 7313 §5, in short: the data is the whole message.
     let refresh = message(5, &[0, 1, 0]);
     let data: String = refresh.iter().map(|b| format!("{b:02x}")).collect();
     check(&refresh, K::RefreshLength, 16, SessionReset, (7, 1), &data, s);
@@ -171,31 +169,26 @@ fn opens(s: &mut BTreeSet<String>) {
 }
 
 fn structure(s: &mut BTreeSet<String>) {
-    //= rfc4271#section-6.3
-    //# if the Withdrawn Routes Length or Total Attribute Length is too large [...] then the Error Subcode MUST be set to Malformed Attribute List.
+    // RFC 4271 §6.3, in short: lengths that exceed the message are a malformed attribute list.
     check(&message(2, &hex("0005 0000")), K::MalformedAttributeList, 19, SessionReset, (3, 1), "", s);
     check(&message(2, &hex("0000 0001")), K::MalformedAttributeList, 21, SessionReset, (3, 1), "", s);
     check(&message(2, &hex("0002 080a")), K::MalformedAttributeList, 23, SessionReset, (3, 1), "", s);
-    //= rfc7606#section-5.3
-    //# The Withdrawn Routes or NLRI field is syntactically incorrect if [a prefix] length is greater than 32, or [overruns].
+    // RFC 7606 §5.3, in short: a classic field is unreadable if a prefix is longer than 32 bits or runs out of the field.
     check(&update(&[33, 1, 2, 3, 4, 5], &[], &[]), K::InvalidNetwork, 21, SessionReset, (3, 10), "", s);
     check(&update(&[], &hex(GOOD), &[8, 10, 24, 1, 2]), K::InvalidNetwork, 39, SessionReset, (3, 10), "", s);
-    //= rfc7606#section-4
-    //# the "treat-as-withdraw" approach MUST be used [...] and the Total Attribute Length MUST be relied upon
+    // RFC 7606 §4, in short: if attributes overrun their section, its length still tells where the NLRI begin; withdraw them.
     check(&with("c063 05 01"), K::MalformedAttributeList, 37, TreatAsWithdraw, (3, 1), "", s);
     check(&with("c063"), K::MalformedAttributeList, 37, TreatAsWithdraw, (3, 1), "", s);
     let bytes = with("c063 05 01");
     let Message::Update(cut) = Message::decode(&bytes, &four()).unwrap().0 else { panic!() };
     assert_eq!(cut.announcements().count(), 1, "the routes to withdraw are still found");
-    //= rfc7606#section-3
-    //# If any of the well-known mandatory attributes are not present in an UPDATE message, then "treat-as-withdraw" MUST be used.
+    // RFC 7606 §3.d, in short: without a mandatory attribute, the routes are withdrawn.
     let missing = |attributes: &str| update(&[], &hex(attributes), &[8, 10]);
     let row = |code| K::MissingWellKnown { code };
     check(&missing("400200 4003040a000001"), row(1), 23, TreatAsWithdraw, (3, 3), "01", s);
     check(&missing("40010100 4003040a000001"), row(2), 23, TreatAsWithdraw, (3, 3), "02", s);
     check(&missing("40010100 400200"), row(3), 23, TreatAsWithdraw, (3, 3), "03", s);
-    //= rfc7606#section-5.2
-    //# if any of the path attribute errors encountered in such an UPDATE message specifies an approach other than "attribute discard", then the "session reset" approach MUST be used.
+    // RFC 7606 §5.2, in short: attributes but no announcement, and an error above "discard": we cannot know what was meant; reset.
     let nothing = update(&[8, 10], &hex("40010103"), &[]);
     check(&nothing, K::InvalidOrigin, 25, SessionReset, (3, 6), "40010103", s);
     let nothing = update(&[8, 10], &hex("c0070100"), &[]);
@@ -235,8 +228,7 @@ fn attributes(s: &mut BTreeSet<String>) {
     let length = |code| K::AttributeLength { code };
     check(&with("80040100"), length(4), 37, TreatAsWithdraw, (3, 5), "80040100", s);
     check(&with("40050100"), length(5), 37, TreatAsWithdraw, (3, 5), "40050100", s);
-    //= rfc7606#section-7.6
-    //# An UPDATE message with a malformed ATOMIC_AGGREGATE attribute SHALL be handled using the approach of "attribute discard".
+    // RFC 7606 §7.6, in short: a malformed ATOMIC_AGGREGATE is discarded; so is AGGREGATOR (§7.7).
     check(&with("40060100"), length(6), 37, AttributeDiscard, (3, 5), "40060100", s);
     check(&with("c00706 fc000a000001"), length(7), 37, AttributeDiscard, (3, 5), "c00706fc000a000001", s);
     check(
@@ -248,8 +240,7 @@ fn attributes(s: &mut BTreeSet<String>) {
         "c00708000000000a000001",
         s,
     );
-    //= rfc7606#section-7.8
-    //# The Community attribute SHALL be considered malformed if its length is not a non-zero multiple of 4.
+    // RFC 7606 §7.8, in short: at least one community, four octets each.
     check(&with("c00800"), length(8), 37, TreatAsWithdraw, (3, 5), "c00800", s);
     check(&with("c00803 010203"), length(8), 37, TreatAsWithdraw, (3, 5), "c00803010203", s);
     check(&with("80090100"), length(9), 37, TreatAsWithdraw, (3, 5), "80090100", s);
@@ -264,11 +255,9 @@ fn attributes(s: &mut BTreeSet<String>) {
         s,
     );
     check(&with("4063 00"), K::UnrecognizedWellKnown { code: 99 }, 37, SessionReset, (3, 2), "406300", s);
-    //= rfc7606#section-3
-    //# then the first one is kept, all others are discarded
+    // RFC 7606 §3.g, in short: the first occurrence counts.
     check(&with("40010102"), K::DuplicateAttribute { code: 1 }, 37, AttributeDiscard, (3, 1), "", s);
-    //= rfc7606#section-7.5
-    //# if [LOCAL_PREF] is received from an external neighbor, it SHALL be discarded using the approach of "attribute discard"
+    // RFC 7606 §7.5, in short: from an external peer LOCAL_PREF is discarded, malformed or not; likewise §7.9 and §7.10.
     for (code, text) in
         [(5, "40050400000064"), (9, "8009040a000001"), (10, "800a040a000001"), (5, "40050100")]
     {
@@ -284,8 +273,7 @@ fn multiprotocol(s: &mut BTreeSet<String>) {
     check(&only("800e00"), reach, 30, SessionReset, (3, 9), "800e00", s);
     check(&only("800e05 000201 1000"), reach, 30, SessionReset, (3, 9), "800e050002011000", s);
     check(&only("800f02 0002"), K::OptionalAttribute { code: 15 }, 30, SessionReset, (3, 9), "800f020002", s);
-    //= rfc7606#section-7.11
-    //# the attribute is considered malformed if the Length of Next Hop Network Address is inconsistent with the expected
+    // RFC 7606 §7.11, in short: a next hop of a length that the family does not have leaves the rest unreadable.
     let kind = K::NextHopLength { family: Family::IPV6_UNICAST, len: 4 };
     check(
         &only("800e09 000201 04 0a000001 00"),
@@ -297,8 +285,7 @@ fn multiprotocol(s: &mut BTreeSet<String>) {
         s,
     );
     let prefix = "800e17 000201 10 fd000000000000000000000000000001 00 8100";
-    //= rfc4760#section-7
-    //# the Error code of "UPDATE Message Error" and Error Subcode of "Optional Attribute Error"
+    // RFC 4760 §7, in short: errors in these attributes are "optional attribute error".
     check(&only(prefix), reach, 54, SessionReset, (3, 9), prefix, s);
     let unreach = K::OptionalAttribute { code: 15 };
     check(&only("800f04 000201 40"), unreach, 36, SessionReset, (3, 9), "800f0400020140", s);
