@@ -2,8 +2,8 @@
 
 #![expect(clippy::print_stdout, reason = "an example")]
 
+use core::error::Error;
 use core::time::Duration;
-use std::error::Error;
 use std::time::SystemTime;
 
 use tortie_ipam::{Affinity, Allocator, AssignRequest, MemoryStore, Pool, Use, View, block_on};

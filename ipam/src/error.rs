@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use core::fmt;
 use core::net::IpAddr;
 
 use ipnet::IpNet;
@@ -103,37 +104,50 @@ pub enum PoolError {
 }
 
 /// An assignment that failed, with what was assigned before it did.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind}")]
-pub struct AssignError {
-    #[source]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssignError(Box<Failed>);
+
+impl fmt::Display for AssignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.kind.fmt(f)
+    }
+}
+
+impl core::error::Error for AssignError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        self.0.kind.source()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Failed {
     kind: AssignErrorKind,
     assigned: Assigned,
 }
 
 impl AssignError {
-    pub(crate) const fn new(kind: AssignErrorKind, assigned: Assigned) -> Self {
-        Self { kind, assigned }
+    pub(crate) fn new(kind: AssignErrorKind, assigned: Assigned) -> Self {
+        Self(Box::new(Failed { kind, assigned }))
     }
 
     /// Why.
     #[must_use]
-    pub const fn kind(&self) -> &AssignErrorKind {
-        &self.kind
+    pub fn kind(&self) -> &AssignErrorKind {
+        &self.0.kind
     }
 
     /// What was assigned and is still held.
     ///
     /// After a [`Fault`] more may be held than this says; releasing by handle releases that too.
     #[must_use]
-    pub const fn assigned(&self) -> &Assigned {
-        &self.assigned
+    pub fn assigned(&self) -> &Assigned {
+        &self.0.assigned
     }
 
     /// Whether the same call may succeed later.
     #[must_use]
-    pub const fn is_retryable(&self) -> bool {
-        match &self.kind {
+    pub fn is_retryable(&self) -> bool {
+        match self.kind() {
             AssignErrorKind::Fault(fault) | AssignErrorKind::NotUndone { fault, .. } => fault.is_retryable(),
             _ => false,
         }
@@ -194,7 +208,7 @@ pub enum AssignErrorKind {
     #[error("{first}; what was assigned could not be released")]
     NotUndone {
         /// Why the assignment failed.
-        first: Box<AssignErrorKind>,
+        first: Box<Self>,
         /// Why the undoing failed.
         #[source]
         fault: Fault,
@@ -286,8 +300,8 @@ impl From<StoreError> for AffinityError {
 
 struct OwnerText<'a>(Option<&'a Affinity>);
 
-impl core::fmt::Display for OwnerText<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for OwnerText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(owner) => owner.fmt(f),
             None => f.write_str("nobody"),

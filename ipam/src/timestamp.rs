@@ -80,7 +80,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// Takes `width` digits off the front of a text.
-fn digits<'a>(text: &'a str, width: usize) -> Option<(i64, &'a str)> {
+fn digits(text: &str, width: usize) -> Option<(i64, &str)> {
     let (head, rest) = text.split_at_checked(width)?;
     let all = head.bytes().all(|byte| byte.is_ascii_digit());
     all.then(|| head.parse().ok()).flatten().map(|number| (number, rest))

@@ -14,10 +14,11 @@
 #[expect(unreachable_pub, reason = "a module of a test")]
 mod explore;
 
+use core::net::IpAddr;
+use core::time::Duration;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use explore::{Budget, Contents, Explored, Explorer, Invariants, Local, Mode, Probe, Program, Violation};
 use ipnet::IpNet;

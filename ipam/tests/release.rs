@@ -2,10 +2,10 @@
 //!
 //! Cases after calico@87c15906f2 libcalico-go/lib/ipam/ipam_test.go.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::net::IpAddr;
-use std::time::Duration;
+use core::net::IpAddr;
+use core::time::Duration;
 
 use ipnet::IpNet;
 use tortie_ipam::{
@@ -152,7 +152,7 @@ fn a_stale_release_spares_who_came_after() {
     let seen = sequence(&allocator);
     let stale = ReleaseRequest::new(held[0]).handle("h").sequence(seen);
     let release = |request: &ReleaseRequest| {
-        block_on(allocator.release_addresses(std::slice::from_ref(request), &view, NOW))
+        block_on(allocator.release_addresses(core::slice::from_ref(request), &view, NOW))
     };
     // Released and assigned again with the same handle.
     block_on(allocator.release_by_handle("h", &view.config, NOW)).unwrap();
@@ -361,7 +361,7 @@ fn many_blocks_are_read_in_pages() {
     for at in 0..600u32 {
         let cidr = IpNet::new(ip("10.0.0.0"), 32).unwrap();
         let IpNet::V4(first) = cidr else { unreachable!() };
-        let addr = std::net::Ipv4Addr::from_bits(first.addr().to_bits() + at);
+        let addr = core::net::Ipv4Addr::from_bits(first.addr().to_bits() + at);
         block_on(allocator.claim_block(&owner, &IpNet::new(addr.into(), 32).unwrap(), NOW)).unwrap();
     }
     assert_eq!(block_on(allocator.utilization(&view, NOW)).unwrap().pools[0].blocks.len(), 600);

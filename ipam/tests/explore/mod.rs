@@ -8,8 +8,8 @@
 mod store;
 mod task;
 
+use core::hash::{Hash, Hasher};
 use std::collections::{HashMap, HashSet};
-use std::hash::{Hash, Hasher};
 
 pub use store::{Contents, Mode};
 use store::{Keys, Outcome};

@@ -1,7 +1,7 @@
 //! The store of the explorer: plain values with small names, so that states compare quickly.
 
+use core::fmt;
 use std::collections::HashMap;
-use std::fmt;
 
 use tortie_ipam::{ListOptions, Op, Revision, StoreError, Versioned};
 
@@ -189,7 +189,7 @@ impl Contents {
             Call::Get(key) => return Resolved::Get(self.key(key)),
             Call::List(prefix, options) => return Resolved::List(prefix.clone(), options.clone()),
             Call::Commit(_) if !self.mode.commits => return Resolved::Unsupported,
-            Call::Write(op) => std::slice::from_ref(op),
+            Call::Write(op) => core::slice::from_ref(op),
             Call::Commit(ops) => ops,
         };
         let number = |revision: &Revision| u32::try_from(revision.get()).unwrap();

@@ -1,10 +1,10 @@
 //! Programs, and what each history of replies makes of them.
 
+use core::net::IpAddr;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
 
 use tortie_ipam::{ListOptions, Op, Revision, Store, StoreError, Versioned};
 
@@ -46,7 +46,7 @@ pub struct Probe(Arc<Mutex<Script>>);
 impl Probe {
     async fn ask(&self, call: Call) -> Result<Answer, StoreError> {
         let mut asked = Some(call);
-        std::future::poll_fn(|_| {
+        core::future::poll_fn(|_| {
             let mut script = self.0.lock().unwrap();
             let at = script.at;
             if let Some(reply) = script.replies.get(at).cloned() {
@@ -56,7 +56,9 @@ impl Probe {
                     reply => Ok(reply),
                 });
             }
-            script.asked = script.asked.take().or(asked.take());
+            if let Some(call) = asked.take() {
+                script.asked = Some(call);
+            }
             Poll::Pending
         })
         .await
