@@ -125,7 +125,8 @@ impl Sandbox {
             }
         }
         self.furnish(link).await?;
-        host_routes(link, index)
+        let mut kernel = Kernel::open().map_err(refused("the host's routes cannot be written"))?;
+        host_routes(&mut kernel, link, index)
     }
 
     /// The container's side.
@@ -236,14 +237,13 @@ fn enable_v6(interface: &str) -> Result<(), netlink::Error> {
 }
 
 /// The host's routes to the container: of metric 0, so that they win until the agent has written its own.
-fn host_routes(link: &Link<'_>, index: u32) -> Result<(), Error> {
-    let mut kernel = Kernel::open().map_err(refused("the host's routes cannot be written"))?;
+fn host_routes(kernel: &mut Kernel, link: &Link<'_>, index: u32) -> Result<(), Error> {
     let routes = link.addresses.iter().map(|&address| Route::local(address, link.host)).collect();
-    for (route, result) in create(&mut kernel, routes, index) {
+    for (route, result) in create(kernel, routes, index) {
         match result {
             Ok(()) => {}
             // Every address is looked at, whatever was found of the one before.
-            Err(Errno::EEXIST) => agree(&mut kernel, &route, index)?,
+            Err(Errno::EEXIST) => agree(kernel, &route, index)?,
             Err(errno) => {
                 return Err(Error::caused(
                     Code::Network,
@@ -300,5 +300,52 @@ mod tests {
         let id = [a ^ 0x02, b, c, 0xff, 0xfe, d, e, f];
         let address = (0xfe80_u128 << 112) | u128::from(u64::from_be_bytes(id));
         assert_eq!(HOST_V6, Ipv6Addr::from_bits(address));
+    }
+
+    /// The agent may write a route before the plugin does; the other addresses must get theirs all the same.
+    #[tokio::test]
+    async fn netns_a_route_that_is_there_already_does_not_hide_the_others() {
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: needs root: run `cargo xtask test --install` as root");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let namespace = netlink::netns::create(dir.path().join("host")).unwrap();
+        let links = Links::open_in(&namespace).unwrap();
+        let index = links.create_veth(&Veth::new("cali1", "other1")).await.unwrap();
+        links.set_up(index).await.unwrap();
+        let addresses: Vec<IpAddr> =
+            ["10.0.0.2", "fd00::2", "10.0.0.3"].into_iter().map(|text| text.parse().unwrap()).collect();
+        let link = Link {
+            host: "cali1",
+            container: "eth0",
+            mac: HOST_MAC,
+            mtu: None,
+            addresses: &addresses,
+            forwarding: false,
+        };
+        let mut kernel = Kernel::open_in(&namespace).unwrap();
+        // Once the first, once all of them are there.
+        let first = vec![Route::local(addresses[0], "cali1")];
+        create(&mut kernel, first, index)[0].1.unwrap();
+        for _ in 0..2 {
+            host_routes(&mut kernel, &link, index).unwrap();
+            let found: Vec<IpAddr> = Family::ALL
+                .into_iter()
+                .flat_map(|family| {
+                    let scan = Scan::Routes { family, table: tortie_routes::Table::MAIN };
+                    kernel.scan(scan).unwrap().entries().to_vec()
+                })
+                .filter(|entry| entry.protocol == Protocol::BOOT)
+                .map(|entry| entry.key.destination.addr())
+                .collect();
+            assert!(addresses.iter().all(|address| found.contains(address)) && found.len() == 3, "{found:?}");
+        }
+        let other = links.create_veth(&Veth::new("cali2", "other2")).await.unwrap();
+        links.set_up(other).await.unwrap();
+        let error = host_routes(&mut kernel, &Link { host: "cali2", ..link }, other).unwrap_err();
+        assert_eq!(error.code, Code::TryAgain);
+        assert!(error.message.contains("10.0.0.2"), "{error}");
+        netlink::netns::delete(dir.path().join("host")).unwrap();
     }
 }

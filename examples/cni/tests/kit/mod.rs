@@ -1,10 +1,14 @@
 //! Running the plugin as a runtime does, against a datastore of the test's own.
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses its own part of this module")]
-#![expect(clippy::unwrap_used, reason = "test code: what does not hold should stop the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test code: what does not hold should stop the test"
+)]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -35,6 +39,16 @@ impl Answer {
 
 /// A call of the plugin.
 pub(crate) fn call(variables: &[(&str, &str)], input: &str) -> Answer {
+    let output = start(variables, input).wait_with_output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{:?} {log}", output.status);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let said = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
+    Answer { ok: output.status.success(), said, log }
+}
+
+/// The running plugin, with all its input.
+pub(crate) fn start(variables: &[(&str, &str)], input: &str) -> Child {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tortie-cni"))
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
@@ -46,12 +60,7 @@ pub(crate) fn call(variables: &[(&str, &str)], input: &str) -> Answer {
         .unwrap();
     // The plugin may answer without reading.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    let log = String::from_utf8(output.stderr).unwrap();
-    assert!(matches!(output.status.code(), Some(0 | 1)), "{:?} {log}", output.status);
-    let text = String::from_utf8(output.stdout).unwrap();
-    let said = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
-    Answer { ok: output.status.success(), said, log }
+    child
 }
 
 /// A datastore with one pool of each family, and the files that agent and plugin share.
