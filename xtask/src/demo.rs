@@ -20,21 +20,21 @@ pub(crate) struct Options {
     install: bool,
 }
 
-/// Builds the binaries and tells where they are.
-pub(crate) fn build() -> anyhow::Result<PathBuf> {
-    let mut command = shell::cargo(&["build", "--locked"]);
-    for package in PACKAGES {
-        command.args(["-p", package]);
-    }
-    shell::run(command)?;
-    Ok(shell::target().join("debug"))
+/// Where cargo leaves the binaries.
+pub(crate) fn binaries() -> PathBuf {
+    shell::target().join("debug")
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if options.install {
         install::run()?;
     }
-    let mut command = Command::new(build()?.join("tortie-demo"));
+    let mut build = shell::cargo(&["build", "--locked"]);
+    for package in PACKAGES {
+        build.args(["-p", package]);
+    }
+    shell::run(build)?;
+    let mut command = Command::new(binaries().join("tortie-demo"));
     command.current_dir(shell::root());
     for (given, flag) in
         [(options.check, "--check"), (options.keep, "--keep"), (options.install, "--install")]

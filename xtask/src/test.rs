@@ -73,7 +73,9 @@ fn demos() -> anyhow::Result<()> {
     if shell::find("nft").is_none() {
         return Ok(());
     }
-    let binaries = demo::build()?;
+    // Built like the tests, with all features, so that both share what they depend on.
+    shell::run(shell::cargo(&["build", "--locked", "--workspace", "--all-features", "--bins"]))?;
+    let binaries = demo::binaries();
     let mut command = Command::new(binaries.join("tortie-demo"));
     command.arg("--check").current_dir(shell::root());
     shell::run(command)?;

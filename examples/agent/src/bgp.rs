@@ -21,6 +21,9 @@ use tortie_fabric::Peer;
 const HIGH_WATER: usize = 256 * 1024;
 /// How long a last message may take to leave when the agent ends.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// LOCAL_PREF of this node's blocks, as other nodes set it: 2^31 - 1 less the normal priority of a route
+/// (calico@87c15906f2 confd, `ipv4NormalRoutePriority`).
+const LOCAL_PREF: u32 = 2_147_483_647 - 1024;
 /// News from connections that may wait to be taken.
 const NEWS: usize = 256;
 
@@ -144,7 +147,7 @@ impl Runner {
                 self.obey(&mut old);
             }
             self.connections.retain(|_, connection| !connection.task.is_finished());
-            let config = Config::new(as_number, router_id).report_changes(false);
+            let config = Config::new(as_number, router_id).local_pref(LOCAL_PREF).report_changes(false);
             self.speaker = Some(Speaker::new(config));
         }
         if let Err(error) = self.listen(fabric.speaker.listen_port) {
