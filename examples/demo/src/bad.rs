@@ -3,7 +3,7 @@
 use crate::cluster::Cluster;
 use crate::pods::{NETWORK, Pod};
 use crate::screen::Screen;
-use crate::{facts, garbage};
+use crate::{facts, garbage, peers};
 use anyhow::{Context as _, bail};
 use serde_json::json;
 use tortie_ipam::keys;
@@ -125,15 +125,18 @@ pub(crate) async fn peer(cluster: &Cluster, screen: &mut Screen) -> anyhow::Resu
     gone.out("tortie-ctl delete").map(drop)
 }
 
-/// Since when BIRD's sessions are up.
+/// The TCP connections between the others, and since when BIRD's sessions are up.
 async fn sessions(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
-    let mut since = Vec::new();
-    if let Some(bird) = &cluster.bird {
-        for host in &cluster.hosts {
-            since.push(bird.established(&cluster.programs, &host.name).await?);
+    let mut found = Vec::new();
+    for host in &cluster.hosts {
+        let connections =
+            peers::of(host)?.into_iter().filter(|connection| connection.peer.ip() != cluster.router.stranger);
+        found.extend(connections.map(|connection| format!("{} {connection}", host.name)));
+        if let Some(bird) = &cluster.bird {
+            found.push(format!("BIRD {}", bird.established(&cluster.programs, &host.name).await?));
         }
     }
-    Ok(since)
+    Ok(found)
 }
 
 fn indented(text: &str) -> String {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 /// BGP's port.
-const BGP: u16 = 179;
+pub(crate) const BGP: u16 = 179;
 /// Header of a BGP message: marker, length, type (RFC 4271 §4.1).
 const MARKER: [u8; 16] = [0xff; 16];
 const OPEN: u8 = 1;

@@ -19,7 +19,7 @@ const AWAY: Duration = Duration::from_secs(2);
 /// How long the new one may take.
 const BACK: Duration = Duration::from_secs(20);
 /// How many flows of a kind there are at most.
-const OF_A_KIND: usize = 2;
+const OF_A_KIND: usize = 3;
 
 /// Where a flow runs, seen from the host whose agent is killed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,10 +50,7 @@ fn choose(cluster: &Cluster, expected: &Expected, victim: &str) -> anyhow::Resul
         if place == Place::Elsewhere && node(way.from) == node(way.to) {
             continue;
         }
-        let of_a_kind = chosen.entry((place, way.v6, way.protocol)).or_default();
-        if of_a_kind.len() < OF_A_KIND {
-            of_a_kind.push(way);
-        }
+        chosen.entry((place, way.v6, way.protocol)).or_default().push(way);
     }
     for (place, text) in [
         (Place::Elsewhere, "between pods on other hosts"),
@@ -64,7 +61,13 @@ fn choose(cluster: &Cluster, expected: &Expected, victim: &str) -> anyhow::Resul
             bail!("policy allows no flow {text} that could be watched");
         }
     }
-    Ok(chosen.into_values().flatten().collect())
+    Ok(chosen.into_values().flat_map(spread).collect())
+}
+
+/// A few of them, from all over the list.
+fn spread(ways: Vec<Way>) -> impl Iterator<Item = Way> {
+    let step = ways.len().div_ceil(OF_A_KIND).max(1);
+    ways.into_iter().step_by(step)
 }
 
 /// Kills the agent of one host and starts it again; nothing may be lost, and nothing may change meanwhile.

@@ -7,14 +7,14 @@ use crate::matrix::{self, Expected, Matrix, Way};
 use crate::probe::Outcome;
 use crate::screen::Screen;
 use crate::world::Machine;
-use crate::{Options, bad, bird, keep, resume, show, teardown};
+use crate::{Options, bad, bird, keep, peers, resume, routes, show, teardown};
 use anyhow::{Context as _, anyhow, bail};
 use core::time::Duration;
 use ipnet::IpNet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::time::{Instant, sleep};
-use tortie_policy::Verdict;
+use tortie_policy::{Origin, Verdict};
 
 /// How long one probe waits for an answer.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -93,9 +93,17 @@ async fn chapters(
     explain(screen, cluster, &ways).await?;
     screen.title("routes of each host");
     screen.show(show::routes(cluster).await?);
+    screen.claim(
+        "each host routes its own pods, the others' blocks, and what is borrowed, and nothing else",
+        routes::claim(cluster).await,
+    );
     screen.title("blocks");
     screen.show(show::blocks(cluster).await?);
     borrows(screen, cluster, &after).await?;
+    screen.claim(
+        "every agent has one BGP connection with every other agent, and with the router where BIRD runs",
+        peers::claim(cluster).await,
+    );
     router_learns(screen, cluster).await?;
     bad::peer(cluster, screen).await?;
     resume::claim(cluster, screen, &after).await?;
@@ -175,29 +183,38 @@ fn differences(
             Some(Outcome::Closed) | None => "closed",
             Some(Outcome::Wrong(what)) => what,
         };
-        text.push_str(&format!("\n     {}: {outcome}, but {evaluation}", way.text(&cluster.pods)));
+        let ends = evaluation.trace.ends.iter();
+        let ends: Vec<_> =
+            ends.map(|end| format!("{} {} by {}", end.direction, end.verdict, end.decided_by)).collect();
+        let (way, verdict, ends) = (way.text(&cluster.pods), evaluation.verdict, ends.join(", "));
+        text.push_str(&format!("\n     {way}: {outcome}; the evaluator: {verdict} ({ends})"));
     }
     Ok(Some(text))
 }
 
-/// Which policy and rule decided one flow that is denied.
+/// Which policy and rule decided one flow that is denied; one that a rule denies, where there is such a flow.
 async fn explain(screen: &mut Screen, cluster: &Cluster, ways: &[Way]) -> anyhow::Result<()> {
     let judge = Judge::read(&cluster.store).await?;
     let mut denied = None;
     for way in ways {
         let evaluation = judge.evaluate(&cluster.pods, way)?;
-        if evaluation.verdict == Verdict::Deny {
-            denied = Some((way, evaluation));
+        let Some(end) = evaluation.trace.ends.iter().find(|end| end.verdict == Verdict::Deny) else {
+            continue;
+        };
+        let by_rule = matches!(end.decided_by, Origin::Rule { .. });
+        if by_rule || denied.is_none() {
+            let decided = format!("{} of {}: {}", end.direction, end.endpoint, end.decided_by);
+            denied = Some((way, evaluation, decided));
+        }
+        if by_rule {
             break;
         }
     }
-    let (way, evaluation) = denied.context("no flow is denied")?;
-    screen.title(&format!("why {} is denied", way.text(&cluster.pods)));
+    let (way, evaluation, decided) = denied.context("no flow is denied")?;
+    let way = way.text(&cluster.pods);
+    screen.title(&format!("why {way} is denied"));
     screen.show(evaluation.to_string());
-    let end = evaluation.trace.ends.iter().find(|end| end.verdict == Verdict::Deny);
-    let decided = end.map(|end| format!("{} of {}: {}", end.direction, end.endpoint, end.decided_by));
-    let decided = decided.context("the trace names no end that denies");
-    screen.claim("the trace names what denied a flow", decided);
+    screen.claim(&format!("the trace names the policy and rule that deny {way}"), Ok(decided));
     Ok(())
 }
 
