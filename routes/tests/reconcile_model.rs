@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, RngAlgorithm, TestRng, TestRunner};
 use tortie_routes::{
     Config, Entry, Errno, Event, Family, Key, LinkState, Op, OpId, Ownership, Protocol, Reconciler, Route,
-    Scan, Snapshot, Table,
+    Scan, Snapshot, Status, Table,
 };
 
 /// Histories per run of the tests; TORTIE_PROVE=1 multiplies them by 50.
@@ -385,6 +385,7 @@ impl World {
             match faults >> (n * 3) & 7 {
                 1 => self.results.push((*id, Err(Errno::EPERM))), // refused
                 2 => drop(self.twin.apply(op)),                   // done, and the result is lost
+                4 => {}                                           // neither done nor answered
                 3 => {
                     let _ = self.twin.apply(op);
                     self.results.push((*id, Err(Errno::ENOBUFS))); // done or not: who knows
@@ -609,6 +610,7 @@ fn refusals_cost_little() {
         world.end_scan(false);
         while let Some(batch) = world.reconciler.poll_batch(256, world.now) {
             attempts += batch.ops().len();
+            assert!(attempts < 10_000, "no pause between attempts");
             for (id, _) in batch.ops() {
                 world.reconciler.handle_result(*id, Err(Errno::EPERM), world.now);
             }
@@ -640,6 +642,70 @@ fn make_before_break() {
     }
     world.run(Duration::from_secs(2));
     assert_eq!(world.twin.routes[&plugin.key()].len(), 0);
+    world.check();
+}
+
+#[test]
+fn a_taken_key_is_found_out() {
+    let mut world = at_peace(&[], &["eth0"]);
+    let route = Route::device("10.0.0.0/26".parse().unwrap(), "eth0");
+    world.outside(&route, Protocol::STATIC, 0);
+    world.twin.news.clear();
+    world.set(route.clone());
+    world.run(Duration::from_secs(3));
+    assert_eq!(world.reconciler.status(&route.key()), Status::Conflict(Protocol::STATIC));
+    world.check();
+}
+
+#[test]
+fn news_that_cross_a_result_are_looked_into() {
+    for way in [1, 3] {
+        let mut world = at_peace(&[], &["eth0"]);
+        let route = Route::device("10.0.0.0/26".parse().unwrap(), "eth0");
+        world.set(route.clone());
+        world.work(1, 0);
+        // Done, and undone by somebody else; we hear of the latter first.
+        world.outside(&Route::blackhole(route.destination), Protocol::AGENT, way);
+        world.deliver(8);
+        world.results(0, 8);
+        world.run(Duration::from_secs(3));
+        world.check();
+    }
+}
+
+#[test]
+fn a_conflict_ends_with_the_interface() {
+    let mut world = at_peace(&[], &["eth0"]);
+    let route = Route::device("10.0.0.0/26".parse().unwrap(), "eth0");
+    world.outside(&Route::blackhole(route.destination), Protocol::STATIC, 0);
+    world.set(route.clone());
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.reconciler.conflicts().count(), 1);
+    world.twin.change_link("eth0", 1); // another name
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.reconciler.status(&route.key()), Status::Blocked);
+    world.check();
+}
+
+#[test]
+fn what_an_interrupted_scan_may_have_missed_is_not_replaced() {
+    let mut world = World::new(false, false);
+    world.twin.change_link("eth0", 4);
+    let route = Route::device("10.0.0.0/26".parse().unwrap(), "eth0");
+    world.outside(&route, Protocol::STATIC, 0);
+    world.outside(&Route::blackhole(route.destination), Protocol::AGENT, 2);
+    world.twin.news.clear();
+    world.set(route);
+    for missing in [0, 1, 0] {
+        world.begin_scan();
+        world.read_scan(missing);
+        world.end_scan(false);
+    }
+    world.work(8, 0);
+    world.results(0, 8);
+    world.run(Duration::from_secs(60));
+    world.take(Step::InSync);
+    world.run(Duration::from_secs(1));
     world.check();
 }
 

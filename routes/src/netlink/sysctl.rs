@@ -43,7 +43,7 @@ pub fn read(parameter: &str) -> Result<String, Error> {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::BadName`] for what cannot be an interface's name; else those of [`write`].
+/// [`ErrorKind::BadName`] for what cannot be an interface's name; else those of [`write()`].
 pub fn write_interface(family: Family, interface: &str, name: &str, value: &str) -> Result<(), Error> {
     check_name(interface, "write an interface's kernel parameter")?;
     write(&format!("{}/conf/{interface}/{name}", folder(family)), value)
@@ -61,7 +61,7 @@ pub fn read_interface(family: Family, interface: &str, name: &str) -> Result<Str
 /// Writes a parameter of an interface's neighbour table: `net/<family>/neigh/<interface>/<name>`.
 ///
 /// # Errors
-/// [`ErrorKind::BadName`] for what cannot be an interface's name; else those of [`write`].
+/// [`ErrorKind::BadName`] for what cannot be an interface's name; else those of [`write()`].
 pub fn write_neighbour(family: Family, interface: &str, name: &str, value: &str) -> Result<(), Error> {
     check_name(interface, "write a kernel parameter of neighbours")?;
     write(&format!("{}/neigh/{interface}/{name}", folder(family)), value)

@@ -149,10 +149,11 @@ impl Reconciler {
     fn note(&mut self, op: &Op, now: Duration) {
         let key = op.key();
         let mut entries = self.held.entries(&key).to_vec();
-        apply(op, &mut entries);
-        if entries.len() > 1 {
+        if entries.len() > 1 && matches!(op, Op::Replace(_)) {
+            // Which of several went is for the kernel to know.
             self.request_scan(scan_of(&key), now);
         }
+        apply(op, &mut entries);
         let ours = match op {
             Op::Create(_) | Op::Replace(_) => true,
             Op::Delete(_) => self.held.get(&key).is_some_and(|held| held.ours),
