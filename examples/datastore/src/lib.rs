@@ -1,4 +1,4 @@
-//! Typed resources over an embedded, watchable compare-and-swap store.
+#![doc = include_str!("../README.md")]
 
 extern crate alloc;
 

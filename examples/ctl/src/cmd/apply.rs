@@ -45,7 +45,7 @@ pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitC
             Err(problems) => Err(problems),
         };
         match outcome {
-            Ok(lines) => lines.iter().for_each(|line| println!("{line}")),
+            Ok(lines) => lines.iter().for_each(|line| say!("{line}\n")),
             Err(problems) => {
                 refused += 1;
                 problems.iter().for_each(|problem| eprintln!("{}", problem.render(document)));

@@ -65,8 +65,8 @@ pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitC
     }
     for name in &names {
         match delete(store, name).await {
-            Ok(()) => println!("deleted {name}"),
-            Err(Error::NotFound { .. }) if arguments.skip_not_exists => println!("no {name}"),
+            Ok(()) => say!("deleted {name}\n"),
+            Err(Error::NotFound { .. }) if arguments.skip_not_exists => say!("no {name}\n"),
             Err(error) => {
                 failed += 1;
                 match error {

@@ -46,10 +46,10 @@ pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitC
             let heads = kind.columns().iter().map(|(head, _)| (*head).to_owned()).collect();
             let cells = |object: &Value| kind.columns().iter().map(|(_, text)| text(object)).collect();
             let rows: Vec<Vec<String>> = core::iter::once(heads).chain(objects.iter().map(cells)).collect();
-            print!("{}", table::plain(&rows));
+            say!("{}", table::plain(&rows));
         }
-        Output::Yaml => print!("{}", serde_saphyr::to_string(&whole(arguments, objects))?),
-        Output::Json => println!("{:#}", whole(arguments, objects)),
+        Output::Yaml => say!("{}", serde_saphyr::to_string(&whole(arguments, objects))?),
+        Output::Json => say!("{:#}\n", whole(arguments, objects)),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -34,7 +34,7 @@ pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitC
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let utilization = Allocator::new(store.clone()).utilization(&view, now).await?;
     match arguments.output {
-        Output::Table => print!("{}", table::framed(&rows(&utilization, arguments.show_blocks))),
+        Output::Table => say!("{}", table::framed(&rows(&utilization, arguments.show_blocks))),
         output => print_value(&value(&utilization, arguments.show_blocks), output)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -42,8 +42,8 @@ pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitC
 
 fn print_value(value: &Value, output: Output) -> Result<()> {
     match output {
-        Output::Yaml => print!("{}", serde_saphyr::to_string(value)?),
-        _ => println!("{value:#}"),
+        Output::Yaml => say!("{}", serde_saphyr::to_string(value)?),
+        _ => say!("{value:#}\n"),
     }
     Ok(())
 }
@@ -118,9 +118,9 @@ async fn show_address(store: &Embedded, address: IpAddr, output: Output) -> Resu
         return Ok(ExitCode::SUCCESS);
     }
     match found {
-        None => println!("{address} is not assigned"),
+        None => say!("{address} is not assigned\n"),
         Some((_, allocation)) => {
-            println!("IP {address} is in use");
+            say!("IP {address} is in use\n");
             print_attributes(allocation.attributes);
         }
     }
@@ -128,19 +128,19 @@ async fn show_address(store: &Embedded, address: IpAddr, output: Output) -> Resu
 }
 
 fn print_attributes(attributes: &Attributes) {
-    println!("Handle ID: {}", attributes.handle().unwrap_or("<none>"));
+    say!("Handle ID: {}\n", attributes.handle().unwrap_or("<none>"));
     if attributes.active_owner.is_empty() {
-        println!("No Active Owner attributes defined");
+        say!("No Active Owner attributes defined\n");
     } else {
-        println!("Active Owner attributes:");
+        say!("Active Owner attributes:\n");
     }
     for (name, value) in &attributes.active_owner {
-        println!("  {name}: {value}");
+        say!("  {name}: {value}\n");
     }
     if let Some(alternate) = attributes.alternate_owner.as_ref().filter(|alternate| !alternate.is_empty()) {
-        println!("Alternate Owner attributes:");
+        say!("Alternate Owner attributes:\n");
         for (name, value) in alternate {
-            println!("  {name}: {value}");
+            say!("  {name}: {value}\n");
         }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitC
     for source in &from {
         for destination in to.iter().filter(|destination| destination.is_ipv4() == source.is_ipv4()) {
             let transport = transport(arguments, source.is_ipv4())?;
-            println!("{}", evaluate(state.inputs(), &Flow::new(*source, *destination, transport)));
+            say!("{}\n", evaluate(state.inputs(), &Flow::new(*source, *destination, transport)));
             asked = true;
         }
     }

@@ -94,3 +94,18 @@ fn a_record_that_cannot_be_read_is_a_warning() {
     assert!(ran.ok && ran.out.contains("10.77.0.0/16"), "{ran:?}");
     assert!(ran.err.contains(&format!("warning: {key} cannot be read as IPPool: ")), "{ran:?}");
 }
+
+#[test]
+fn a_reader_that_has_gone_is_no_panic() {
+    let shop = shop();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tortie-ctl"))
+        .args(["get", "gnp", "-o", "yaml", "--datastore"])
+        .arg(shop.datastore())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}

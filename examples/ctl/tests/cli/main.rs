@@ -1,8 +1,6 @@
 //! The built program, run as users run it.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
-#![expect(clippy::panic, reason = "a test stops where it fails")]
-#![expect(clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 mod apply;
 mod bad;

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 #![expect(clippy::panic, reason = "a test stops where it fails")]
-#![expect(clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 mod client;
 mod convert;

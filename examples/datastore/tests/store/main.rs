@@ -12,6 +12,8 @@ mod crash;
 mod model;
 mod processes;
 
+use core::time::Duration;
+
 /// How much longer `TORTIE_PROVE=1` makes a test.
 const PROVE: u32 = 50;
 
@@ -20,7 +22,12 @@ fn scaled(cases: u32) -> u32 {
     if std::env::var_os("TORTIE_PROVE").is_some_and(|value| value == "1") { cases * PROVE } else { cases }
 }
 
-/// Runs a future to its end on a runtime of its own.
+/// Longer than any test takes, even on a busy machine; in seconds.
+const LIMIT: u32 = 60;
+
+/// Runs a future to its end on a runtime of its own; one that hangs is a failure.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let limit = Duration::from_secs(scaled(LIMIT).into());
+    runtime.block_on(async { tokio::time::timeout(limit, future).await.expect("it hangs") })
 }

@@ -4,12 +4,14 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use tortie_datastore::{Embedded, Event, EventKind, Revision};
+use tortie_datastore::{Embedded, Event, EventKind, Options, Revision};
 
 use crate::{block_on, child, scaled};
 
 const INCREMENTS: u32 = 40;
 const WRITES: u32 = 60;
+/// Longer than any change takes to be seen, even on a busy machine.
+const SLOW: Duration = Duration::from_secs(30);
 
 #[test]
 fn no_increment_by_compare_and_swap_is_lost() {
@@ -80,9 +82,8 @@ fn a_watch_sees_every_change_once_and_in_order() {
 async fn read(store: &Embedded, prefix: &str, want: usize) -> Vec<Event> {
     let mut watch = store.watch(prefix, Revision::new(0));
     let mut events = Vec::new();
-    let slow = Duration::from_secs(60);
     while events.len() < want {
-        events.push(tokio::time::timeout(slow, watch.next()).await.expect("a change is missing").unwrap());
+        events.push(tokio::time::timeout(SLOW, watch.next()).await.expect("a change is missing").unwrap());
     }
     let more = tokio::time::timeout(Duration::from_millis(50), watch.next()).await;
     assert!(more.is_err(), "a change too many: {more:?}");
@@ -98,7 +99,8 @@ fn a_dropped_wait_loses_nothing() {
         let writing = child::write(&store, "x", 30);
         let mut events = Vec::new();
         let reading = async {
-            while events.len() < 40 {
+            let begun = Instant::now();
+            while events.len() < 40 && begun.elapsed() < SLOW {
                 // Far shorter than a read takes: most waits are dropped half-way.
                 if let Ok(event) = tokio::time::timeout(Duration::from_micros(50), watch.next()).await {
                     events.push(event.unwrap().revision.get());
@@ -120,7 +122,7 @@ fn changes_by_others_are_seen_soon() {
         let mut slowest = Duration::ZERO;
         for number in 0..20 {
             let waiting = async {
-                let event = watch.next().await.unwrap();
+                let event = tokio::time::timeout(SLOW, watch.next()).await.expect("not seen at all").unwrap();
                 (event, Instant::now())
             };
             let writing = async {
@@ -135,5 +137,23 @@ fn changes_by_others_are_seen_soon() {
         }
         // The poll interval is 10 ms; the rest is for a busy machine.
         assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    });
+}
+
+#[test]
+fn changes_of_ones_own_are_seen_at_once() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let never = Duration::from_secs(86_400);
+        let store = Options::default().poll_interval(never).open(dir.path().join("store.db")).unwrap();
+        let mut watch = store.watch("/", Revision::new(0));
+        for number in 0..20 {
+            let writing = async {
+                tokio::task::yield_now().await;
+                store.create(&format!("/{number}"), b"").await.unwrap();
+            };
+            let (event, ()) = tokio::join!(tokio::time::timeout(SLOW, watch.next()), writing);
+            assert_eq!(event.expect("not seen").unwrap().key, format!("/{number}"));
+        }
     });
 }
