@@ -66,7 +66,7 @@ fn driver(namespace: &NetNs) -> Driver {
 }
 
 async fn settle(driver: &mut Driver) {
-    if !driver.settle(Duration::from_secs(8)).await.unwrap() {
+    if !driver.settle(Duration::from_secs(30)).await.unwrap() {
         let notices: Vec<Notice> = core::iter::from_fn(|| driver.reconciler().poll_notice()).collect();
         panic!("not settled: {notices:?} {:?}", driver.reconciler().stats());
     }
@@ -314,7 +314,7 @@ async fn netns_outside_changes_are_repaired_at_once() {
         let start = Instant::now();
         settle(&mut driver).await;
         println!("deleted outside, repaired within {:?}", start.elapsed());
-        assert!(start.elapsed() < Duration::from_millis(500));
+        assert!(start.elapsed() < Duration::from_secs(2), "long before a resync");
         assert!(entries(&mut stranger, pod.family()).contains(&ours));
 
         let other = Entry::resolve(&Route::blackhole(pod.destination).metric(1024), 0);
