@@ -311,8 +311,14 @@ async fn netns_without_acknowledgement_nothing_stays() {
     assert!(Links::open_in(&NetNs::open(&netns).unwrap()).unwrap().find("eth0").await.unwrap().is_none());
     // The runtime's DEL after it, and its next try.
     world.del("c1", &netns, &args("web")).expect_ok();
-    world.add_acknowledged("c1", &netns, &args("web"), &config).await.expect_ok();
-    world.del("c1", Path::new(""), &args("web")).expect_ok();
+    let args = format!("{};IP=10.77.0.42", args("web"));
+    world.add_acknowledged("c1", &netns, &args, &config).await.expect_ok();
+    // An acknowledgement of the same address, which an agent that died did not take back, is none either.
+    let earlier = std::fs::read(&stale).unwrap();
+    world.del("c1", Path::new(""), &args).expect_ok();
+    world.assert_clean().await;
+    std::fs::write(&stale, earlier).unwrap();
+    assert_eq!(world.add("c2", &netns, &args, &config).code(), 11);
     world.assert_clean().await;
 }
 
@@ -667,4 +673,37 @@ async fn netns_killed_at_any_moment_del_leaves_nothing() {
     world.del("c1", &netns, &args).expect_ok();
     world.assert_clean().await;
     assert_eq!(reached, [true; 3], "addresses, record, link");
+}
+
+/// Times that a pod's sandbox is replaced while the old one is still being removed.
+const REPLACEMENTS: usize = 8;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn netns_a_late_del_and_the_successors_add_take_turns() {
+    skip_unless_possible!();
+    let mut world = World::new().await;
+    let sandboxes: Vec<_> = (0..=REPLACEMENTS).map(|index| world.pod(&format!("pod-{index}"))).collect();
+    let (config, args) = (world.shared.config(), args("web"));
+    let agent = Agent::start(&world.shared);
+    let run = |command: &str, index: usize| {
+        let container = format!("c{index}");
+        world.call(&pod_variables(command, &container, &sandboxes[index], &args), &config).expect_ok()
+    };
+    tokio::task::block_in_place(|| run("ADD", 0));
+    for index in 0..REPLACEMENTS {
+        tokio::task::block_in_place(|| {
+            std::thread::scope(|scope| {
+                scope.spawn(|| run("DEL", index));
+                scope.spawn(|| run("ADD", index + 1));
+            });
+        });
+        let records = world.shared.endpoints().await;
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].spec.container_id, format!("c{}", index + 1));
+        assert_eq!(world.host_links().await.len(), 1, "after replacement {index}");
+        assert_eq!(world.shared.allocated().await.len(), 2);
+    }
+    agent.stop().await;
+    tokio::task::block_in_place(|| run("DEL", REPLACEMENTS));
+    world.assert_clean().await;
 }

@@ -12,7 +12,7 @@ use crate::error::{Code, Error};
 use crate::result::Attachment;
 use crate::store::Record;
 use crate::veth::{Link, Sandbox};
-use crate::{ack, address, shield, store};
+use crate::{ack, address, lock, shield, store};
 
 /// Attaches a container, and gives the result for standard output.
 ///
@@ -41,6 +41,7 @@ pub(crate) async fn run(config: &Config, container: &Container) -> Result<String
     // The only part of the configuration that is not checked yet.
     attachment(Vec::new()).to_json(config.version, config.previous.as_ref())?;
 
+    let _turn = lock::turn(config, &endpoint.host_interface())?;
     let datastore = store::open(&config.datastore)?;
     let existing = store::find(&datastore, &endpoint).await?;
     if let Some(existing) = &existing {

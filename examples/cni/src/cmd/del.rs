@@ -7,7 +7,7 @@ use crate::endpoint::Endpoint;
 use crate::env::Container;
 use crate::error::Error;
 use crate::veth::{self, Sandbox};
-use crate::{ack, address, store};
+use crate::{ack, address, lock, store};
 
 /// Detaches a container. What is gone already is no error: runtimes repeat DEL, at last without a namespace.
 ///
@@ -15,6 +15,7 @@ use crate::{ack, address, store};
 /// The first step that failed, with the others in its details. The runtime should try again.
 pub(crate) async fn run(config: &Config, container: &Container) -> Result<(), Error> {
     let endpoint = Endpoint::new(config, container)?;
+    let _turn = lock::turn(config, &endpoint.host_interface())?;
     let datastore = store::open(&config.datastore)?;
     let sandbox = container.netns.as_deref().and_then(|path| match Sandbox::open(path) {
         Ok(sandbox) => Some(sandbox),
