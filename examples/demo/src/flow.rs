@@ -13,6 +13,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 /// How long an answer may take at most, before its message counts as lost.
 const STRAGGLERS: Duration = Duration::from_millis(1500);
 
+/// How many unanswered messages are told of.
+const LISTED: usize = 8;
+
 /// A running flow.
 pub(crate) struct Flow {
     stop: watch::Sender<bool>,
@@ -24,7 +27,14 @@ impl Flow {
     pub(crate) fn start(target: Target, every: Duration) -> Self {
         let (stop, stopped) = watch::channel(false);
         let task = tokio::task::spawn_local(async move {
-            let mut tally = Tally { target, sent: 0, answered: 0, slowest_ms: 0, broken: None };
+            let mut tally = Tally {
+                target,
+                sent: 0,
+                answered: 0,
+                slowest_ms: 0,
+                unanswered_ms: Vec::new(),
+                broken: None,
+            };
             let ran = match tally.target.protocol {
                 Protocol::Tcp => tcp(&mut tally, every, stopped).await,
                 Protocol::Udp => udp(&mut tally, every, stopped).await,
@@ -53,8 +63,12 @@ fn ticker(every: Duration) -> tokio::time::Interval {
     ticks
 }
 
+fn between(from: Instant, to: Instant) -> u64 {
+    u64::try_from(to.duration_since(from).as_millis()).unwrap_or(u64::MAX)
+}
+
 fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    between(since, Instant::now())
 }
 
 /// One connection; each message waits for the answer to the one before.
@@ -97,6 +111,7 @@ async fn udp(tally: &mut Tally, every: Duration, mut stopped: watch::Receiver<bo
     let mut waiting = BTreeMap::new();
     let mut buffer = [0; 512];
     let mut end = None;
+    let begun = Instant::now();
     loop {
         let sending = end.is_none();
         if !sending && waiting.is_empty() {
@@ -110,7 +125,11 @@ async fn udp(tally: &mut Tally, every: Duration, mut stopped: watch::Receiver<bo
                 waiting.insert(tally.sent, Instant::now());
                 tally.sent += 1;
             }
-            () = tokio::time::sleep_until(end.unwrap_or_else(Instant::now)), if !sending => return Ok(()),
+            () = tokio::time::sleep_until(end.unwrap_or_else(Instant::now)), if !sending => {
+                let moments = waiting.values().take(LISTED);
+                tally.unanswered_ms.extend(moments.map(|sent| between(begun, *sent)));
+                return Ok(());
+            }
             received = socket.recv(&mut buffer) => {
                 let Ok(length) = received else { continue };
                 let answer = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned();

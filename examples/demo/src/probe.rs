@@ -86,6 +86,8 @@ pub(crate) struct Tally {
     pub(crate) answered: u64,
     /// The longest time between a message and its answer.
     pub(crate) slowest_ms: u64,
+    /// When the first unanswered messages were sent, in milliseconds since the flow began.
+    pub(crate) unanswered_ms: Vec<u64>,
     /// Why the flow ended early.
     pub(crate) broken: Option<String>,
 }

@@ -155,7 +155,10 @@ fn judge(tallies: &[(String, Tally)]) -> Judged {
         .iter()
         .filter(|(_, tally)| tally.broken.is_some() || tally.lost() > 0 || tally.sent == 0)
         .map(|(from, tally)| {
-            let broken = tally.broken.as_deref().map(|broken| format!(", {broken}")).unwrap_or_default();
+            let mut broken = tally.broken.as_deref().map(|broken| format!(", {broken}")).unwrap_or_default();
+            if !tally.unanswered_ms.is_empty() {
+                broken.push_str(&format!(", not those sent after {:?} ms", tally.unanswered_ms));
+            }
             format!(
                 "{from} -> {} {} {}: {} of {} answered{broken}",
                 tally.target.name, tally.target.address, tally.target.protocol, tally.answered, tally.sent

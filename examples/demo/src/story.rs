@@ -136,13 +136,16 @@ async fn connected(
     let judge = Judge::read(&cluster.store).await?;
     let expected = judge.expected(&cluster.pods, ways)?;
     let begun = Instant::now();
+    let mut patience = PATIENCE;
     let matrix = loop {
-        let matrix = matrix::connect(&mut cluster.pods, ways, PATIENCE).await?;
+        let matrix = matrix::connect(&mut cluster.pods, ways, patience).await?;
         let wrong = matrix::differing(&matrix, &expected).len();
         screen.reached(ways.len().saturating_sub(wrong));
         if wrong == 0 || begun.elapsed() > CONVERGE {
             break matrix;
         }
+        // The machine may be busy: have more of it, up to a point.
+        patience = (patience * 2).min(PATIENCE * 4);
         sleep(Duration::from_millis(200)).await;
     };
     screen.title(&format!("connections {when}"));
