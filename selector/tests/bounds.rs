@@ -6,7 +6,9 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
 use std::alloc::System;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
 
 use tortie_selector::{Labels, Limits, ParseErrorKind, Selector, SortedPairs, from_fn};
 
