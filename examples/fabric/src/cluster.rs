@@ -62,7 +62,7 @@ impl Parents {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "either something changed or nothing did")]
 pub enum Change {
-    /// [`fabric`](crate::fabric) may now answer otherwise.
+    /// [`fabric()`](crate::fabric()) may now answer otherwise.
     Changed,
     /// The key is of no concern here, or nothing differs.
     Unchanged,

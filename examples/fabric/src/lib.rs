@@ -1,6 +1,6 @@
 //! What one host does to a cluster's network: resources in; routes, peers and advertisements out.
 //!
-//! For agents that keep a host's routes and BGP sessions in step with the cluster's objects. [`fabric`] is a pure
+//! For agents that keep a host's routes and BGP sessions in step with the cluster's objects. [`fabric()`] is a pure
 //! function: it reads a [`Cluster`] (what the datastore says, seen from one node) and answers with a [`Fabric`] (what
 //! this node's kernel and BGP speaker should hold). Call it again after each change and let the route reconciler find
 //! the difference.
