@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use tortie_datastore::resource::IpPoolSpec;
+use tortie_datastore::resource::{self, IpPoolSpec};
 use tortie_datastore::{Embedded, Error, client, convert};
 use tortie_ipam::Allocator;
 
@@ -95,26 +95,20 @@ async fn delete(store: &Embedded, name: &ObjectName) -> Result<(), Error> {
 ///
 /// A host that is just assigning from the pool fails its commit, since that guards the pool's revision.
 async fn drain(store: &Embedded, name: &str) -> Result<(), Error> {
-    let mut disabled = None;
-    for _ in 0..ATTEMPTS {
-        let pool = match client::get::<IpPoolSpec>(store, None, name).await {
-            Ok(Some(pool)) => pool,
-            // Whatever it was, no address is assigned from it.
-            Ok(None) | Err(Error::Unreadable { .. }) => return Ok(()),
+    let key = resource::key::<IpPoolSpec>(None, name)?;
+    let mut tries = 0;
+    let pool = loop {
+        let Some(record) = store.get(&key).await? else { return Ok(()) };
+        // Whatever a record is that cannot be read, no address is assigned from it.
+        let Ok(mut pool) = client::decode::<IpPoolSpec>(&record) else { return Ok(()) };
+        pool.spec.disabled = true;
+        // Not checked: a pool that breaks a rule of today can still be deleted.
+        match store.update(&key, &pool.encode()?, record.revision).await {
+            Ok(_revision) => break pool,
+            Err(error) if error.is_race() && tries < ATTEMPTS => tries += 1,
             Err(error) => return Err(error),
-        };
-        let mut closed = pool.clone();
-        closed.spec.disabled = true;
-        match client::update(store, closed).await {
-            Err(error) if error.is_race() => {}
-            Err(error) => return Err(error),
-            Ok(pool) => {
-                disabled = Some(pool);
-                break;
-            }
         }
-    }
-    let Some(pool) = disabled else { return Err(Error::Conflict { key: name.to_owned() }) };
+    };
     let view = convert::pool_view(store).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let released =

@@ -70,3 +70,16 @@ fn a_pool_gives_up_its_blocks() {
     let shown = shop.run(&["ipam", "show", "--show-blocks"]).good();
     assert!(shown.contains("| Block    | 10.77."), "a block in no pool: {shown}");
 }
+
+#[test]
+fn a_pool_that_breaks_a_rule_can_be_deleted() {
+    let shop = Shop::new();
+    let record = br#"{"apiVersion":"projectcalico.org/v3","kind":"IPPool","metadata":{"name":"old"},
+        "spec":{"cidr":"169.254.1.0/24","allowedUses":["Tunnel"],"namespaceSelector":"has("}}"#;
+    block_on(shop.store().create("/calico/resources/v3/projectcalico.org/ippools/old", record)).unwrap();
+    block_on(shop.store().create("/calico/resources/v3/projectcalico.org/ippools/none", b"{}")).unwrap();
+    assert_eq!(
+        shop.run(&["delete", "pool", "old", "none"]).good(),
+        "deleted IPPool old\ndeleted IPPool none\n"
+    );
+}

@@ -68,6 +68,14 @@ fn what_is_shown_can_be_applied_again() {
             assert_eq!(strip(copy.run(&arguments).good()), strip(shown));
         }
     }
+    // A default that depends on another field.
+    let blue = POOL.replace("/16}", "/16, namespaceSelector: has(team)}");
+    let copy = Shop::new();
+    copy.apply(&blue).good();
+    assert_eq!(copy.apply(&blue).good(), "unchanged IPPool pods\n");
+    let shown = copy.run(&["get", "pool", "pods", "-o", "yaml"]).good();
+    assert!(shown.contains("allowedUses:\n  - Workload\n") && !shown.contains("Tunnel"), "{shown}");
+    assert_eq!(copy.apply(&shown).good(), "unchanged IPPool pods\n");
     let one: Value =
         serde_json::from_str(&shop.run(&["get", "node", "node-1", "-o", "json"]).good()).unwrap();
     assert_eq!((&one["kind"], &one["metadata"]["name"]), (&"Node".into(), &"node-1".into()));

@@ -81,7 +81,7 @@ pub struct IpPoolSpec {
     /// Namespaces whose workloads may have addresses; empty (the default) means any.
     #[serde(default, deserialize_with = "text::null_default", skip_serializing_if = "String::is_empty")]
     pub namespace_selector: String,
-    /// Empty means workloads and tunnels; see [`IpPoolSpec::allowed_uses`].
+    /// Empty means the default; see [`IpPoolSpec::allowed_uses`].
     #[serde(default, deserialize_with = "text::null_default", skip_serializing_if = "Vec::is_empty")]
     pub allowed_uses: Vec<AllowedUse>,
     /// Default `Automatic`.
@@ -126,10 +126,16 @@ impl IpPoolSpec {
         self.block_size.unwrap_or(default)
     }
 
-    /// What the pool's addresses may serve for, with the default filled in.
+    /// What the pool's addresses may serve for, with the default filled in: workloads and tunnels, or workloads alone
+    /// where a `namespaceSelector` excludes tunnels.
     pub fn allowed_uses(&self) -> &[AllowedUse] {
         const DEFAULT: &[AllowedUse] = &[AllowedUse::Workload, AllowedUse::Tunnel];
-        if self.allowed_uses.is_empty() { DEFAULT } else { &self.allowed_uses }
+        const OF_NAMESPACES: &[AllowedUse] = &[AllowedUse::Workload];
+        match (self.allowed_uses.is_empty(), self.namespace_selector.is_empty()) {
+            (false, _) => &self.allowed_uses,
+            (true, true) => DEFAULT,
+            (true, false) => OF_NAMESPACES,
+        }
     }
 
     fn is_ipv4(&self) -> bool {
@@ -191,8 +197,7 @@ impl IpPoolSpec {
                 refuse("spec.nodeSelector", "must be all() for a LoadBalancer pool");
             }
         }
-        // The default of allowedUses holds Tunnel, but a namespaceSelector is refused only beside a written one.
-        if self.allowed_uses.contains(&AllowedUse::Tunnel) && !self.namespace_selector.is_empty() {
+        if uses.contains(&AllowedUse::Tunnel) && !self.namespace_selector.is_empty() {
             refuse("spec.namespaceSelector", "not allowed for a pool with the use Tunnel");
         }
     }
