@@ -40,8 +40,8 @@
 //! - A confirmed affinity means that the block is its owner's. A handle never names less than its blocks say.
 //! - On a store that [commits](Store::commit) several keys at once, handles are exact, and of two who are in each
 //!   other's way one always gets through. On other stores a handle may name too much after a crash, which the next
-//!   release by it mends, and ADD and DEL *of the same handle at once* may both give up
-//!   ([`Fault::TooManyRetries`]).
+//!   release by it mends, and two who fight over one handle or one block may both give up
+//!   ([`Fault::TooManyRetries`]): the same call may then succeed later.
 //! - [`Allocator::assign_all`] assigns all that is asked for or keeps none.
 //! - No clock is read, nothing is spawned or logged. `no_std` with `alloc`; no unsafe code; no panic on any stored
 //!   value; unknown fields of records survive.

@@ -175,6 +175,8 @@ pub struct View {
     pub namespace_labels: BTreeMap<String, String>,
     /// Keys that must still have these revisions (`None`: not exist) when an address is assigned, else
     /// [`Fault::ViewChanged`](crate::Fault::ViewChanged). For the keys of the pools and configuration above.
+    ///
+    /// Checked in the commit that assigns; on a store without such commits, just before.
     pub guards: Vec<(String, Option<crate::store::Revision>)>,
 }
 

@@ -198,12 +198,21 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Reads a stored value.
+    /// Reads a stored value. CIDRs in another spelling than usual are spelt as usual.
     ///
     /// # Errors
     /// [`RecordError`] if it is not such JSON.
     pub fn decode(value: &[u8]) -> Result<Self, RecordError> {
-        serde_json::from_slice(value).map_err(|error| RecordError::new("handle", &error))
+        let mut handle: Self =
+            serde_json::from_slice(value).map_err(|error| RecordError::new("handle", &error))?;
+        let usual = |text: &str| text.parse::<IpNet>().map(|cidr| cidr.trunc().to_string());
+        if handle.block.keys().any(|text| usual(text).is_ok_and(|usual| usual != *text)) {
+            for (text, count) in core::mem::take(&mut handle.block) {
+                let sum = handle.block.entry(usual(&text).unwrap_or(text)).or_default();
+                *sum = sum.saturating_add(count);
+            }
+        }
+        Ok(handle)
     }
 
     /// The value to store.
@@ -344,6 +353,9 @@ mod tests {
         handle.set(&cidr, 0);
         assert_eq!(text(handle.encode()), r#"{"block":{"fd00::/122":1},"deleted":false,"tenant":"a"}"#);
         assert_eq!(Handle::decode(br#"{"block":null}"#).unwrap(), Handle::default());
+        let odd = br#"{"block":{"fd00:0::5/122":1,"fd00::/122":2,"what":3}}"#;
+        let odd = Handle::decode(odd).unwrap();
+        assert_eq!(odd.block.into_iter().collect::<Vec<_>>(), [("fd00::/122".into(), 3), ("what".into(), 3)]);
     }
 
     #[test]

@@ -366,3 +366,26 @@ fn many_blocks_are_read_in_pages() {
     }
     assert_eq!(block_on(allocator.utilization(&view, NOW)).unwrap().pools[0].blocks.len(), 600);
 }
+
+#[test]
+fn every_future_is_send() {
+    fn send<T: Send>(future: T) {
+        drop(future);
+    }
+    let allocator = new();
+    let (view, owner) = (View::default(), Affinity::host("a"));
+    let request = AssignRequest::new("h", "a", Use::Workload);
+    let address = tortie_ipam::AddressRequest::new(ip("10.0.0.5"), "h", "a", Use::Workload);
+    send(allocator.auto_assign(&request, &view, NOW));
+    send(allocator.assign_all(&request, &view, NOW));
+    send(allocator.assign_address(&address, &view, NOW));
+    send(allocator.release_by_handle("h", &view.config, NOW));
+    send(allocator.addresses_by_handle("h"));
+    send(allocator.release_addresses(&[], &view, NOW));
+    send(allocator.claim_block(&owner, &net("10.0.0.0/26"), NOW));
+    send(allocator.release_host_affinities(&owner, true, &view.config, NOW));
+    send(allocator.release_pool_affinities(&net("10.0.0.0/24"), &view.config, NOW));
+    send(allocator.settle_host_affinities(&owner, NOW));
+    send(allocator.utilization(&view, NOW));
+    send(allocator.config());
+}
