@@ -35,7 +35,10 @@ struct Twin {
     routes: BTreeMap<Key, Vec<Entry>>,
     /// News that nobody has read yet.
     news: VecDeque<Event>,
+    /// How many news were read or lost.
+    read: usize,
     last_index: u32,
+    /// Whether the reconciler hears of its own creations and replacements too.
     echoes: bool,
     /// News were lost and nobody said so: whose a route is cannot be known then.
     deaf: bool,
@@ -43,6 +46,11 @@ struct Twin {
 }
 
 impl Twin {
+    fn lose(&mut self) {
+        self.read += self.news.len();
+        self.news.clear();
+    }
+
     fn index(&self, name: &str) -> Option<u32> {
         self.links.iter().find(|(_, link)| link.0 == name).map(|(index, _)| *index)
     }
@@ -278,8 +286,10 @@ struct World {
     twin: Twin,
     reconciler: Reconciler,
     desired: BTreeMap<Key, Route>,
-    scan: Option<(Scan, Option<Snapshot>)>,
-    results: Vec<(OpId, Result<(), Errno>)>,
+    /// The scan under way; what it found, and how many news are older.
+    scan: Option<(Scan, Option<(Snapshot, usize)>)>,
+    /// Results, and how many news are older.
+    results: Vec<(OpId, Result<(), Errno>, usize)>,
     now: Duration,
     in_sync: bool,
     resync: bool,
@@ -351,6 +361,7 @@ impl World {
     fn deliver(&mut self, count: usize) {
         for _ in 0..count {
             let Some(event) = self.twin.news.pop_front() else { break };
+            self.twin.read += 1;
             self.reconciler.handle_event(event, self.now);
         }
     }
@@ -364,12 +375,17 @@ impl World {
 
     fn read_scan(&mut self, missing: u64) {
         if let Some((scan, snapshot @ None)) = &mut self.scan {
-            *snapshot = Some(self.twin.snapshot(*scan, missing));
+            let older = self.twin.read + self.twin.news.len();
+            *snapshot = Some((self.twin.snapshot(*scan, missing), older));
         }
     }
 
     fn end_scan(&mut self, fail: bool) {
-        if let Some((scan, Some(snapshot))) = self.scan.take_if(|(_, snapshot)| snapshot.is_some()) {
+        let read = self.twin.read;
+        let ripe = |(_, found): &mut (Scan, Option<(Snapshot, usize)>)| {
+            found.as_ref().is_some_and(|(_, older)| *older <= read)
+        };
+        if let Some((scan, Some((snapshot, _)))) = self.scan.take_if(ripe) {
             let outcome = if fail { Err(Errno::EINTR) } else { Ok(snapshot) };
             self.reconciler.handle_scan(scan, outcome, self.now);
         }
@@ -382,17 +398,18 @@ impl World {
             if matches!(op, Op::Delete(_)) {
                 assert!(self.in_sync, "deleted before the desired set was in sync: {op}");
             }
+            let older = self.twin.read + self.twin.news.len();
             match faults >> (n * 3) & 7 {
-                1 => self.results.push((*id, Err(Errno::EPERM))), // refused
-                2 => drop(self.twin.apply(op)),                   // done, and the result is lost
-                4 => {}                                           // neither done nor answered
+                1 => self.results.push((*id, Err(Errno::EPERM), older)), // refused
+                2 => drop(self.twin.apply(op)),                          // done, and the result is lost
+                4 => {}                                                  // neither done nor answered
                 3 => {
                     let _ = self.twin.apply(op);
-                    self.results.push((*id, Err(Errno::ENOBUFS))); // done or not: who knows
+                    self.results.push((*id, Err(Errno::ENOBUFS), older)); // done or not: who knows
                 }
                 _ => {
                     let result = self.twin.apply(op);
-                    self.results.push((*id, result));
+                    self.results.push((*id, result, older));
                 }
             }
         }
@@ -401,7 +418,10 @@ impl World {
     fn results(&mut self, pick: usize, count: usize) {
         for n in 0..count.min(self.results.len()) {
             let at = (pick + n * 7) % self.results.len();
-            let (id, result) = self.results.swap_remove(at);
+            if self.twin.read < self.results[at].2 {
+                continue;
+            }
+            let (id, result, _) = self.results.swap_remove(at);
             self.reconciler.handle_result(id, result, self.now);
         }
     }
@@ -434,7 +454,7 @@ impl World {
             Step::Link { name, action } => self.twin.change_link(NAMES[name], action),
             Step::Deliver { count } => self.deliver(count),
             Step::Lose => {
-                self.twin.news.clear();
+                self.twin.lose();
                 self.twin.deaf |= self.resync;
                 if !self.resync {
                     self.reconciler.handle_event(Event::Overrun, self.now);
@@ -455,18 +475,22 @@ impl World {
 
     /// Everything that is due now, with a kernel that has come to its senses.
     fn drain(&mut self) {
-        loop {
+        for rounds in 0.. {
+            assert!(rounds < 1_000, "a driver would spin");
             self.deliver(usize::MAX);
             self.results(0, usize::MAX);
             self.begin_scan();
             let scanning = self.scan.is_some();
             self.read_scan(0);
+            self.deliver(usize::MAX);
             self.end_scan(false);
             let before = self.twin.ops;
             self.work(3, 0);
-            if !scanning && before == self.twin.ops {
+            let due = self.reconciler.poll_timeout().is_some_and(|wake| wake <= self.now);
+            if !scanning && before == self.twin.ops && !due {
                 break;
             }
+            self.reconciler.handle_timeout(self.now);
         }
     }
 
@@ -538,6 +562,7 @@ fn the_kernel_becomes_as_desired_whatever_happens() {
             }
             world.take(Step::InSync);
             world.read_scan(0);
+            world.deliver(usize::MAX);
             world.end_scan(false);
             // Lost results, the last scan's spacing, backoff and grace: all over within a minute, or a resync.
             world.run(Duration::from_secs(if resync { 300 } else { 60 }));
@@ -650,7 +675,7 @@ fn a_taken_key_is_found_out() {
     let mut world = at_peace(&[], &["eth0"]);
     let route = Route::device("10.0.0.0/26".parse().unwrap(), "eth0");
     world.outside(&route, Protocol::STATIC, 0);
-    world.twin.news.clear();
+    world.twin.lose();
     world.set(route.clone());
     world.run(Duration::from_secs(3));
     assert_eq!(world.reconciler.status(&route.key()), Status::Conflict(Protocol::STATIC));
@@ -694,7 +719,7 @@ fn what_an_interrupted_scan_may_have_missed_is_not_replaced() {
     let route = Route::device("10.0.0.0/26".parse().unwrap(), "eth0");
     world.outside(&route, Protocol::STATIC, 0);
     world.outside(&Route::blackhole(route.destination), Protocol::AGENT, 2);
-    world.twin.news.clear();
+    world.twin.lose();
     world.set(route);
     for missing in [0, 1, 0] {
         world.begin_scan();

@@ -103,12 +103,17 @@ impl Driver {
         reconciler.handle_timeout(now);
         if let Some(scan) = reconciler.poll_scan(now) {
             let outcome = kernel.scan(scan).map_err(|error| error.errno().unwrap_or(Errno::EINTR));
+            // First what happened before it was read.
+            kernel.read_news(|event| reconciler.handle_event(event, now))?;
             let now = self.now();
             self.reconciler.handle_scan(scan, outcome, now);
             return Ok(true);
         }
         let Some(batch) = reconciler.poll_batch(BATCH, now) else { return Ok(false) };
-        for (id, result) in kernel.apply(&batch) {
+        let results = kernel.apply(&batch);
+        // First what others did before: of our own work we hear nothing, so later it would seem to come after.
+        kernel.read_news(|event| reconciler.handle_event(event, now))?;
+        for (id, result) in results {
             reconciler.handle_result(id, result, now);
         }
         Ok(true)

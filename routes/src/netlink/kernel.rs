@@ -215,7 +215,8 @@ impl Kernel {
     /// Hands on the notifications that have come, in order, and says how many. Reading stops after some thousand; then
     /// [`Kernel::readable`] is ready at once.
     ///
-    /// Of our own work only removals are reported: IPv4 takes a metric of 0 in a removal for any metric, so that another
+    /// Of our own work only removals are reported (so see [`Reconciler::handle_event`](crate::Reconciler::handle_event)
+    /// for when to read): IPv4 takes a metric of 0 in a removal for any metric, so that another
     /// route may have gone than was meant.
     ///
     /// # Errors

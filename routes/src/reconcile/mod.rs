@@ -179,6 +179,7 @@ impl Reconciler {
     pub fn remove(&mut self, key: &Key) -> Option<Route> {
         let route = self.desired.remove(key)?;
         self.troubles.relieve(key);
+        self.end_conflict(key);
         self.touch(*key);
         Some(route)
     }

@@ -77,6 +77,7 @@ impl Reconciler {
             return;
         }
         self.running = None;
+        let read = outcome.is_ok();
         let (spacing, first) = self.end_scan(scan, outcome.as_ref().ok(), now);
         match outcome {
             Ok(Snapshot { content, interrupted }) => {
@@ -97,7 +98,21 @@ impl Reconciler {
             Err(_) => self.stats.failed_scans = self.stats.failed_scans.saturating_add(1),
         }
         for event in core::mem::take(&mut self.journal) {
-            self.apply_event(event, now);
+            self.replay(event, read, now);
+        }
+    }
+
+    /// Applies what came while a scan ran. Where that makes a difference to what the scan found, it is not known which of
+    /// the two is newer.
+    fn replay(&mut self, event: Event, read: bool, now: Duration) {
+        let key = match &event {
+            Event::RouteSet { entry, .. } | Event::RouteGone { entry } if read => entry.key,
+            _ => return self.apply_event(event, now),
+        };
+        let found = self.held.entries(&key).to_vec();
+        self.apply_event(event, now);
+        if self.held.entries(&key) != found.as_slice() {
+            self.doubt(key, &found, now);
         }
     }
 
@@ -134,7 +149,8 @@ impl Reconciler {
         }
     }
 
-    /// News from the kernel. To be passed on in the order in which they came.
+    /// News from the kernel, to be passed on in the order in which they came, and what happened before a scan or an
+    /// operation before its outcome. Those of our own work may be left out.
     pub fn handle_event(&mut self, event: Event, now: Duration) {
         if self.running.is_none() {
             self.apply_event(event, now);
@@ -211,8 +227,8 @@ impl Reconciler {
             entries.push(entry);
         }
         // Which of several was replaced, and whether siblings were merged, is not said.
-        if entries.len() > 1 && self.concerns_us(&key, &entries) {
-            self.request_scan(scan_of(&key), now);
+        if entries.len() > 1 {
+            self.doubt(key, &entries, now);
         }
         self.observe(key, entries, true, now);
     }
@@ -226,12 +242,23 @@ impl Reconciler {
                 self.observe(key, entries, true, now);
             }
             // One of several next hops, or something that we have not heard of.
-            None if self.concerns_us(&key, &entries) => self.request_scan(scan_of(&key), now),
+            None if !entries.is_empty() => self.doubt(key, &entries, now),
             None => {}
         }
     }
 
-    fn concerns_us(&self, key: &Key, entries: &[Entry]) -> bool {
+    /// Nothing is done to a key before it has been looked at; and looked at it is once it concerns us, be it by what it
+    /// may hold.
+    fn doubt(&mut self, key: Key, entries: &[Entry], now: Duration) {
+        if self.concerns_us(&key, entries) {
+            self.lose_sight(key, now);
+        } else {
+            self.troubles.doubt(key);
+        }
+        self.touch(key);
+    }
+
+    pub(super) fn concerns_us(&self, key: &Key, entries: &[Entry]) -> bool {
         let ours = |entry: &Entry| owns(&self.config.ownership, &self.links, entry);
         self.desired.get(key).is_some() || entries.iter().any(ours) || self.held.entries(key).iter().any(ours)
     }
@@ -277,7 +304,7 @@ impl Reconciler {
             self.observe(key, entries, !reading.first, now);
         }
         let of = |key: &Key| key.family() == family && key.table == table;
-        for key in self.troubles.take_unknown(of) {
+        for key in self.troubles.clear_up(of) {
             self.touch(key);
         }
         if reading.first {

@@ -35,6 +35,8 @@ pub(super) struct Troubles {
     by_key: BTreeMap<Key, Trouble>,
     /// Keys whose state in the kernel is not known until the next scan.
     unknown: BTreeSet<Key>,
+    /// Keys of which news left open what they hold. Most are foreign, and nobody's concern.
+    doubted: BTreeSet<Key>,
     /// When to look at a key again.
     timers: BTreeSet<(Duration, Key)>,
 }
@@ -100,7 +102,17 @@ impl Troubles {
         self.unknown.insert(key);
     }
 
-    pub(super) fn take_unknown(&mut self, of: impl Fn(&Key) -> bool) -> BTreeSet<Key> {
+    pub(super) fn doubt(&mut self, key: Key) {
+        self.doubted.insert(key);
+    }
+
+    pub(super) fn is_doubted(&self, key: &Key) -> bool {
+        self.doubted.contains(key)
+    }
+
+    /// A scan has shown what these keys hold: no more doubts. Answers with those that waited for it.
+    pub(super) fn clear_up(&mut self, of: impl Fn(&Key) -> bool) -> BTreeSet<Key> {
+        self.doubted.retain(|key| !of(key));
         let (taken, kept) = core::mem::take(&mut self.unknown).into_iter().partition(of);
         self.unknown = kept;
         taken

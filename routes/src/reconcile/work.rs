@@ -56,6 +56,10 @@ impl Reconciler {
         if self.flying.contains_key(key) || !self.is_known(key) || self.troubles.is_waiting(key, now) {
             return None;
         }
+        if self.troubles.is_doubted(key) && self.concerns_us(key, &[]) {
+            self.lose_sight(*key, now);
+            return None;
+        }
         let want = Want::of(self.desired.get(key), &self.links);
         match decide(&want, self.held.entries(key), &self.config.ownership, &self.links) {
             Decision::Nothing => {
@@ -181,7 +185,7 @@ impl Reconciler {
     }
 
     /// What the kernel holds under this key is not known until it has been looked at.
-    fn lose_sight(&mut self, key: Key, now: Duration) {
+    pub(super) fn lose_sight(&mut self, key: Key, now: Duration) {
         self.troubles.set_unknown(key);
         self.request_scan(scan_of(&key), now);
     }
@@ -207,7 +211,7 @@ impl Reconciler {
         }
     }
 
-    fn end_conflict(&mut self, key: &Key) {
+    pub(super) fn end_conflict(&mut self, key: &Key) {
         if self.conflicts.remove(key).is_some() {
             self.notice(Notice::ConflictEnded { key: *key });
         }
