@@ -23,6 +23,8 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tortie_datastore::Embedded;
+use tortie_routes::Family;
+use tortie_routes::netlink::sysctl;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -77,6 +79,15 @@ fn log_to(run: &Run) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A host of workloads forwards, in both families; where it may not be told so, somebody else has to.
+fn forward() {
+    let told = sysctl::write("ipv4/ip_forward", "1")
+        .and_then(|()| sysctl::write_interface(Family::V6, "all", "forwarding", "1"));
+    if let Err(error) = told {
+        tracing::warn!(%error, "cannot switch forwarding on: packets between workloads may be lost");
+    }
+}
+
 /// Runs until told to end; rules and routes stay as they are.
 async fn agent(run: &Run) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -84,6 +95,7 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
     tracing::info!(node = run.host.node, version = env!("CARGO_PKG_VERSION"), "starting");
     let store = Embedded::open(&run.host.datastore)
         .with_context(|| format!("cannot open {}", run.host.datastore.display()))?;
+    forward();
     let health = health::Health::default();
     let statuses = status::Statuses::new(&run.status_dir)?;
     let (stop, stopped) = watch::channel(false);
