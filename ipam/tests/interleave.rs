@@ -370,7 +370,7 @@ fn hold_all(name: &str, nodes: &[Node], initial: &[(String, Vec<u8>)], quick: &[
     }
     if proving() {
         for (mode, budget) in [COMMITS, SINGLE].into_iter().flat_map(|mode| [(mode, BOTH), (mode, DELAY)]) {
-            hold(name, nodes, initial, mode, budget, 10_000);
+            hold(name, nodes, initial, mode, budget, 1_000);
         }
     }
 }
