@@ -24,6 +24,7 @@ impl Screen {
         if let Ok(style) = ProgressStyle::with_template("{spinner} [{elapsed}] {bar:24} {pos}/{len} {msg}") {
             bar.set_style(style);
         }
+        bar.set_message("begins");
         bar.enable_steady_tick(Duration::from_millis(100));
         Self { bar, plain, terse, held: 0, failed: 0 }
     }
