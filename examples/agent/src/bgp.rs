@@ -39,6 +39,12 @@ enum News {
 /// Where connections tell their news.
 type Telling = mpsc::Sender<(ConnectionId, News)>;
 
+/// How a connection begins.
+enum Start {
+    Accepted(TcpStream),
+    Connect { local: Option<IpAddr>, remote: SocketAddr },
+}
+
 /// What the owner of the speaker wakes up for.
 enum Next {
     Wish,
@@ -187,7 +193,7 @@ impl Runner {
         let Some(speaker) = &mut self.speaker else { return };
         match speaker.accepted(remote, now) {
             Ok(connection) => {
-                let spawned = Connection::spawn(connection, self.tell.clone(), async { Ok(stream) });
+                let spawned = Connection::spawn(connection, self.tell.clone(), Start::Accepted(stream));
                 self.connections.insert(connection, spawned);
             }
             Err(refusal) => tracing::debug!(%remote, %refusal, "connection refused"),
@@ -229,13 +235,8 @@ impl Runner {
         while let Some(output) = speaker.poll_output() {
             match output {
                 Output::Connect { connection, remote, local, .. } => {
-                    let news = self.tell.clone();
-                    let open = async move {
-                        let stream = connect(local, remote).await?;
-                        let _nobody = news.send((connection, News::Connected)).await;
-                        Ok(stream)
-                    };
-                    let spawned = Connection::spawn(connection, self.tell.clone(), open);
+                    let start = Start::Connect { local, remote };
+                    let spawned = Connection::spawn(connection, self.tell.clone(), start);
                     self.connections.insert(connection, spawned);
                 }
                 Output::Send { connection, bytes } => {
@@ -352,16 +353,12 @@ async fn connect(local: Option<IpAddr>, remote: SocketAddr) -> io::Result<TcpStr
 
 impl Connection {
     /// A task that opens a connection, tells what comes, and writes what it is given until no more can be.
-    fn spawn(
-        id: ConnectionId,
-        news: Telling,
-        open: impl Future<Output = io::Result<TcpStream>> + Send + 'static,
-    ) -> Self {
+    fn spawn(id: ConnectionId, news: Telling, start: Start) -> Self {
         let (write, queue) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&waiting);
         let task = tokio::spawn(async move {
-            let error = converse(id, &news, open, queue, &counter).await.err();
+            let error = converse(id, &news, start, queue, &counter).await.err();
             let _nobody = news.send((id, News::Closed(error))).await;
         });
         Self { write, waiting, blocked: false, task }
@@ -371,14 +368,21 @@ impl Connection {
 async fn converse(
     id: ConnectionId,
     news: &Telling,
-    open: impl Future<Output = io::Result<TcpStream>>,
+    start: Start,
     mut queue: mpsc::UnboundedReceiver<Vec<u8>>,
     waiting: &AtomicUsize,
 ) -> io::Result<()> {
-    let stream = tokio::select! {
-        stream = open => stream?,
-        // The speaker gave up the attempt: nothing was ever sent to it.
-        None = queue.recv() => return Ok(()),
+    let stream = match start {
+        Start::Accepted(stream) => stream,
+        Start::Connect { local, remote } => {
+            let stream = tokio::select! {
+                stream = connect(local, remote) => stream?,
+                // Nothing is sent before we tell that we are connected, so this can only be that the speaker gave up.
+                _given_up = queue.recv() => return Ok(()),
+            };
+            let _nobody = news.send((id, News::Connected)).await;
+            stream
+        }
     };
     stream.set_nodelay(true)?;
     let (mut reader, mut writer) = stream.into_split();
