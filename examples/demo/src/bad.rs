@@ -125,7 +125,8 @@ pub(crate) async fn peer(cluster: &Cluster, screen: &mut Screen) -> anyhow::Resu
     gone.out("tortie-ctl delete").map(drop)
 }
 
-/// The TCP connections between the others, and since when BIRD's sessions are up.
+/// The TCP connections of the others, by both ends' addresses and ports, and that BIRD's sessions are established. (Not
+/// since when they are: BIRD's answer to that varies by a millisecond from one time to the next.)
 async fn sessions(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     for host in &cluster.hosts {
@@ -133,7 +134,7 @@ async fn sessions(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
             peers::of(host)?.into_iter().filter(|connection| connection.peer.ip() != cluster.router.stranger);
         found.extend(connections.map(|connection| format!("{} {connection}", host.name)));
         if let Some(bird) = &cluster.bird {
-            found.push(format!("BIRD {}", bird.established(&cluster.programs, &host.name).await?));
+            bird.established(&cluster.programs, &host.name).await?;
         }
     }
     Ok(found)
