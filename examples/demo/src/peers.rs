@@ -62,22 +62,20 @@ fn end(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(address.to_canonical(), u16::from_str_radix(port, 16).ok()?))
 }
 
-/// One connection between every two hosts over IPv4, and one from each to BIRD.
+/// One connection between every two hosts over each family, and one from each to BIRD over IPv4.
 pub(crate) async fn claim(cluster: &Cluster) -> anyhow::Result<String> {
     let begun = Instant::now();
     loop {
         let mut wrong = Vec::new();
         let mut count = 0_usize;
         for host in &cluster.hosts {
-            let others = cluster.hosts.iter().filter(|other| other.name != host.name).map(|other| other.v4);
-            let mut wanted: Vec<IpAddr> =
-                others.chain(cluster.bird.is_some().then_some(cluster.router.v4)).map(IpAddr::V4).collect();
+            let others = cluster.hosts.iter().filter(|other| other.name != host.name);
+            let others = others.flat_map(|other| [IpAddr::V4(other.v4), IpAddr::V6(other.v6)]);
+            let router = cluster.bird.is_some().then_some(IpAddr::V4(cluster.router.v4));
+            let mut wanted: Vec<_> = others.chain(router).collect();
             wanted.sort_unstable();
-            let peers = of(host)
-                .with_context(|| host.name.clone())?
-                .into_iter()
-                .map(|connection| connection.peer.ip());
-            let found: Vec<_> = peers.filter(IpAddr::is_ipv4).collect();
+            let found = of(host).with_context(|| host.name.clone())?;
+            let found: Vec<_> = found.into_iter().map(|connection| connection.peer.ip()).collect();
             if found != wanted {
                 wrong.push(format!("{} has connections with {found:?}, not {wanted:?}", host.name));
             }

@@ -3,7 +3,8 @@
 use crate::cluster::Cluster;
 use crate::look;
 use crate::matrix::{Expected, Way};
-use crate::probe::{Answer, Ask, Tally};
+use crate::pods::Pod;
+use crate::probe::{Answer, Ask, Protocol, Tally};
 use crate::screen::Screen;
 use anyhow::{Context as _, anyhow, bail};
 use core::time::Duration;
@@ -41,16 +42,19 @@ impl Place {
     }
 }
 
-/// Some of the ways that policy allows: a few of every place, family and protocol, between hosts where there are two.
-fn choose(cluster: &Cluster, expected: &Expected, victim: &str) -> anyhow::Result<Vec<Way>> {
+/// Some of the ways that policy allows, or else denies: a few of every place, family and protocol, between hosts where
+/// there are two. What is denied is tried by UDP alone, which goes on trying.
+fn choose(cluster: &Cluster, expected: &Expected, victim: &str, open: bool) -> anyhow::Result<Vec<Way>> {
     let node = |index: usize| cluster.pods.get(index).map_or("", |pod| pod.wanted.node.as_str());
     let mut chosen: BTreeMap<_, Vec<Way>> = BTreeMap::new();
-    for way in expected.iter().filter(|(_, open)| **open).map(|(way, _)| *way) {
+    for (way, _) in
+        expected.iter().filter(|(way, found)| **found == open && (open || way.protocol == Protocol::Udp))
+    {
         let place = Place::of(node(way.from) == victim, node(way.to) == victim);
         if place == Place::Elsewhere && node(way.from) == node(way.to) {
             continue;
         }
-        chosen.entry((place, way.v6, way.protocol)).or_default().push(way);
+        chosen.entry((place, way.v6, way.protocol)).or_default().push(*way);
     }
     for (place, text) in [
         (Place::Elsewhere, "between pods on other hosts"),
@@ -58,7 +62,7 @@ fn choose(cluster: &Cluster, expected: &Expected, victim: &str) -> anyhow::Resul
         (Place::To, "to its pods"),
     ] {
         if !chosen.keys().any(|(found, _, _)| *found == place) {
-            bail!("policy allows no flow {text} that could be watched");
+            bail!("policy {} no flow {text} that could be watched", if open { "allows" } else { "denies" });
         }
     }
     Ok(chosen.into_values().flat_map(spread).collect())
@@ -78,26 +82,31 @@ pub(crate) async fn claim(
 ) -> anyhow::Result<()> {
     let victim =
         cluster.hosts.get(1).map(|host| host.name.clone()).ok_or_else(|| anyhow!("no second host"))?;
-    let ways = choose(cluster, expected, &victim)?;
-    screen
-        .stage(format!("{} flows go on while the agent of {victim} is killed and comes back", ways.len()), 4);
+    let mut ways = choose(cluster, expected, &victim, true)?;
+    let what = format!("{} flows go on while the agent of {victim} is killed and comes back", ways.len());
+    screen.stage(what, 3);
+    ways.extend(choose(cluster, expected, &victim, false)?);
     start(cluster, &ways).await?;
     sleep(Duration::from_millis(500)).await;
     screen.step();
 
     let (kept, back) = kill_and_return(cluster, screen, &victim).await?;
     sleep(Duration::from_millis(500)).await;
-    let tallies = stop(cluster).await?;
+    let (open, denied): (Tallies, Tallies) =
+        stop(cluster, &ways).await?.into_iter().partition(|(way, _)| expected.get(way) == Some(&true));
     screen.claim(&format!("kill -9 of the agent of {victim} leaves its rules and routes in place"), kept);
     screen.claim("the agent started again is ready, with the same rules and routes", back);
     screen.claim(
         "no packet is lost meanwhile, between other hosts, and from and to pods of this one",
-        judge(&tallies),
+        nothing_lost(&cluster.pods, &open),
     );
+    screen
+        .claim("nothing that policy denies gets through meanwhile", nothing_answered(&cluster.pods, &denied));
     Ok(())
 }
 
 type Judged = anyhow::Result<String>;
+type Tallies = Vec<(Way, Tally)>;
 
 async fn kill_and_return(
     cluster: &mut Cluster,
@@ -138,37 +147,52 @@ async fn start(cluster: &mut Cluster, ways: &[Way]) -> anyhow::Result<()> {
     try_join_all(started).await.map(drop)
 }
 
-async fn stop(cluster: &mut Cluster) -> anyhow::Result<Vec<(String, Tally)>> {
-    let stopped = cluster.pods.iter_mut().map(async |pod| match pod.ask(&Ask::Stop).await? {
-        Answer::Tallies(tallies) => Ok((pod.name(), tallies)),
-        other => Err(anyhow!("{} answered {other:?}", pod.name())),
-    });
-    let all = try_join_all(stopped).await?;
-    Ok(all
-        .into_iter()
-        .flat_map(|(name, tallies)| tallies.into_iter().map(move |tally| (name.clone(), tally)))
-        .collect())
+async fn stop(cluster: &mut Cluster, ways: &[Way]) -> anyhow::Result<Tallies> {
+    let stopped =
+        cluster.pods.iter_mut().enumerate().map(async |(from, pod)| match pod.ask(&Ask::Stop).await? {
+            Answer::Tallies(tallies) => {
+                Ok(ways.iter().filter(move |way| way.from == from).copied().zip(tallies))
+            }
+            other => Err(anyhow!("{} answered {other:?}", pod.name())),
+        });
+    Ok(try_join_all(stopped).await?.into_iter().flatten().collect())
 }
 
-fn judge(tallies: &[(String, Tally)]) -> Judged {
-    let bad: Vec<_> = tallies
-        .iter()
-        .filter(|(_, tally)| tally.broken.is_some() || tally.lost() > 0 || tally.sent == 0)
-        .map(|(from, tally)| {
-            let mut broken = tally.broken.as_deref().map(|broken| format!(", {broken}")).unwrap_or_default();
-            if !tally.unanswered_ms.is_empty() {
-                broken.push_str(&format!(", not those sent after {:?} ms", tally.unanswered_ms));
-            }
-            format!(
-                "{from} -> {} {} {}: {} of {} answered{broken}",
-                tally.target.name, tally.target.address, tally.target.protocol, tally.answered, tally.sent
-            )
-        })
-        .collect();
+fn nothing_lost(pods: &[Pod], tallies: &[(Way, Tally)]) -> Judged {
+    let mut bad = Vec::new();
+    for (way, tally) in tallies {
+        if tally.broken.is_none() && tally.lost() == 0 && tally.sent > 0 {
+            continue;
+        }
+        let mut text = format!("{}: {} of {} answered", way.text(pods), tally.answered, tally.sent);
+        if let Some(broken) = &tally.broken {
+            text.push_str(&format!(", {broken}"));
+        }
+        if !tally.unanswered_ms.is_empty() {
+            text.push_str(&format!(", not those sent after {:?} ms", tally.unanswered_ms));
+        }
+        bad.push(text);
+    }
     if !bad.is_empty() {
         bail!("{}", bad.join("; "));
     }
     let sent: u64 = tallies.iter().map(|(_, tally)| tally.sent).sum();
     let slowest = tallies.iter().map(|(_, tally)| tally.slowest_ms).max().unwrap_or_default();
     Ok(format!("{sent} messages on {} flows, the slowest answer after {slowest} ms", tallies.len()))
+}
+
+fn nothing_answered(pods: &[Pod], tallies: &[(Way, Tally)]) -> Judged {
+    let bad =
+        tallies.iter().filter(|(_, tally)| tally.answered > 0 || tally.broken.is_some() || tally.sent == 0);
+    let bad: Vec<_> = bad
+        .map(|(way, tally)| {
+            let broken = tally.broken.as_deref().map(|broken| format!(", {broken}")).unwrap_or_default();
+            format!("{}: {} of {} answered{broken}", way.text(pods), tally.answered, tally.sent)
+        })
+        .collect();
+    if !bad.is_empty() {
+        bail!("{}", bad.join("; "));
+    }
+    let sent: u64 = tallies.iter().map(|(_, tally)| tally.sent).sum();
+    Ok(format!("{sent} messages on {} flows, no answer", tallies.len()))
 }

@@ -101,7 +101,7 @@ async fn chapters(
     screen.show(show::blocks(cluster).await?);
     borrows(screen, cluster, &after).await?;
     screen.claim(
-        "every agent has one BGP connection with every other agent, and with the router where BIRD runs",
+        "every agent has one BGP connection with every other agent over each family, and with the router where BIRD runs",
         peers::claim(cluster).await,
     );
     router_learns(screen, cluster).await?;
