@@ -95,6 +95,7 @@ pub(crate) fn surplus<'a>(
 /// What the kernel's entries under one key are after an operation that succeeded.
 pub(crate) fn apply(op: &Op, held: &mut Vec<Entry>) {
     match op {
+        Op::Create(entry) if held.contains(entry) => {}
         Op::Create(entry) => held.push(entry.clone()),
         Op::Replace(entry) => match (entry.key.family(), held.first_mut()) {
             // IPv4 replaces the first entry only; IPv6 replaces all that can be siblings.

@@ -13,7 +13,7 @@ use tortie_routes::{
 };
 
 /// Histories per run of the tests; TORTIE_PROVE=1 multiplies them by 50.
-const CASES: u32 = 2000;
+const CASES: u32 = 4_000;
 /// Steps per history, at most.
 const STEPS: usize = 160;
 

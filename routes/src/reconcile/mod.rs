@@ -101,6 +101,8 @@ pub struct Reconciler {
 struct Flight {
     op: Op,
     deadline: Duration,
+    /// What it does was heard of, from whomever.
+    echoed: bool,
     /// Something else happened to the key meanwhile; which came first is not known.
     disturbed: bool,
 }

@@ -168,14 +168,12 @@ impl Reconciler {
             Event::LinkSet(link) => self.set_link(link, now),
             Event::LinkGone { index } => self.forget_link(index, now),
             Event::RouteSet { entry, replaced } => {
-                if self.is_relevant(&entry.key) {
-                    self.disturb(&entry, true);
+                if self.is_relevant(&entry.key) && !self.is_echo(&entry, true) {
                     self.add_entry(entry, replaced, now);
                 }
             }
             Event::RouteGone { entry } => {
-                if self.is_relevant(&entry.key) {
-                    self.disturb(&entry, false);
+                if self.is_relevant(&entry.key) && !self.is_echo(&entry, false) {
                     self.remove_entry(&entry, now);
                 }
             }
@@ -207,15 +205,18 @@ impl Reconciler {
         !own_affair && self.scans.contains_key(&scan_of(key))
     }
 
-    /// If an operation on this key is under way and this is not its own echo, then nobody knows which came first.
-    fn disturb(&mut self, entry: &Entry, set: bool) {
+    /// Whether this is what an operation under way does; then its result will say so too. If it is not, but an operation on
+    /// the key is under way, then nobody knows which came first.
+    fn is_echo(&mut self, entry: &Entry, set: bool) -> bool {
         let flight = self.flying.get(&entry.key).and_then(|id| self.flights.get_mut(id));
-        let Some(flight) = flight else { return };
+        let Some(flight) = flight else { return false };
         let echo = match &flight.op {
             Op::Create(own) | Op::Replace(own) => set && own == entry,
             Op::Delete(own) => !set && own == entry,
         };
-        flight.disturbed |= !echo;
+        flight.disturbed |= !echo || flight.echoed;
+        flight.echoed |= echo;
+        echo
     }
 
     fn add_entry(&mut self, entry: Entry, replaced: bool, now: Duration) {

@@ -44,7 +44,7 @@ impl Reconciler {
             };
             *count = count.saturating_add(1);
             let deadline = now.saturating_add(self.config.result_timeout);
-            self.flights.insert(id, Flight { op: op.clone(), deadline, disturbed: false });
+            self.flights.insert(id, Flight { op: op.clone(), deadline, echoed: false, disturbed: false });
             self.flying.insert(key, id);
             ops.push((id, op));
         }
@@ -145,7 +145,13 @@ impl Reconciler {
                 self.troubles.succeed(&key);
                 self.note(&flight.op, now);
             }
-            (op, Err(errno)) => self.handle_refusal(op, errno, now),
+            (op, Err(errno)) => {
+                self.handle_refusal(op, errno, now);
+                if flight.echoed {
+                    // Then it was somebody else who did it.
+                    self.lose_sight(key, now);
+                }
+            }
         }
         self.touch(key);
     }
