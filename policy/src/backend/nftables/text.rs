@@ -228,7 +228,10 @@ impl Text<'_> {
             ("judge-egress-to-host", Direction::Egress, true),
         ] {
             writeln!(out, "\tchain {name} {{")?;
-            writeln!(out, "\t\tct state vmap {{ established : accept, related : accept, invalid : drop }}")?;
+            // Plain rules, not a map or a set: while the table is replaced, a packet may still run through the old chain,
+            // where the elements are gone already; an established connection would then lose it.
+            writeln!(out, "\t\tct state established,related accept")?;
+            writeln!(out, "\t\tct state invalid drop")?;
             if to_host {
                 writeln!(out, "\t\t{NEIGHBOUR_DISCOVERY} accept")?;
                 writeln!(out, "\t\t{ROUTING_ADVICE} drop")?;
@@ -245,7 +248,7 @@ impl Text<'_> {
         }
 
         writeln!(out, "\tchain to-host {{")?;
-        writeln!(out, "\t\tct state {{ established, related }} accept")?;
+        writeln!(out, "\t\tct state established,related accept")?;
         writeln!(out, "\t\t{NEIGHBOUR_DISCOVERY} accept")?;
         let action = match self.options.endpoint_to_host {
             HostAction::Drop => "drop",
