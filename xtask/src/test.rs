@@ -109,44 +109,28 @@ fn has_nextest() -> bool {
 
 /// One at a time and with their output shown: where one skips itself, its line says why.
 fn namespaced() -> anyhow::Result<()> {
-    let mut command = if has_nextest() {
-        let mut command = shell::cargo(&["nextest", "run", "--locked", "--workspace", "--all-features"]);
-        command.args(["--no-capture", "-E", &format!("test(/{NAMESPACED}/)")]);
-        command
-    } else {
-        let mut command = shell::cargo(&[
-            "test",
-            "--locked",
-            "--workspace",
-            "--all-features",
-            "--tests",
-            "--bins",
-            "--lib",
-        ]);
-        command.args(["--", "--nocapture", "--test-threads=1", NAMESPACED]);
-        command
-    };
+    let mut command = tests(
+        &["--no-capture", "-E", &format!("test(/{NAMESPACED}/)")],
+        &["--nocapture", "--test-threads=1", NAMESPACED],
+    );
     command.env("RUST_BACKTRACE", "1");
     shell::run(command)
 }
 
 fn the_rest() -> anyhow::Result<()> {
-    let command = if has_nextest() {
-        let mut command = shell::cargo(&["nextest", "run", "--locked", "--workspace", "--all-features"]);
-        command.args(["-E", &format!("not test(/{NAMESPACED}/)")]);
+    shell::run(tests(&["-E", &format!("not test(/{NAMESPACED}/)")], &["--skip", NAMESPACED]))
+}
+
+/// All tests but those in documentation, narrowed by the words of nextest, or of `cargo test` where nextest is absent.
+fn tests(nextest: &[&str], libtest: &[&str]) -> Command {
+    const ALL: [&str; 3] = ["--locked", "--workspace", "--all-features"];
+    if has_nextest() {
+        let mut command = shell::cargo(&["nextest", "run"]);
+        command.args(ALL).args(nextest);
         command
     } else {
-        let mut command = shell::cargo(&[
-            "test",
-            "--locked",
-            "--workspace",
-            "--all-features",
-            "--tests",
-            "--bins",
-            "--lib",
-        ]);
-        command.args(["--", "--skip", NAMESPACED]);
+        let mut command = shell::cargo(&["test", "--tests", "--bins", "--lib"]);
+        command.args(ALL).arg("--").args(libtest);
         command
-    };
-    shell::run(command)
+    }
 }
