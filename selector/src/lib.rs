@@ -100,6 +100,8 @@ extern crate alloc;
 mod error;
 mod expr;
 mod id;
+mod index;
+mod intern;
 mod labels;
 mod limits;
 mod parse;
@@ -117,6 +119,8 @@ struct Readme;
 
 pub use error::{ParseError, ParseErrorKind, Rendered};
 pub use expr::{Expr, Operands, Term, Values};
+pub use index::{Event, Index};
+pub use intern::{Compiled, LabelSet, Symbols};
 pub use labels::{FromFn, Labels, SortedPairs, from_fn};
 pub use limits::Limits;
 pub use selector::Selector;

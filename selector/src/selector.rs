@@ -130,6 +130,10 @@ impl Selector {
         self.0.matches(labels)
     }
 
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.0
+    }
+
     /// The tree.
     #[must_use]
     pub fn expr(&self) -> Expr<'_> {

@@ -9,8 +9,8 @@
 //!
 //! Source: calico@87c15906f2 libcalico-go/lib/selector/parser/parser.go.
 
-use std::cell::Cell;
-use std::mem;
+use core::cell::Cell;
+use core::mem;
 
 use nom::branch::alt;
 use nom::combinator::{cut, opt};
