@@ -80,7 +80,7 @@ impl<K, R> Table<K, R> {
     }
 
     /// One past the highest number that a row can have.
-    pub(super) const fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.rows.len()
     }
 
