@@ -6,6 +6,7 @@
 
 mod bench_report;
 mod demo;
+mod fuzz;
 mod install;
 mod prove;
 mod shell;
@@ -31,6 +32,8 @@ enum Verb {
     Test(test::Options),
     /// The long proofs: more histories, states and seeds than `test` samples
     Prove(prove::Options),
+    /// Looks for inputs that break what must hold, with libFuzzer
+    Fuzz(fuzz::Options),
     /// Dependency arrows, file lengths, citations: what no compiler checks
     Tidy,
     /// Runs the benchmarks and prints each beside its rival, as ratios
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Verb::Demo(options) => demo::run(&options),
         Verb::Test(options) => test::run(&options),
         Verb::Prove(options) => prove::run(&options),
+        Verb::Fuzz(options) => fuzz::run(&options),
         Verb::Tidy => tidy::run(),
         Verb::BenchReport(options) => bench_report::run(&options),
     };
