@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to people")]
 
 mod bench_report;
+mod conformance;
 mod demo;
 mod fuzz;
 mod install;
@@ -34,6 +35,8 @@ enum Verb {
     Prove(prove::Options),
     /// Looks for inputs that break what must hold, with libFuzzer
     Fuzz(fuzz::Options),
+    /// Runs files of cases from elsewhere: which selectors match what
+    Conformance(conformance::Options),
     /// Dependency arrows, file lengths, citations: what no compiler checks
     Tidy,
     /// Runs the benchmarks and prints each beside its rival, as ratios
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Test(options) => test::run(&options),
         Verb::Prove(options) => prove::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),
+        Verb::Conformance(options) => conformance::run(&options),
         Verb::Tidy => tidy::run(),
         Verb::BenchReport(options) => bench_report::run(&options),
     };
