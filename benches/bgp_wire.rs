@@ -10,6 +10,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tortie_benches::fixtures::updates;
+use tortie_benches::report::Row;
 use tortie_bgp_wire::{Attribute, Message, Session};
 use zettabgp::prelude::*;
 
@@ -210,7 +211,12 @@ fn decode(criterion: &mut Criterion) {
     assert_eq!(of_all(&corpus, |bytes, sum| tortie(bytes, &session, sum)), want);
     assert_eq!(of_all(&corpus, |bytes, sum| zettabgp(bytes, &rival, sum)), want);
 
-    let mut group = criterion.benchmark_group("bgp-wire decode");
+    const WORK: &str = "bgp-wire/decode_synthetic";
+    for row in [Row::tortie(WORK, "tortie"), Row::rival(WORK, "zettabgp"), Row::twin(WORK)] {
+        // All came to the same sum, just now.
+        row.check(want.0);
+    }
+    let mut group = criterion.benchmark_group(WORK);
     group.throughput(Throughput::Elements(10_000));
     group.bench_function("tortie", |bencher| {
         bencher.iter(|| of_all(black_box(&corpus), |bytes, sum| tortie(bytes, &session, sum)));
@@ -218,7 +224,7 @@ fn decode(criterion: &mut Criterion) {
     group.bench_function("zettabgp", |bencher| {
         bencher.iter(|| of_all(black_box(&corpus), |bytes, sum| zettabgp(bytes, &rival, sum)));
     });
-    group.bench_function("naive twin", |bencher| bencher.iter(|| of_all(black_box(&corpus), naive)));
+    group.bench_function("naive_twin", |bencher| bencher.iter(|| of_all(black_box(&corpus), naive)));
     group.finish();
 }
 
@@ -235,26 +241,41 @@ fn encode(criterion: &mut Criterion) {
             update
         })
         .collect();
+    const WORK: &str = "bgp-wire/encode_synthetic";
+    let (of_view, zettabgp) = (Row::tortie(WORK, "tortie"), Row::rival(WORK, "zettabgp"));
     let mut buf = [0; 4096];
+    let mut sum = Sum::default();
     for (bytes, view) in corpus.iter().zip(&views) {
         let len = view.encode(&mut buf, &session).unwrap();
         assert_eq!(buf.get(..len), Some(&**bytes));
+        naive(buf.get(..len).unwrap(), &mut sum);
     }
+    of_view.check(sum.0);
+    let encode = |update: &BgpUpdateMessage, buf: &mut [u8]| {
+        let body = update.encode_to(&rival, buf.get_mut(19..).unwrap()).unwrap();
+        rival.prepare_message_buf(buf, BgpMessageType::Update, body).unwrap()
+    };
+    let mut sum = Sum::default();
+    for update in &owned {
+        // Other bytes, perhaps, but the same values.
+        let len = encode(update, &mut buf);
+        naive(buf.get(..len).unwrap(), &mut sum);
+    }
+    zettabgp.check(sum.0);
 
-    let mut group = criterion.benchmark_group("bgp-wire encode");
+    let mut group = criterion.benchmark_group(WORK);
     group.throughput(Throughput::Elements(10_000));
-    group.bench_function("tortie, of a view", |bencher| {
+    group.bench_function(of_view.name(), |bencher| {
         bencher.iter(|| {
             views.iter().for_each(|view| {
                 black_box(view.encode(&mut buf, &session).unwrap());
             });
         });
     });
-    group.bench_function("zettabgp", |bencher| {
+    group.bench_function(zettabgp.name(), |bencher| {
         bencher.iter(|| {
             owned.iter().for_each(|update| {
-                let body = update.encode_to(&rival, buf.get_mut(19..).unwrap()).unwrap();
-                black_box(rival.prepare_message_buf(&mut buf, BgpMessageType::Update, body).unwrap());
+                black_box(encode(update, &mut buf));
             });
         });
     });

@@ -10,6 +10,7 @@ mod demo;
 mod fuzz;
 mod install;
 mod prove;
+mod rows;
 mod shell;
 mod test;
 mod tidy;
