@@ -1,6 +1,7 @@
 //! BGP UPDATEs: decoding with every value read, and encoding, beside zettabgp and a naive decoder into owned values.
 //!
-//! Input: 10,000 synthetic UPDATEs, 89 octets each in the mean; an element is one message. Every decoder must come to the same
+//! Input: 10,000 synthetic UPDATEs, 89 octets each in the mean; an element is one message. Encoding is
+//! measured on the 9,116 of which zettabgp keeps all values when it writes what it has read. Every decoder must come to the same
 //! sum of all values, so that none can leave work out.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark")]
@@ -229,42 +230,40 @@ fn decode(criterion: &mut Criterion) {
 }
 
 fn encode(criterion: &mut Criterion) {
-    let corpus = updates::corpus(10_000, 7);
-    let (session, rival) = (session(), rival_session());
-    let views: Vec<Message<'_>> =
-        corpus.iter().map(|bytes| Message::decode(bytes, &session).unwrap().0).collect();
-    let owned: Vec<BgpUpdateMessage> = corpus
-        .iter()
-        .map(|bytes| {
-            let mut update = BgpUpdateMessage::new();
-            update.decode_from(&rival, bytes.get(19..).unwrap()).unwrap();
-            update
-        })
-        .collect();
     const WORK: &str = "bgp-wire/encode_synthetic";
     let (of_view, zettabgp) = (Row::tortie(WORK, "tortie"), Row::rival(WORK, "zettabgp"));
-    let mut buf = [0; 4096];
-    let mut sum = Sum::default();
-    for (bytes, view) in corpus.iter().zip(&views) {
-        let len = view.encode(&mut buf, &session).unwrap();
-        assert_eq!(buf.get(..len), Some(&**bytes));
-        naive(buf.get(..len).unwrap(), &mut sum);
-    }
-    of_view.check(sum.0);
+    let (session, rival) = (session(), rival_session());
     let encode = |update: &BgpUpdateMessage, buf: &mut [u8]| {
         let body = update.encode_to(&rival, buf.get_mut(19..).unwrap()).unwrap();
         rival.prepare_message_buf(buf, BgpMessageType::Update, body).unwrap()
     };
-    let mut sum = Sum::default();
-    for update in &owned {
-        // Other bytes, perhaps, but the same values.
-        let len = encode(update, &mut buf);
-        naive(buf.get(..len).unwrap(), &mut sum);
+    let sum = |bytes: &[u8]| of_all(&[bytes.to_vec()], naive);
+    let mut buf = [0; 4096];
+
+    // zettabgp writes some values otherwise than it reads them. Both write the messages of which it keeps all values.
+    let mut corpus = updates::corpus(10_000, 7);
+    let mut owned = Vec::new();
+    corpus.retain(|bytes| {
+        let mut update = BgpUpdateMessage::new();
+        update.decode_from(&rival, bytes.get(19..).unwrap()).unwrap();
+        let len = encode(&update, &mut buf);
+        let keeps = sum(buf.get(..len).unwrap()) == sum(bytes);
+        if keeps {
+            owned.push(update);
+        }
+        keeps
+    });
+    let views: Vec<Message<'_>> =
+        corpus.iter().map(|bytes| Message::decode(bytes, &session).unwrap().0).collect();
+    for (bytes, view) in corpus.iter().zip(&views) {
+        let len = view.encode(&mut buf, &session).unwrap();
+        assert_eq!(buf.get(..len), Some(&**bytes));
     }
-    zettabgp.check(sum.0);
+    of_view.check(format!("{} messages", views.len()));
+    zettabgp.check(format!("{} messages", owned.len()));
 
     let mut group = criterion.benchmark_group(WORK);
-    group.throughput(Throughput::Elements(10_000));
+    group.throughput(Throughput::Elements(views.len() as u64));
     group.bench_function(of_view.name(), |bencher| {
         bencher.iter(|| {
             views.iter().for_each(|view| {
