@@ -1,6 +1,7 @@
 //! BGP UPDATEs: decoding with every value read, and encoding, beside zettabgp and a naive decoder into owned values.
 //!
-//! Input: 10,000 synthetic UPDATEs, 89 octets each in the mean; an element is one message. Every decoder must come to the same
+//! Input: 10,000 synthetic UPDATEs, 89 octets each in the mean; an element is one message. Encoding is
+//! measured on the 9,116 of which zettabgp keeps all values when it writes what it has read. Every decoder must come to the same
 //! sum of all values, so that none can leave work out.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark")]
@@ -10,6 +11,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tortie_benches::fixtures::updates;
+use tortie_benches::report::Row;
 use tortie_bgp_wire::{Attribute, Message, Session};
 use zettabgp::prelude::*;
 
@@ -210,7 +212,12 @@ fn decode(criterion: &mut Criterion) {
     assert_eq!(of_all(&corpus, |bytes, sum| tortie(bytes, &session, sum)), want);
     assert_eq!(of_all(&corpus, |bytes, sum| zettabgp(bytes, &rival, sum)), want);
 
-    let mut group = criterion.benchmark_group("bgp-wire decode");
+    const WORK: &str = "bgp-wire/decode_synthetic";
+    for row in [Row::tortie(WORK, "tortie"), Row::rival(WORK, "zettabgp"), Row::twin(WORK)] {
+        // All came to the same sum, just now.
+        row.check(want.0);
+    }
+    let mut group = criterion.benchmark_group(WORK);
     group.throughput(Throughput::Elements(10_000));
     group.bench_function("tortie", |bencher| {
         bencher.iter(|| of_all(black_box(&corpus), |bytes, sum| tortie(bytes, &session, sum)));
@@ -218,43 +225,56 @@ fn decode(criterion: &mut Criterion) {
     group.bench_function("zettabgp", |bencher| {
         bencher.iter(|| of_all(black_box(&corpus), |bytes, sum| zettabgp(bytes, &rival, sum)));
     });
-    group.bench_function("naive twin", |bencher| bencher.iter(|| of_all(black_box(&corpus), naive)));
+    group.bench_function("naive_twin", |bencher| bencher.iter(|| of_all(black_box(&corpus), naive)));
     group.finish();
 }
 
 fn encode(criterion: &mut Criterion) {
-    let corpus = updates::corpus(10_000, 7);
+    const WORK: &str = "bgp-wire/encode_synthetic";
+    let (of_view, zettabgp) = (Row::tortie(WORK, "tortie"), Row::rival(WORK, "zettabgp"));
     let (session, rival) = (session(), rival_session());
+    let encode = |update: &BgpUpdateMessage, buf: &mut [u8]| {
+        let body = update.encode_to(&rival, buf.get_mut(19..).unwrap()).unwrap();
+        rival.prepare_message_buf(buf, BgpMessageType::Update, body).unwrap()
+    };
+    let sum = |bytes: &[u8]| of_all(&[bytes.to_vec()], naive);
+    let mut buf = [0; 4096];
+
+    // zettabgp writes some values otherwise than it reads them. Both write the messages of which it keeps all values.
+    let mut corpus = updates::corpus(10_000, 7);
+    let mut owned = Vec::new();
+    corpus.retain(|bytes| {
+        let mut update = BgpUpdateMessage::new();
+        update.decode_from(&rival, bytes.get(19..).unwrap()).unwrap();
+        let len = encode(&update, &mut buf);
+        let keeps = sum(buf.get(..len).unwrap()) == sum(bytes);
+        if keeps {
+            owned.push(update);
+        }
+        keeps
+    });
     let views: Vec<Message<'_>> =
         corpus.iter().map(|bytes| Message::decode(bytes, &session).unwrap().0).collect();
-    let owned: Vec<BgpUpdateMessage> = corpus
-        .iter()
-        .map(|bytes| {
-            let mut update = BgpUpdateMessage::new();
-            update.decode_from(&rival, bytes.get(19..).unwrap()).unwrap();
-            update
-        })
-        .collect();
-    let mut buf = [0; 4096];
     for (bytes, view) in corpus.iter().zip(&views) {
         let len = view.encode(&mut buf, &session).unwrap();
         assert_eq!(buf.get(..len), Some(&**bytes));
     }
+    of_view.check(format!("{} messages", views.len()));
+    zettabgp.check(format!("{} messages", owned.len()));
 
-    let mut group = criterion.benchmark_group("bgp-wire encode");
-    group.throughput(Throughput::Elements(10_000));
-    group.bench_function("tortie, of a view", |bencher| {
+    let mut group = criterion.benchmark_group(WORK);
+    group.throughput(Throughput::Elements(views.len() as u64));
+    group.bench_function(of_view.name(), |bencher| {
         bencher.iter(|| {
             views.iter().for_each(|view| {
                 black_box(view.encode(&mut buf, &session).unwrap());
             });
         });
     });
-    group.bench_function("zettabgp", |bencher| {
+    group.bench_function(zettabgp.name(), |bencher| {
         bencher.iter(|| {
             owned.iter().for_each(|update| {
-                let body = update.encode_to(&rival, buf.get_mut(19..).unwrap()).unwrap();
-                black_box(rival.prepare_message_buf(&mut buf, BgpMessageType::Update, body).unwrap());
+                black_box(encode(update, &mut buf));
             });
         });
     });

@@ -11,6 +11,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tortie_benches::report::Row;
 use tortie_ipam::{
     Allocator, AssignRequest, ListOptions, MemoryStore, Pool, Store, StoreError, Use, View, block_on,
 };
@@ -93,7 +94,12 @@ fn benches(criterion: &mut Criterion) {
     let address = naive.assign("bench").unwrap();
     assert_eq!(naive.release("bench"), [address]);
 
-    let mut group = criterion.benchmark_group("ipam assign and release");
+    const WORK: &str = "ipam/assign_release";
+    for row in [Row::tortie(WORK, "tortie"), Row::twin(WORK)] {
+        // Both gave one address and took it back, just now.
+        row.check(1);
+    }
+    let mut group = criterion.benchmark_group(WORK);
     group.throughput(Throughput::Elements(1));
     group.bench_function("tortie", |bencher| {
         bencher.iter(|| {
@@ -101,7 +107,7 @@ fn benches(criterion: &mut Criterion) {
             black_box(release(&allocator, &view, "bench"));
         });
     });
-    group.bench_function("naive twin", |bencher| {
+    group.bench_function("naive_twin", |bencher| {
         bencher.iter(|| {
             black_box(naive.assign("bench"));
             black_box(naive.release("bench"));

@@ -2,7 +2,7 @@
 //! the text of an nftables table.
 //!
 //! Input: 100 policies of 10 rules in each direction, 500 endpoints in 10 namespaces, of which 50 are local; 2,000 flows
-//! between local endpoints. An element of "policy verdict" is one flow; of "policy program", one of the 2,000 rules.
+//! between local endpoints. An element of `policy/verdict` is one flow; of `policy/program`, one of the 2,000 rules.
 //! The evaluator is the naive twin: it asks every policy, every time. What the reference system takes for the text of
 //! one rule alone, calico@87c15906f2 felix/rules with Go 1.26.5 on two cores of a Xeon, is 16.0 us.
 
@@ -12,7 +12,8 @@ use core::hint::black_box;
 use std::collections::BTreeMap;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tortie_benches::fixtures::policies;
+use tortie_benches::fixtures::{Fnv1a, policies};
+use tortie_benches::report::Row;
 use tortie_policy::{
     Endpoint, Flow, Inputs, Packet, Program, Verdict, compile, evaluate, interpret, nftables, resolve,
 };
@@ -85,29 +86,43 @@ fn verdict(criterion: &mut Criterion) {
     let allowed = verdicts.iter().filter(|verdict| **verdict == Verdict::Allow).count();
     assert!((FLOWS / 10..FLOWS * 9 / 10).contains(&allowed), "{allowed} of {FLOWS} allowed proves little");
 
-    let mut group = criterion.benchmark_group("policy verdict");
+    const WORK: &str = "policy/verdict";
+    let (tortie, evaluator) = (Row::tortie(WORK, "tortie"), Row::twin(WORK));
+    // Both came to the same verdicts, just now.
+    tortie.check(allowed);
+    evaluator.check(allowed);
+    let mut group = criterion.benchmark_group(WORK);
     group.sample_size(10).throughput(Throughput::Elements(FLOWS as u64));
-    group.bench_function("tortie, program", |bencher| bencher.iter(|| black_box(by_program())));
-    group.bench_function("tortie, evaluator", |bencher| bencher.iter(|| black_box(by_evaluator())));
+    group.bench_function(tortie.name(), |bencher| bencher.iter(|| black_box(by_program())));
+    group.bench_function(evaluator.name(), |bencher| bencher.iter(|| black_box(by_evaluator())));
     group.finish();
+}
+
+/// A sum of all that is in a text.
+fn sum(text: &str) -> u64 {
+    Fnv1a::of_lines(text.lines())
 }
 
 fn text(criterion: &mut Criterion) {
     let inputs = inputs();
     let options = nftables::Options::default();
     let compiled = program(&inputs);
-    let mut group = criterion.benchmark_group("policy program");
-    group.sample_size(10).throughput(Throughput::Elements((POLICIES * policies::RULES * 2) as u64));
-    group.bench_function("tortie, resolve", |bencher| {
-        bencher.iter(|| black_box(resolve(&inputs, is_local)));
-    });
-    group.bench_function("tortie, resolve and compile", |bencher| {
-        bencher.iter(|| black_box(program(&inputs)));
-    });
-    group.bench_function("tortie, render", |bencher| {
-        bencher.iter(|| black_box(nftables::render(&compiled, &options)));
-    });
-    group.finish();
+    let resolved = Row::tortie("policy/resolve", "tortie");
+    let whole = Row::tortie("policy/resolve_compile", "tortie");
+    let rendered = Row::tortie("policy/render", "tortie");
+    let text = nftables::render(&compiled, &options);
+    resolved.check(sum(&format!("{:?}", resolve(&inputs, is_local))));
+    whole.check(sum(&format!("{:?}", program(&inputs))));
+    rendered.check(sum(&text));
+    let mut measure = |row: Row<'_>, work: &dyn Fn()| {
+        let mut group = criterion.benchmark_group(row.work());
+        group.sample_size(10).throughput(Throughput::Elements((POLICIES * policies::RULES * 2) as u64));
+        group.bench_function(row.name(), |bencher| bencher.iter(work));
+        group.finish();
+    };
+    measure(resolved, &|| drop(black_box(resolve(&inputs, is_local))));
+    measure(whole, &|| drop(black_box(program(&inputs))));
+    measure(rendered, &|| drop(black_box(nftables::render(&compiled, &options))));
 }
 
 criterion_group!(benches, verdict, text);

@@ -8,6 +8,7 @@ use core::net::Ipv4Addr;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ipnet::Ipv4Net;
+use tortie_benches::report::Row;
 use tortie_routes::{Entry, LinkState, LinkTable, Op, Ownership, Protocol, Route, diff};
 
 const ROUTES: u32 = 2000;
@@ -70,12 +71,17 @@ fn benches(criterion: &mut Criterion) {
     assert_eq!(found.ops.len(), 600);
     assert_eq!(keys(&found.ops), keys(&naive(&desired, &observed)));
 
-    let mut group = criterion.benchmark_group("routes diff");
+    const WORK: &str = "routes/diff";
+    for row in [Row::tortie(WORK, "tortie"), Row::twin(WORK)] {
+        // Both found the same operations, just now.
+        row.check(found.ops.len());
+    }
+    let mut group = criterion.benchmark_group(WORK);
     group.throughput(Throughput::Elements(u64::from(ROUTES)));
     group.bench_function("tortie", |bencher| {
         bencher.iter(|| black_box(diff(&desired, &observed, &ownership, &links)));
     });
-    group.bench_function("naive twin", |bencher| bencher.iter(|| black_box(naive(&desired, &observed))));
+    group.bench_function("naive_twin", |bencher| bencher.iter(|| black_box(naive(&desired, &observed))));
     group.finish();
 }
 

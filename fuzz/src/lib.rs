@@ -4,12 +4,13 @@
 //! this folder needs no fuzzer.
 
 mod bgp;
+mod bytes;
 mod ipam;
 mod selector;
 
 pub use bgp::{check_bgp_decode, check_bgp_stream};
 pub use ipam::check_ipam_block;
-pub use selector::check_selector_parse;
+pub use selector::{check_selector_parse, check_selector_roundtrip};
 
 #[cfg(test)]
 mod tests {
@@ -35,6 +36,11 @@ mod tests {
     #[test]
     fn selector_parse() {
         replay("selector_parse", super::check_selector_parse);
+    }
+
+    #[test]
+    fn selector_roundtrip() {
+        replay("selector_roundtrip", super::check_selector_roundtrip);
     }
 
     #[test]

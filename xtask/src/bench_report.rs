@@ -1,99 +1,143 @@
-//! `cargo xtask bench-report`: each benchmark beside its rival, from one run, as ratios.
+//! `cargo xtask bench-report [CRATE]`: each benchmark beside its rival, from one run, as ratios.
 //!
-//! Absolute times move with the machine and its load; what two functions of one group took in the
-//! same run can be compared.
+//! Absolute times move with the machine and its load; what two functions of one group took in the same run can be compared.
 
+use crate::rows::Report;
 use crate::shell;
 use anyhow::{Context as _, bail};
-use std::collections::BTreeMap;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The variable that tells benchmarks where to say what they did; `benches/src/report.rs` has the other end.
+const CHECKS: &str = "TORTIE_BENCH_CHECKS";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only the benchmarks whose names contain this
-    filter: Option<String>,
+    /// The crate to measure, by folder or package name; all of them where none is named
+    krate: Option<String>,
 }
-
-/// Median nanoseconds per iteration of each function, by group.
-type Groups = BTreeMap<String, Vec<(String, f64)>>;
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let folder = shell::target().join("criterion");
-    if folder.exists() {
-        // Figures of earlier runs must not stand beside those of this one.
-        std::fs::remove_dir_all(&folder)?;
-    }
-    let mut command = shell::cargo(&["bench", "--locked", "-p", "tortie-benches"]);
-    command.env("CARGO_TARGET_DIR", shell::target());
-    if let Some(filter) = &options.filter {
-        command.args(["--", filter]);
-    }
-    shell::run(command)?;
-    let mut groups = Groups::new();
-    collect(&folder, &folder, &mut groups)?;
-    if groups.is_empty() {
-        bail!("no benchmark ran");
-    }
-    for (group, mut functions) in groups {
-        functions.sort_by(|left, right| left.1.total_cmp(&right.1));
-        println!("\n{group}");
-        let fastest = functions.first().map_or(f64::NAN, |first| first.1);
-        for (name, median) in functions {
-            println!("  {name:<40} {:>14} {:>8.2}x", human(median), median / fastest);
+    let benches = benches(options.krate.as_deref())?;
+    let target = shell::target();
+    let (criterion, checks) = (target.join("criterion"), target.join("bench-checks"));
+    for folder in [&criterion, &checks] {
+        if folder.exists() {
+            // Figures of earlier runs must not stand beside those of this one.
+            std::fs::remove_dir_all(folder)?;
         }
     }
+    let mut build = shell::cargo(&["bench", "--locked", "-p", "tortie-benches", "--no-run"]);
+    for name in &benches {
+        build.args(["--bench", name]);
+    }
+    shell::run(build)?;
+    measure(&benches, &checks, &target.join("bench-report.log"))?;
+    let report = Report::read(&criterion, &checks, &shell::root().join("benches/aims.toml"))?;
+    report.print();
+    let path = target.join("bench-report.json");
+    std::fs::write(&path, report.json()?)?;
+    println!("\nwritten to {}", path.display());
     Ok(())
 }
 
-/// Walks to every `<group>/<function>/new/estimates.json`.
-fn collect(root: &Path, folder: &Path, groups: &mut Groups) -> anyhow::Result<()> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
-    for entry in entries {
-        let path = entry?.path();
-        if !path.is_dir() {
-            continue;
-        }
-        let estimates = path.join("estimates.json");
-        if path.file_name().is_some_and(|name| name == "new") && estimates.exists() {
-            let function =
-                path.parent().and_then(|parent| parent.strip_prefix(root).ok()).context("no name")?;
-            let name = function.to_string_lossy().into_owned();
-            let (group, function) = name.split_once('/').unwrap_or((&name, ""));
-            let median =
-                median(&std::fs::read_to_string(&estimates)?).context("no median in estimates.json")?;
-            groups.entry(group.to_owned()).or_default().push((function.to_owned(), median));
-        } else {
-            collect(root, &path, groups)?;
+/// A manifest, as far as it names benchmarks.
+#[derive(serde::Deserialize)]
+struct Manifest {
+    bench: Vec<Bench>,
+}
+
+#[derive(serde::Deserialize)]
+struct Bench {
+    name: String,
+}
+
+/// The benchmarks of a crate: the one of its name, and those whose names go on from there.
+fn benches(krate: Option<&str>) -> anyhow::Result<Vec<String>> {
+    let text = std::fs::read_to_string(shell::root().join("benches/Cargo.toml"))?;
+    let manifest: Manifest = toml::from_str(&text).context("cannot parse benches/Cargo.toml")?;
+    let mut names: Vec<String> = manifest.bench.into_iter().map(|bench| bench.name).collect();
+    if let Some(krate) = krate {
+        let folder = krate.trim_end_matches('/').rsplit('/').next().unwrap_or(krate);
+        let word = folder.strip_prefix("tortie-").unwrap_or(folder).replace('-', "_");
+        let all = names.join(", ");
+        names.retain(|name| *name == word || name.starts_with(&format!("{word}_")));
+        if names.is_empty() {
+            bail!("no benchmark is of {krate}; there are {all}");
         }
     }
+    Ok(names)
+}
+
+fn bench(name: &str, arguments: &[&str]) -> Command {
+    let mut command =
+        shell::cargo(&["bench", "--quiet", "--locked", "-p", "tortie-benches", "--bench", name, "--"]);
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs them, one after the other, and shows how far it is; what they print goes to a log.
+fn measure(benches: &[String], checks: &Path, log: &Path) -> anyhow::Result<()> {
+    let mut rows = 0;
+    for name in benches {
+        let output = bench(name, &["--list"]).output().context("cannot start cargo")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        rows += text.lines().filter(|line| line.ends_with(": benchmark")).count();
+    }
+    let bar = ProgressBar::new(u64::try_from(rows)?);
+    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} {wide_msg}")?);
+    let mut file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    for name in benches {
+        let mut command = bench(name, &[]);
+        command
+            .env(CHECKS, checks)
+            .env("CARGO_TARGET_DIR", shell::target())
+            .stdout(Stdio::piped())
+            .stderr(file.try_clone()?);
+        let mut child = command.spawn().context("cannot start cargo")?;
+        let output = child.stdout.take().context("no output")?;
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            writeln!(file, "{line}")?;
+            follow(&bar, &line);
+        }
+        if !child.wait()?.success() {
+            bar.abandon();
+            bail!("the benchmark {name} failed; {} has what it printed", log.display());
+        }
+    }
+    bar.finish_and_clear();
     Ok(())
 }
 
-/// The `median.point_estimate` of criterion's file, in nanoseconds.
-fn median(json: &str) -> Option<f64> {
-    let after = json.split_once("\"median\"")?.1;
-    let after = after.split_once("\"point_estimate\":")?.1;
-    let end = after.find([',', '}'])?;
-    after.get(..end)?.trim().parse().ok()
-}
-
-fn human(nanoseconds: f64) -> String {
-    match nanoseconds {
-        n if n < 1e3 => format!("{n:.1} ns"),
-        n if n < 1e6 => format!("{:.2} us", n / 1e3),
-        n if n < 1e9 => format!("{:.2} ms", n / 1e6),
-        n => format!("{:.2} s", n / 1e9),
+/// Criterion says what it is at; our own programs say what they have measured.
+fn follow(bar: &ProgressBar, line: &str) {
+    if let Some((id, step)) = line.strip_prefix("Benchmarking ").and_then(|rest| rest.split_once(": ")) {
+        bar.set_message(id.to_owned());
+        if step.starts_with("Analyzing") {
+            bar.inc(1);
+        }
+    } else if let Some(row) = line.strip_prefix("measured ") {
+        bar.set_message(row.to_owned());
+        bar.inc(1);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::*;
 
     #[test]
-    fn the_median_is_read() {
-        let json = r#"{"mean":{"point_estimate":1.0},"median":{"confidence_interval":{"lower_bound":2.0},"point_estimate":3.5,"standard_error":0.1}}"#;
-        assert_eq!(median(json), Some(3.5));
-        assert_eq!(median("{}"), None);
+    fn a_crate_is_known_by_any_of_its_names() {
+        for name in ["bgp-wire", "tortie-bgp-wire", "./bgp-wire/"] {
+            assert_eq!(benches(Some(name)).unwrap(), ["bgp_wire"]);
+        }
+        assert!(benches(Some("selector")).unwrap().contains(&"selector".to_owned()));
+        assert!(benches(Some("bgp")).is_ok_and(|names| names == ["bgp_wire"]));
+        assert!(benches(Some("select")).is_err());
+        assert!(benches(None).unwrap().len() > 4);
     }
 }

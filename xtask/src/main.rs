@@ -5,9 +5,12 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to people")]
 
 mod bench_report;
+mod conformance;
 mod demo;
+mod fuzz;
 mod install;
 mod prove;
+mod rows;
 mod shell;
 mod test;
 mod tidy;
@@ -31,6 +34,10 @@ enum Verb {
     Test(test::Options),
     /// The long proofs: more histories, states and seeds than `test` samples
     Prove(prove::Options),
+    /// Looks for inputs that break what must hold, with libFuzzer
+    Fuzz(fuzz::Options),
+    /// Runs files of cases from elsewhere: which selectors match what
+    Conformance(conformance::Options),
     /// Dependency arrows, file lengths, citations: what no compiler checks
     Tidy,
     /// Runs the benchmarks and prints each beside its rival, as ratios
@@ -42,6 +49,8 @@ fn main() -> ExitCode {
         Verb::Demo(options) => demo::run(&options),
         Verb::Test(options) => test::run(&options),
         Verb::Prove(options) => prove::run(&options),
+        Verb::Fuzz(options) => fuzz::run(&options),
+        Verb::Conformance(options) => conformance::run(&options),
         Verb::Tidy => tidy::run(),
         Verb::BenchReport(options) => bench_report::run(&options),
     };

@@ -124,7 +124,7 @@ fn check_expr(expr: Expr<'_>, tree: &Tree) {
 
 /// Label maps at which the tree could tip: nothing, and for the n-th map of a few, some value of each label or one near
 /// it.
-fn probes(tree: &Tree) -> Vec<Map> {
+pub(crate) fn probes(tree: &Tree) -> Vec<Map> {
     let mut values = std::collections::BTreeMap::<String, Vec<String>>::new();
     tree.each_value(&mut |label, value| {
         let of = values.entry(label.into()).or_default();

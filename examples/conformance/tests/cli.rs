@@ -1,0 +1,87 @@
+//! The tool on files that are right, wrong, strange and broken.
+
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use std::path::Path;
+use std::process::Command;
+
+/// Whether it succeeded, and what it printed, both streams.
+fn run(paths: &[&Path]) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_tortie-conformance")).args(paths).output().unwrap();
+    let mut text = String::from_utf8(output.stdout).unwrap();
+    text.push_str(core::str::from_utf8(&output.stderr).unwrap());
+    (output.status.success(), text)
+}
+
+/// Runs one file with this text.
+fn run_text(name: &str, text: &str) -> (bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    run(&[&path])
+}
+
+#[test]
+fn a_folder_of_good_cases_passes_and_names_what_it_skips() {
+    let (success, text) = run(&[&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")]);
+    assert!(success, "{text}");
+    assert!(text.contains("somebody-else/7 is not understood"), "{text}");
+    assert!(text.contains("     3      0  calico-selector/1 "), "{text}");
+    assert!(text.ends_with("all 4 cases pass\n"), "{text}");
+}
+
+#[test]
+fn a_failing_case_is_named_with_what_went_wrong() {
+    let case = |id: &str, selector: &str, matches: &str, others: &str| {
+        format!(
+            r#"{{"schema":"calico-selector/1","id":"{id}","selector":"{selector}","matches":{matches},"non_matches":{others}}}"#
+        )
+    };
+    let lines = [
+        case("good", "has(a)", r#"[{"a":""}]"#, "[{}]"),
+        case("missed", "has(a)", r#"[{"b":""}]"#, "[]"),
+        case("caught", "!has(a)", "[]", r#"[{"b":"x"}]"#),
+        case("refused", "a = 'b'", "[{}]", "[]"),
+        case("empty", "all()", "[]", "[]"),
+        case("shape", "all()", "{}", "[]"),
+    ];
+    let (success, text) = run_text("cases.jsonl", &lines.join("\n"));
+    assert!(!success);
+    assert!(!text.contains("FAILED good"), "{text}");
+    for id in ["missed", "caught", "refused", "empty", "shape"] {
+        assert!(text.contains(&format!("FAILED {id} (")), "{id}: {text}");
+    }
+    assert!(text.contains(":2)\n    has(a) should match but does not: {\"b\": \"\"}\n"), "{text}");
+    assert!(text.contains("!has(a) should not match but does: {\"b\": \"x\"}\n"), "{text}");
+    assert!(text.contains("has(a), parsed from its canonical text, should match"), "{text}");
+    assert!(text.contains("    hint: operators are written twice"), "{text}");
+    assert!(text.ends_with("5 of 6 cases fail\n"), "{text}");
+}
+
+#[test]
+fn nothing_run_is_an_error() {
+    for (name, text) in [
+        ("none.jsonl", "\n"),
+        ("none.json", "[]"),
+        ("strange.jsonl", r#"{"schema":"somebody-else/7"}"#),
+        ("without.json", r#"{"selector":"all()"}"#),
+    ] {
+        let (success, text) = run_text(name, text);
+        assert!(!success, "{name}: {text}");
+        assert!(text.contains("no case was run"), "{name}: {text}");
+        assert!(text.contains("calico-selector/1"), "{name}: {text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_with_its_place() {
+    let (success, text) = run_text("broken.jsonl", "{}\n{\n");
+    assert!(!success);
+    assert!(text.contains("broken.jsonl:2 is not JSON"), "{text}");
+    let (success, text) = run_text("broken.json", "[");
+    assert!(!success);
+    assert!(text.contains("broken.json is not JSON"), "{text}");
+    let (success, text) = run(&[Path::new("/nowhere/at/all")]);
+    assert!(!success);
+    assert!(text.contains("there is no /nowhere/at/all"), "{text}");
+}
