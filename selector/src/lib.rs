@@ -39,6 +39,19 @@
 //! # Ok::<(), tortie_selector::ParseError>(())
 //! ```
 //!
+//! What can be said without labels at hand, [`analysis`] says, and gives labels that show it:
+//!
+//! ```
+//! use tortie_selector::{Selector, analysis};
+//!
+//! let blue = Selector::parse("team in {'blue', 'teal'}")?;
+//! let other = Selector::parse("has(team) && team != 'blue'")?;
+//! assert!(analysis::implies(&blue, &other).is_no());
+//! let shared = analysis::is_disjoint(&blue, &other);
+//! assert_eq!(shared.witness().map(|labels| labels["team"].as_str()), Some("teal"));
+//! # Ok::<(), tortie_selector::ParseError>(())
+//! ```
+//!
 //! # Grammar
 //!
 //! ```text
@@ -79,7 +92,7 @@
 //! # Limits
 //!
 //! [`Limits`]: 1 MiB of text, 64 levels, 65,536 terms, unless the caller says otherwise. No index over many selectors
-//! and no reasoning about selectors (does one imply another) is in this crate.
+//! is in this crate.
 //!
 //! # Features
 //!
@@ -97,6 +110,7 @@
 
 extern crate alloc;
 
+pub mod analysis;
 mod error;
 mod expr;
 mod id;

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
+use tortie_selector::analysis::is_equivalent;
 use tortie_selector::{Labels, Limits, ParseErrorKind, Selector, SortedPairs, from_fn};
 
 thread_local! {
@@ -90,6 +91,7 @@ fn deep(text: String) {
         // What is accepted once is accepted again.
         let again = Selector::parse_with(selector.canonical(), &limits).unwrap();
         assert!(again.canonical().ends_with(')'));
+        assert!(is_equivalent(&again, &selector).is_yes());
     };
     std::thread::Builder::new().stack_size(512 * 1024).spawn(work).unwrap().join().unwrap();
 }

@@ -48,6 +48,9 @@ enum Command {
     /// Look at network policy.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Look at label selectors; needs no datastore.
+    #[command(subcommand)]
+    Selector(cmd::selector::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,10 +71,21 @@ enum Output {
     /// Columns for people.
     #[default]
     Table,
-    /// YAML that `apply` reads.
+    /// YAML; `apply` reads what `get` prints.
     Yaml,
-    /// JSON that `apply` reads.
+    /// JSON; `apply` reads what `get` prints.
     Json,
+}
+
+impl Output {
+    /// Prints a value for machines.
+    fn print(self, value: &serde_json::Value) -> Result<()> {
+        match self {
+            Self::Yaml => say!("{}", serde_saphyr::to_string(value)?),
+            Self::Table | Self::Json => say!("{value:#}\n"),
+        }
+        Ok(())
+    }
 }
 
 impl Arguments {
@@ -104,5 +118,6 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Policy(PolicyCommand::Explain(command)) => {
             cmd::policy::run(&arguments.open(false)?, command).await
         }
+        Command::Selector(command) => Ok(cmd::selector::run(command)),
     }
 }

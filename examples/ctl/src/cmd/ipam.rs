@@ -35,17 +35,9 @@ pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitC
     let utilization = Allocator::new(store.clone()).utilization(&view, now).await?;
     match arguments.output {
         Output::Table => say!("{}", table::framed(&rows(&utilization, arguments.show_blocks))),
-        output => print_value(&value(&utilization, arguments.show_blocks), output)?,
+        output => output.print(&value(&utilization, arguments.show_blocks))?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn print_value(value: &Value, output: Output) -> Result<()> {
-    match output {
-        Output::Yaml => say!("{}", serde_saphyr::to_string(value)?),
-        _ => say!("{value:#}\n"),
-    }
-    Ok(())
 }
 
 /// Columns as calico@87c15906f2 calicoctl/calicoctl/commands/ipam/show.go has them.
@@ -114,7 +106,7 @@ async fn show_address(store: &Embedded, address: IpAddr, output: Output) -> Resu
                 "alternateAttributes": allocation.attributes.alternate_owner,
             }),
         };
-        print_value(&value, output)?;
+        output.print(&value)?;
         return Ok(ExitCode::SUCCESS);
     }
     match found {

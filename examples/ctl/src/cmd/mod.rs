@@ -5,3 +5,4 @@ pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod ipam;
 pub(crate) mod policy;
+pub(crate) mod selector;

@@ -8,6 +8,7 @@ mod delete;
 mod demo;
 mod get;
 mod ipam;
+mod selector;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ struct Shop {
 #[derive(Debug)]
 struct Ran {
     ok: bool,
+    code: Option<i32>,
     out: String,
     err: String,
 }
@@ -78,7 +80,12 @@ impl Shop {
         drop(stdin);
         let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Ran { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
+        Ran {
+            ok: output.status.success(),
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
     }
 
     /// Applies text from standard input.
