@@ -16,14 +16,19 @@ pub(super) enum Atom {
     Present(u32),
 }
 
+/// A list of conditions.
+pub(super) type Atoms = SmallVec<[Atom; 2]>;
+
 /// Conditions of which labels fulfil at least one if the selector matches. None at all: nothing can match.
 ///
 /// A generalisation of the reference system's "label restrictions" (calico@87c15906f2 libcalico-go/lib/selector/parser):
 /// those are conditions on one label, these may be on several, and look through negations.
 #[derive(Clone, Debug)]
 pub(super) struct Cover {
-    pub(super) atoms: SmallVec<[Atom; 2]>,
+    pub(super) atoms: Atoms,
     cost: u64,
+    /// Another cover, on which the first does not depend: labels fulfil one of these, too.
+    pub(super) also: Option<Atoms>,
 }
 
 /// The cheapest cover of a selector; `None` where labels may match that have nothing in particular.
@@ -34,18 +39,28 @@ pub(super) fn cover(compiled: &Compiled, cost: &mut dyn FnMut(Atom) -> u64) -> O
 /// The cover of a subtree, or of its negation. It recurses as deep as the tree.
 fn part(compiled: &Compiled, at: u32, negated: bool, cost: &mut dyn FnMut(Atom) -> u64) -> Option<Cover> {
     let node = compiled.tree().nodes.get(at as usize)?;
-    let mut of = |atoms: SmallVec<[Atom; 2]>| {
+    let mut of = |atoms: Atoms| {
         let cost = atoms.iter().fold(0_u64, |sum, atom| sum.saturating_add(cost(*atom)));
-        Some(Cover { atoms, cost })
+        Some(Cover { atoms, cost, also: None })
     };
     match (node.op, negated) {
         (Op::Not, _) => part(compiled, at + 1, !negated, cost),
         (Op::And, false) | (Op::Or, true) => {
-            let parts = operands(compiled, at).filter_map(|at| part(compiled, at, negated, cost));
-            parts.min_by_key(|cover| cover.cost)
+            let mut best: Option<Cover> = None;
+            let mut second: Option<Cover> = None;
+            for part in operands(compiled, at).filter_map(|at| part(compiled, at, negated, cost)) {
+                if best.as_ref().is_none_or(|best| part.cost < best.cost) {
+                    second = best.replace(part);
+                } else if second.as_ref().is_none_or(|second| part.cost < second.cost) {
+                    second = Some(part);
+                }
+            }
+            let mut best = best?;
+            best.also = second.map(|second| second.atoms).or(best.also);
+            Some(best)
         }
         (Op::Or, false) | (Op::And, true) => {
-            let mut whole = Cover { atoms: SmallVec::new(), cost: 0 };
+            let mut whole = Cover { atoms: SmallVec::new(), cost: 0, also: None };
             for at in operands(compiled, at) {
                 let part = part(compiled, at, negated, cost)?;
                 whole.cost = whole.cost.saturating_add(part.cost);

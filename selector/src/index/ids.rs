@@ -80,6 +80,32 @@ impl Ids {
         }
     }
 
+    /// Visits all, in rising order; faster than the iterator.
+    #[inline]
+    pub(super) fn for_each(&self, mut visit: impl FnMut(u32)) {
+        match self {
+            Self::Few(ids) => ids.iter().copied().for_each(visit),
+            Self::Many(ids) => {
+                for id in ids.iter() {
+                    visit(id);
+                }
+            }
+        }
+    }
+
+    /// Visits what is in both, in rising order.
+    pub(super) fn both(&self, other: &Self, mut visit: impl FnMut(u32)) {
+        match (self, other) {
+            (Self::Many(a), Self::Many(b)) => (&**a & &**b).iter().for_each(visit),
+            (Self::Few(_), _) => self.for_each(|id| {
+                if other.contains(id) {
+                    visit(id);
+                }
+            }),
+            (_, Self::Few(_)) => other.both(self, visit),
+        }
+    }
+
     /// In rising order.
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
         let (few, many) = match self {

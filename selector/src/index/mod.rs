@@ -94,8 +94,8 @@ pub struct Index<I, P, S> {
     items: Table<I, Item>,
     parents: Table<P, Parent>,
     selectors: Table<S, Filed>,
-    /// By number of a selector: a bit for each name in it.
-    masks: Vec<u32>,
+    /// By number of a selector.
+    briefs: Vec<Brief>,
     matches: usize,
     scratch: Scratch,
 }
@@ -125,6 +125,15 @@ struct Filed {
     atoms: Option<Box<[Atom]>>,
     /// The items that it matches.
     items: Ids,
+}
+
+/// What is enough to see that most selectors do not match.
+#[derive(Clone, Copy, Debug, Default)]
+struct Brief {
+    /// A bit for each name in it.
+    names: u32,
+    /// A bit for each pair of which labels must have one; all of them where nothing is known.
+    pairs: u64,
 }
 
 /// A match that begins or ends.
@@ -174,7 +183,7 @@ impl<I, P, S> Default for Index<I, P, S> {
             items: Table::default(),
             parents: Table::default(),
             selectors: Table::default(),
-            masks: Vec::new(),
+            briefs: Vec::new(),
             matches: 0,
             scratch: Scratch::default(),
         }
@@ -234,12 +243,12 @@ impl<I: Clone + Eq + Hash, P: Clone + Eq + Hash, S: Clone + Eq + Hash> Index<I, 
     /// Removes an item, and says whether it was there.
     pub fn remove_item(&mut self, item: &I, on_event: impl FnMut(Event<'_, S, I>)) -> bool {
         let Some(number) = self.items.find(item) else { return false };
-        let selectors = self.items.get(number).into_iter().flat_map(|item| item.selectors.iter());
-        self.scratch.changes.extend(selectors.map(|selector| Change {
-            started: false,
-            selector,
-            item: number,
-        }));
+        for selector in self.items.get(number).into_iter().flat_map(|item| item.selectors.iter()) {
+            if let Some(filed) = self.selectors.get_mut(selector) {
+                filed.items.remove(number);
+            }
+            self.scratch.changes.push(Change { started: false, selector, item: number });
+        }
         self.tell(on_event);
         self.unlink(number);
         if let Some((_, item)) = self.items.remove(number) {
@@ -291,18 +300,17 @@ impl<I: Clone + Eq + Hash, P: Clone + Eq + Hash, S: Clone + Eq + Hash> Index<I, 
             None => Ids::default(),
         };
         let number = self.file(number, id, compiled);
-        let mut changes = mem::take(&mut self.scratch.changes);
+        let changes = &mut self.scratch.changes;
         for item in before.iter().filter(|item| found.binary_search(item).is_err()) {
             changes.push(Change { started: false, selector: number, item });
         }
         for item in found.iter().copied().filter(|item| !before.contains(*item)) {
             changes.push(Change { started: true, selector: number, item });
         }
-        self.scratch.changes = changes;
-        self.scratch.found = found;
         if let Some(filed) = self.selectors.get_mut(number) {
-            filed.items = before;
+            filed.items = Ids::from(found.as_slice());
         }
+        self.scratch.found = found;
         self.tell(on_event);
     }
 
@@ -358,21 +366,16 @@ impl<I: Clone + Eq + Hash, P: Clone + Eq + Hash, S: Clone + Eq + Hash> Index<I, 
         self.selectors.len()
     }
 
-    /// Makes all changes, then tells them.
+    /// Tells the changes, which the selectors know already, to the items and then to the caller.
     fn tell(&mut self, mut on_event: impl FnMut(Event<'_, S, I>)) {
         let mut changes = mem::take(&mut self.scratch.changes);
         for Change { started, selector, item } in changes.iter().copied() {
-            let (Some(filed), Some(row)) = (self.selectors.get_mut(selector), self.items.get_mut(item))
-            else {
-                continue;
-            };
+            let Some(item) = self.items.get_mut(item) else { continue };
             if started {
-                filed.items.insert(item);
-                row.selectors.insert(selector);
+                item.selectors.insert(selector);
                 self.matches += 1;
             } else {
-                filed.items.remove(item);
-                row.selectors.remove(selector);
+                item.selectors.remove(selector);
                 self.matches -= 1;
             }
         }
@@ -511,30 +514,40 @@ impl<I, P, S: Clone + Eq + Hash> Index<I, P, S> {
     /// inherits, are in the scratch.
     fn reconsider(&mut self, number: u32, changed: &Changed<'_>) {
         let Some(item) = self.items.get(number) else { return };
-        let Self { rows, selectors, masks, symbols, scratch, .. } = self;
+        let Self { rows, selectors, briefs, symbols, scratch, .. } = self;
         let labels = mem::take(&mut scratch.labels);
         let bits = bits(&labels);
         let matches = |selector: u32| {
             let filed = selectors.get(selector);
             filed.is_some_and(|filed| filed.compiled.matches_by(|name| find(bits, &labels, name), symbols))
         };
-        let concerned = |selector: u32| {
-            changed.names.is_none()
-                || masks.get(selector as usize).is_some_and(|names| names & changed.mask != 0)
-        };
-        scratch.turn(masks.len());
-        for selector in item.selectors.iter().filter(|selector| concerned(*selector)) {
+        let brief = |selector: u32| briefs.get(selector as usize).copied().unwrap_or_default();
+        let concerned = |brief: Brief| changed.names.is_none() || brief.names & changed.mask != 0;
+        let pairs = labels.iter().fold(0, |pairs, label| pairs | pair_bit(label.pair));
+        let possible = |brief: Brief| brief.pairs == u64::MAX || brief.pairs & pairs != 0;
+        let before = scratch.changes.len();
+        scratch.turn(briefs.len());
+        for selector in item.selectors.iter().filter(|selector| concerned(brief(*selector))) {
             scratch.first(selector);
             if !matches(selector) {
                 scratch.changes.push(Change { started: false, selector, item: number });
             }
         }
         rows.candidates(&labels, changed.names, symbols, &mut |selector| {
-            if concerned(selector) && scratch.first(selector) && matches(selector) {
+            let brief = brief(selector);
+            if concerned(brief) && possible(brief) && scratch.first(selector) && matches(selector) {
                 scratch.changes.push(Change { started: true, selector, item: number });
             }
         });
-        self.scratch.labels = labels;
+        scratch.labels = labels;
+        for Change { started, selector, item } in scratch.changes.iter().skip(before) {
+            let Some(filed) = selectors.get_mut(*selector) else { continue };
+            if *started {
+                filed.items.insert(*item);
+            } else {
+                filed.items.remove(*item);
+            }
+        }
     }
 
     /// The items that match, sorted.
@@ -552,13 +565,25 @@ impl<I, P, S: Clone + Eq + Hash> Index<I, P, S> {
             found.extend(items.numbers().filter(|number| matches(*number)));
             return found;
         };
+        /// Beyond so many pairs of lists it takes longer to intersect them than to look at the items.
+        const INTERSECTIONS: usize = 32;
+        let children = |parent: u32| parents.get(parent).map(|parent| &parent.items);
+        let lists = rows.lists(&cover.atoms, compiled, &children);
+        let also = cover.also.map(|atoms| rows.lists(&atoms, compiled, &children));
         scratch.turn(items.capacity());
-        for atom in &cover.atoms {
-            rows.pairs(*atom, compiled, symbols, &mut |pair| {
-                let inheriting = pair.parents.iter().filter_map(|parent| parents.get(parent));
-                let items = pair.items.iter().chain(inheriting.flat_map(|parent| parent.items.iter()));
-                found.extend(items.filter(|item| scratch.first(*item) && matches(*item)));
-            });
+        let mut look = |item: u32| {
+            if scratch.first(item) && matches(item) {
+                found.push(item);
+            }
+        };
+        match also {
+            Some(also) if lists.len() * also.len() <= INTERSECTIONS && is_worth_it(&lists, &also) => {
+                for (list, other) in lists.iter().flat_map(|list| also.iter().map(move |other| (list, other)))
+                {
+                    list.both(other, &mut look);
+                }
+            }
+            _ => lists.iter().for_each(|list| list.for_each(&mut look)),
         }
         found.sort_unstable();
         found
@@ -567,8 +592,15 @@ impl<I, P, S: Clone + Eq + Hash> Index<I, P, S> {
     /// Files a selector, under this number where it has one already.
     fn file(&mut self, number: Option<u32>, id: S, compiled: Compiled) -> u32 {
         let cover = cover(&compiled, &mut |atom| self.rows.filed(atom, &compiled));
+        let also = cover.as_ref().and_then(|cover| cover.also.as_ref());
+        let pairs = also.and_then(|also| {
+            also.iter().try_fold(0, |bits, atom| match atom {
+                Atom::Pair(pair) => Some(bits | pair_bit(*pair)),
+                _ => None,
+            })
+        });
+        let brief = Brief { names: mask(compiled.names()), pairs: pairs.unwrap_or(u64::MAX) };
         let atoms = cover.map(|cover| cover.atoms.into_boxed_slice());
-        let mask = mask(compiled.names());
         let filed = Filed { compiled, atoms, items: Ids::default() };
         let number = match number {
             Some(number) => {
@@ -579,11 +611,11 @@ impl<I, P, S: Clone + Eq + Hash> Index<I, P, S> {
             }
             None => self.selectors.add(id, filed),
         };
-        if self.masks.len() <= number as usize {
-            self.masks.resize(number as usize + 1, 0);
+        if self.briefs.len() <= number as usize {
+            self.briefs.resize(number as usize + 1, Brief::default());
         }
-        if let Some(place) = self.masks.get_mut(number as usize) {
-            *place = mask;
+        if let Some(place) = self.briefs.get_mut(number as usize) {
+            *place = brief;
         }
         if let Some(filed) = self.selectors.get(number) {
             self.rows.file(number, &filed.compiled, filed.atoms.as_deref());
@@ -598,6 +630,14 @@ impl<I, P, S: Clone + Eq + Hash> Index<I, P, S> {
         self.symbols.forget(&filed.compiled);
         mem::take(&mut filed.items)
     }
+}
+
+/// Whether lists are intersected faster than the items of the first are looked at.
+fn is_worth_it(lists: &[&Ids], also: &[&Ids]) -> bool {
+    /// To look at an item costs as much as to merge so many.
+    const ITEM: usize = 16;
+    let count = |lists: &[&Ids]| lists.iter().map(|list| list.len()).sum::<usize>();
+    count(lists) * also.len() + count(also) * lists.len() < ITEM * count(lists)
 }
 
 /// The label of an item, own or inherited.
@@ -650,6 +690,11 @@ fn differing(before: &[Entry], after: &[Entry]) -> Vec<u32> {
         };
         names.extend(entry.map(|entry| entry.name));
     }
+}
+
+/// A bit for a pair; others may have the same.
+const fn pair_bit(pair: u32) -> u64 {
+    1 << (pair % 64)
 }
 
 /// A bit for each name; more than one name may have the same.

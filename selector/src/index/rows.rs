@@ -38,10 +38,10 @@ struct Name {
 
 /// A name with a value.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pair {
+struct Pair {
     /// The items that have it themselves.
-    pub(super) items: Ids,
-    pub(super) parents: Ids,
+    items: Ids,
+    parents: Ids,
     /// The selectors that are filed under it.
     filed: Ids,
 }
@@ -117,27 +117,34 @@ impl Rows {
         }
     }
 
-    /// Visits the pairs that fulfil a condition and that somebody has.
-    pub(super) fn pairs(
-        &mut self,
-        atom: Atom,
+    /// The lists of items that fulfil one of these conditions; an item may be in more than one.
+    pub(super) fn lists<'a>(
+        &'a self,
+        atoms: &[Atom],
         compiled: &Compiled,
-        symbols: &Symbols,
-        visit: &mut dyn FnMut(&Pair),
-    ) {
-        match atom {
-            Atom::Pair(pair) => self.pair(pair).into_iter().for_each(visit),
-            Atom::Present(name) => {
-                let pairs = self.name(name).into_iter().flat_map(|name| name.pairs.iter());
-                pairs.filter_map(|pair| self.pair(pair)).for_each(visit);
+        children: &dyn Fn(u32) -> Option<&'a Ids>,
+    ) -> Vec<&'a Ids> {
+        let mut lists = Vec::new();
+        let mut add = |pair: u32| {
+            let Some(pair) = self.pair(pair) else { return };
+            if !pair.items.is_empty() {
+                lists.push(&pair.items);
             }
-            Atom::Prefix { name, node } => {
-                self.sort(name, symbols);
-                let pairs =
-                    self.name(name).into_iter().flat_map(|name| name.with_prefix(prefix(compiled, node)));
-                pairs.filter_map(|pair| self.pair(pair)).for_each(visit);
+            lists.extend(pair.parents.iter().filter_map(children));
+        };
+        for atom in atoms {
+            match *atom {
+                Atom::Pair(pair) => add(pair),
+                Atom::Present(name) => {
+                    self.name(name).into_iter().for_each(|name| name.pairs.for_each(&mut add))
+                }
+                Atom::Prefix { name, node } => {
+                    let name = self.name(name).into_iter();
+                    name.flat_map(|name| name.with_prefix(prefix(compiled, node))).for_each(&mut add);
+                }
             }
         }
+        lists
     }
 
     /// From now on the values of a name are found by prefix.
@@ -148,7 +155,7 @@ impl Rows {
             .get_or_insert_with(|| pairs.iter().map(|pair| (symbols.value(pair).into(), pair)).collect());
     }
 
-    /// About how many items fulfil a condition.
+    /// About how many items fulfil a condition. It makes sure that they are found by prefix if need be.
     pub(super) fn weight(
         &mut self,
         atom: Atom,
@@ -268,16 +275,16 @@ impl Rows {
         visit: &mut dyn FnMut(u32),
     ) {
         let Some(names) = names else {
-            self.loose.iter().for_each(&mut *visit);
+            self.loose.for_each(&mut *visit);
             self.wanted(labels, symbols, visit);
             return;
         };
         let rows = || names.iter().filter_map(|name| self.name(*name));
         let mentioned = rows().map(|name| name.mentioned.len()).sum::<usize>();
         if mentioned <= self.wanted_count(labels, mentioned) {
-            rows().flat_map(|name| name.mentioned.iter()).for_each(visit);
+            rows().for_each(|name| name.mentioned.for_each(&mut *visit));
         } else {
-            rows().flat_map(|name| name.loose.iter()).for_each(&mut *visit);
+            rows().for_each(|name| name.loose.for_each(&mut *visit));
             self.wanted(labels, symbols, visit);
         }
     }
@@ -298,16 +305,20 @@ impl Rows {
     /// Visits the selectors that are filed under one of these labels.
     fn wanted(&self, labels: &[Entry], symbols: &Symbols, visit: &mut dyn FnMut(u32)) {
         for label in labels {
-            self.pair(label.pair).into_iter().flat_map(|pair| pair.filed.iter()).for_each(&mut *visit);
+            if let Some(pair) = self.pair(label.pair) {
+                pair.filed.for_each(&mut *visit);
+            }
             let Some(name) = self.name(label.name) else { continue };
-            name.present.iter().for_each(&mut *visit);
+            name.present.for_each(&mut *visit);
             if name.lengths.is_empty() {
                 continue;
             }
             let value = symbols.value(label.pair);
             for (len, _) in name.lengths.range(..=value.len()) {
                 let filed = value.get(..*len).and_then(|prefix| name.prefixes.get(prefix));
-                filed.into_iter().flat_map(Ids::iter).for_each(&mut *visit);
+                if let Some(filed) = filed {
+                    filed.for_each(&mut *visit);
+                }
             }
         }
     }
