@@ -4,7 +4,7 @@
 mod twin;
 
 use crate::bytes::Bytes;
-use tortie_selector::{Limits, Selector};
+use tortie_selector::Selector;
 use twin::Tree;
 
 /// A text is judged as by the twin: same answer, same canonical form, same matches; limits only refuse.
@@ -13,7 +13,7 @@ use twin::Tree;
 pub fn check_selector_parse(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else { return };
     twin::check::check_text(text);
-    twin::check::check_limits(text, &Limits::default().len(64).depth(2).terms(5));
+    twin::check::check_limits(text, &twin::grammar::Limits { len: 64, depth: 2, terms: 5 });
 }
 
 /// The canonical text of a selector parses to the same selector: same text, same id, same matches; but for `!(!x)`,

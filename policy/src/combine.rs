@@ -7,16 +7,16 @@
 use alloc::format;
 use alloc::string::String;
 
-use tortie_selector::{Expr, Limits, ParseError, Selector};
+use tortie_selector::{Expr, Limits, ParseError, Selector, Term};
 
 use crate::endpoint::{NAMESPACE_LABEL, NAMESPACE_LABEL_PREFIX};
 
 /// Whether `global()` is anywhere in it.
-pub(crate) fn mentions_global(expr: &Expr) -> bool {
-    match expr {
-        Expr::Global => true,
-        Expr::Not { operand, .. } => mentions_global(operand),
-        Expr::And { operands, .. } | Expr::Or { operands, .. } => operands.iter().any(mentions_global),
+pub(crate) fn mentions_global(expr: Expr<'_>) -> bool {
+    match expr.term() {
+        Term::Global => true,
+        Term::Not { operand, .. } => mentions_global(operand),
+        Term::And { mut operands, .. } | Term::Or { mut operands, .. } => operands.any(mentions_global),
         _ => false,
     }
 }
@@ -75,7 +75,7 @@ pub(crate) fn of_global_policy(
     let Some(namespaces) = namespace_selector else {
         return Ok(selector.cloned().unwrap_or_default());
     };
-    let namespaces = namespaces.prefixed(NAMESPACE_LABEL_PREFIX);
+    let namespaces = namespaces.prefixed(NAMESPACE_LABEL_PREFIX)?;
     let text = match selector {
         Some(selector) => format!("({selector}) && ({namespaces})"),
         None => format!("{namespaces}"),
@@ -103,7 +103,7 @@ pub(crate) fn of_rule(
     let confined = end.selector.or(end.not_selector).or(end.namespace_selector).is_some();
     let namespaces = match end.namespace_selector {
         Some(namespaces) => {
-            let text = format!("{}", namespaces.prefixed(NAMESPACE_LABEL_PREFIX));
+            let text = format!("{}", namespaces.prefixed(NAMESPACE_LABEL_PREFIX)?);
             let text = replace_outside_literals(&text, "all()", &format!("has({NAMESPACE_LABEL})"));
             Some(parse(&replace_outside_literals(&text, "global()", &format!("!has({NAMESPACE_LABEL})")))?)
         }

@@ -34,7 +34,7 @@
 //! ```
 //! use tortie_selector::Selector;
 //!
-//! let namespaces = Selector::parse("team == 'blue'")?.prefixed("pcns.");
+//! let namespaces = Selector::parse("team == 'blue'")?.prefixed("pcns.")?;
 //! assert_eq!(namespaces.canonical(), r#"pcns.team == "blue""#);
 //! # Ok::<(), tortie_selector::ParseError>(())
 //! ```
@@ -97,24 +97,30 @@
 
 extern crate alloc;
 
-mod ast;
 mod error;
+mod expr;
 mod id;
+mod index;
+mod intern;
 mod labels;
 mod limits;
 mod parse;
+mod print;
 mod selector;
 #[cfg(feature = "serde")]
 mod serde;
 mod token;
+mod tree;
 
 /// README's example, held as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use ast::Expr;
 pub use error::{ParseError, ParseErrorKind, Rendered};
+pub use expr::{Expr, Operands, Term, Values};
+pub use index::{Event, Index};
+pub use intern::{Compiled, LabelSet, Symbols};
 pub use labels::{FromFn, Labels, SortedPairs, from_fn};
 pub use limits::Limits;
 pub use selector::Selector;

@@ -27,10 +27,13 @@ impl Limits {
     /// a selector of this depth stays within half a megabyte of stack, even in a build without optimisation.
     pub const MAX_DEPTH: usize = 128;
 
-    /// Longest text, in bytes, as given and in canonical form. Default: 1,048,576.
+    /// The longest text that any limits allow, in bytes: [`len`](Self::len) stops here. 1 GiB.
+    pub const MAX_LEN: usize = 1 << 30;
+
+    /// Longest text, in bytes, as given and in canonical form. Default: 1,048,576; at most [`MAX_LEN`](Self::MAX_LEN).
     #[must_use]
     pub const fn len(mut self, len: usize) -> Self {
-        self.len = len;
+        self.len = if len < Self::MAX_LEN { len } else { Self::MAX_LEN };
         self
     }
 

@@ -1,6 +1,5 @@
 //! A parsed selector, with its canonical text.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::cmp::Ordering;
@@ -8,12 +7,15 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::str::FromStr;
 
-use crate::ast::Expr;
-use crate::error::ParseError;
+use crate::error::{ParseError, ParseErrorKind};
+use crate::expr::Expr;
 use crate::id::unique_id;
 use crate::labels::Labels;
 use crate::limits::Limits;
-use crate::parse;
+use crate::parse::{self, Nodes, Size};
+use crate::print;
+use crate::token::{self, Span};
+use crate::tree::{Node, Op, Tree};
 
 /// Label selector: parsed once, evaluated often.
 ///
@@ -34,12 +36,7 @@ use crate::parse;
 /// # Ok::<(), tortie_selector::ParseError>(())
 /// ```
 #[derive(Clone)]
-pub struct Selector(Arc<Inner>);
-
-struct Inner {
-    canonical: Box<str>,
-    expr: Expr,
-}
+pub struct Selector(Arc<Tree>);
 
 impl Selector {
     /// The selector that this text is, within the default [`Limits`].
@@ -59,16 +56,53 @@ impl Selector {
     ///
     /// Any [`ParseErrorKind`](crate::ParseErrorKind): the text is not of the grammar, or exceeds a limit.
     pub fn parse_with(text: &str, limits: &Limits) -> Result<Self, ParseError> {
-        let expr = parse::parse(text, limits)?;
-        let canonical = canonical(&expr, text.len());
-        parse::check_canonical(&canonical, text, limits)?;
-        Ok(Self(Arc::new(Inner { canonical: canonical.into(), expr })))
+        let mut nodes = Nodes::new();
+        let size = parse::parse(text, limits, &mut nodes)?;
+        Ok(Self(Arc::new(print::tree(&nodes, text, "", size))))
+    }
+
+    /// Whether this text is a selector, within the default [`Limits`]. Allocates nothing for a text of some 30 terms.
+    ///
+    /// # Errors
+    ///
+    /// The same as of [`parse`](Self::parse), for the same texts.
+    pub fn validate(text: &str) -> Result<(), ParseError> {
+        Self::validate_with(text, &Limits::default())
+    }
+
+    /// Whether this text is a selector, within these limits.
+    ///
+    /// # Errors
+    ///
+    /// The same as of [`parse_with`](Self::parse_with), for the same texts.
+    pub fn validate_with(text: &str, limits: &Limits) -> Result<(), ParseError> {
+        parse::parse(text, limits, &mut Nodes::new()).map(drop)
+    }
+
+    /// The canonical text of a selector; of any other text, the text itself; both without white space around them.
+    ///
+    /// White space is what Unicode calls so, here and nowhere else. The reference system makes of this the text by which
+    /// it groups policies.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tortie_selector::Selector;
+    ///
+    /// assert_eq!(Selector::normalise("\n a=='x' "), r#"a == "x""#);
+    /// assert_eq!(Selector::normalise(" no selector\n"), "no selector");
+    /// ```
+    #[must_use]
+    pub fn normalise(text: &str) -> String {
+        let text = text.trim();
+        Self::parse(text).map_or_else(|_| text.into(), |selector| selector.canonical().into())
     }
 
     /// The selector `all()`, which matches everything.
     #[must_use]
     pub fn all() -> Self {
-        Self(Arc::new(Inner { canonical: "all()".into(), expr: Expr::All }))
+        let size = Size { len: Op::All.spelling().len(), nodes: 1 };
+        Self(Arc::new(print::tree(&[Node::new(Op::All)], "", "", size)))
     }
 
     /// The canonical text: what `Display` prints, and what the id is made of.
@@ -77,7 +111,7 @@ impl Selector {
     /// `x`. The reference system does the same, and its stored ids depend on it.
     #[must_use]
     pub fn canonical(&self) -> &str {
-        &self.0.canonical
+        &self.0.text
     }
 
     /// The stable id: `s:` and 38 characters, the SHA-224 of `s:` and the canonical text in URL-safe base64.
@@ -85,45 +119,59 @@ impl Selector {
     /// Made anew at each call.
     #[must_use]
     pub fn id(&self) -> String {
-        unique_id("s", &self.0.canonical)
+        unique_id("s", self.canonical())
     }
 
     /// Whether the labels match. Allocates nothing.
+    ///
+    /// No label is looked up once the answer is known. Which are looked up first is not said.
     #[must_use]
     pub fn matches<L: Labels + ?Sized>(&self, labels: &L) -> bool {
-        self.0.expr.matches(labels)
+        self.0.matches(labels)
+    }
+
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.0
     }
 
     /// The tree.
     #[must_use]
-    pub fn expr(&self) -> &Expr {
-        &self.0.expr
+    pub fn expr(&self) -> Expr<'_> {
+        Expr::root(&self.0)
     }
 
     /// The same selector with this prefix in front of every label name: `has(team)` with `pcns.` asks for `pcns.team`.
     ///
-    /// The prefix should be of label characters only, and no name should outgrow
-    /// [`MAX_LABEL_LEN`](crate::MAX_LABEL_LEN); else the result evaluates as said, but its canonical text is no selector.
+    /// # Errors
+    ///
+    /// [`ExpectedLabel`](ParseErrorKind::ExpectedLabel): the prefix has a character that no label may have; the span is
+    /// a place in the prefix. [`LabelTooLong`](ParseErrorKind::LabelTooLong), [`TooLong`](ParseErrorKind::TooLong): a
+    /// name would exceed [`MAX_LABEL_LEN`](crate::MAX_LABEL_LEN), or the text [`Limits::MAX_LEN`]; the span is the whole
+    /// prefix.
     ///
     /// Source: calico@87c15906f2 libcalico-go/lib/selector/parser/ast.go, `PrefixVisitor`.
-    #[must_use]
-    pub fn prefixed(&self, prefix: &str) -> Self {
-        let expr = self.0.expr.with_labels(&|label: &str| {
-            let mut name = String::with_capacity(prefix.len() + label.len());
-            name.push_str(prefix);
-            name.push_str(label);
-            name.into()
-        });
-        let canonical = canonical(&expr, self.0.canonical.len()).into();
-        Self(Arc::new(Inner { canonical, expr }))
+    pub fn prefixed(&self, prefix: &str) -> Result<Self, ParseError> {
+        let (name, rest) = token::label(prefix);
+        if !rest.is_empty() {
+            let span = Span { start: name.len(), end: name.len() + token::unknown_len(rest) };
+            return Err(ParseError::new(ParseErrorKind::ExpectedLabel, span, prefix));
+        }
+        let tree = &*self.0;
+        let labels = || tree.nodes.iter().filter(|node| node.label_len > 0);
+        let longest = labels().map(|node| usize::from(node.label_len)).max();
+        let len = prefix.len().saturating_mul(labels().count()).saturating_add(tree.text.len());
+        let kind = match longest.map(|longest| prefix.len().saturating_add(longest)) {
+            Some(len) if len > token::MAX_LABEL_LEN => {
+                ParseErrorKind::LabelTooLong { len, max: token::MAX_LABEL_LEN }
+            }
+            _ if len > Limits::MAX_LEN => ParseErrorKind::TooLong { len, max: Limits::MAX_LEN },
+            _ => {
+                let size = Size { len, nodes: tree.nodes.len() };
+                return Ok(Self(Arc::new(print::tree(&tree.nodes, &tree.text, prefix, size))));
+            }
+        };
+        Err(ParseError::new(kind, Span { start: 0, end: prefix.len() }, prefix))
     }
-}
-
-fn canonical(expr: &Expr, len_hint: usize) -> String {
-    let mut text = String::with_capacity(len_hint.saturating_add(16));
-    // Writing to a string does not fail.
-    let _ = expr.write(&mut text);
-    text
 }
 
 impl Default for Selector {
@@ -134,13 +182,13 @@ impl Default for Selector {
 
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0.canonical)
+        f.pad(self.canonical())
     }
 }
 
 impl fmt::Debug for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Selector").field(&self.0.canonical).finish()
+        f.debug_tuple("Selector").field(&self.canonical()).finish()
     }
 }
 
@@ -154,7 +202,7 @@ impl FromStr for Selector {
 
 impl PartialEq for Selector {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.canonical == other.0.canonical
+        Arc::ptr_eq(&self.0, &other.0) || self.canonical() == other.canonical()
     }
 }
 
@@ -168,12 +216,12 @@ impl PartialOrd for Selector {
 
 impl Ord for Selector {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0.canonical.cmp(&other.0.canonical)
+        self.canonical().cmp(other.canonical())
     }
 }
 
 impl Hash for Selector {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.canonical.hash(state);
+        self.canonical().hash(state);
     }
 }

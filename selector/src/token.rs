@@ -1,8 +1,4 @@
-//! Lexical rules: blanks, labels, string literals, punctuation.
-//!
-//! Each scanner takes the text that is left and gives back what it read and what is left then. They know nothing of
-//! the grammar (`parse.rs`), and they look at bytes only: every byte that means something is ASCII, so every cut is at
-//! a character boundary.
+//! Labels, and what an error underlines.
 //!
 //! Source: calico@87c15906f2 libcalico-go/lib/selector/tokenizer/tokenizer.go.
 
@@ -24,57 +20,49 @@ pub struct Span {
 }
 
 /// Whether a byte may stand in a label name: `[a-zA-Z0-9_./-]`.
+#[inline]
 pub(crate) const fn is_label_byte(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'/' | b'-')
+    // A look-up is one load where the comparisons are up to ten jumps.
+    #[expect(clippy::indexing_slicing, reason = "a byte is an index of 256 places")]
+    LABEL_BYTES[byte as usize]
 }
 
-/// The text after leading blanks. Only space and tab are blanks; a newline is not.
-pub(crate) fn skip_blanks(text: &str) -> &str {
-    let len = text.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    text.split_at(len).1
+#[expect(clippy::indexing_slicing, reason = "a failure would be one of compilation")]
+const LABEL_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] =
+            matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'/' | b'-');
+        byte += 1;
+    }
+    table
+};
+
+/// Where this byte is first in the text; the quote that ends a literal is a few bytes away.
+#[inline]
+pub(crate) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let pattern = ONES * u64::from(wanted);
+    let mut at = 0;
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        // Of the bytes that are zero now, the lowest has its high bit set, and none below it has.
+        let word = u64::from_le_bytes(*word) ^ pattern;
+        let zeros = word.wrapping_sub(ONES) & !word & HIGH;
+        if zeros != 0 {
+            return Some(at + zeros.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..)?;
+    rest.iter().position(|byte| *byte == wanted).map(|found| at + found)
 }
 
 /// The label name at the start of the text, of any length, and what is left. The name is empty where there is none.
 pub(crate) fn label(text: &str) -> (&str, &str) {
     let len = text.bytes().take_while(|byte| is_label_byte(*byte)).count();
     text.split_at(len)
-}
-
-/// A string literal at the start of the text.
-pub(crate) enum Literal<'a> {
-    /// Its value without the quotes, and what is left.
-    Closed(&'a str, &'a str),
-    /// The quote is opened and never closed.
-    Unterminated(char),
-    /// There is no quote here.
-    Absent,
-}
-
-/// The string literal at the start of the text: from a quote to the next quote of its kind, taken verbatim. There are
-/// no escapes.
-pub(crate) fn literal(text: &str) -> Literal<'_> {
-    let quote = match text.bytes().next() {
-        Some(b'"') => '"',
-        Some(b'\'') => '\'',
-        _ => return Literal::Absent,
-    };
-    match text.split_at(1).1.split_once(quote) {
-        Some((value, rest)) => Literal::Closed(value, rest),
-        None => Literal::Unterminated(quote),
-    }
-}
-
-/// What is left after the word (or the two words glued or parted by blanks) at the start of the text, if it ends at a
-/// word boundary.
-pub(crate) fn words<'a>(text: &'a str, first: &str, second: Option<&str>) -> Option<&'a str> {
-    let mut rest = text.strip_prefix(first)?;
-    if let Some(second) = second {
-        rest = skip_blanks(rest).strip_prefix(second)?;
-    }
-    match rest.bytes().next() {
-        Some(byte) if is_label_byte(byte) => None,
-        _ => Some(rest),
-    }
 }
 
 /// Length in bytes of whatever stands at the start of the text, to underline it: a word, a literal, an operator, else
@@ -84,10 +72,9 @@ pub(crate) fn unknown_len(text: &str) -> usize {
     if !word.is_empty() {
         return word.len();
     }
-    match literal(text) {
-        Literal::Closed(value, _) => return value.len() + 2,
-        Literal::Unterminated(_) => return text.len(),
-        Literal::Absent => {}
+    if let Some(quote @ ('"' | '\'')) = text.chars().next() {
+        // With both quotes, or to the end where there is no second one.
+        return text.split_at(1).1.find(quote).map_or(text.len(), |len| len + 2);
     }
     if ["&&", "||", "==", "!="].iter().any(|operator| text.starts_with(operator)) {
         return 2;
@@ -100,27 +87,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blanks_are_space_and_tab_only() {
-        assert_eq!(skip_blanks(" \t a"), "a");
-        assert_eq!(skip_blanks("\n a"), "\n a");
-        assert_eq!(skip_blanks("\u{a0}a"), "\u{a0}a");
-    }
-
-    #[test]
-    fn words_end_at_a_boundary() {
-        assert_eq!(words("in{", "in", None), Some("{"));
-        assert_eq!(words("inf", "in", None), None);
-        assert_eq!(words("starts \t with'a'", "starts", Some("with")), Some("'a'"));
-        assert_eq!(words("startswith", "starts", Some("with")), Some(""));
-        assert_eq!(words("starts withs", "starts", Some("with")), None);
-    }
-
-    #[test]
-    fn a_literal_ends_at_the_next_quote_of_its_kind() {
-        assert!(matches!(literal("\"a'\\\"b"), Literal::Closed("a'\\", "b")));
-        assert!(matches!(literal("'a\"\n'"), Literal::Closed("a\"\n", "")));
-        assert!(matches!(literal("'a\""), Literal::Unterminated('\'')));
-        assert!(matches!(literal("a"), Literal::Absent));
+    fn bytes_are_found_at_every_place() {
+        for len in 0..40 {
+            let mut bytes = alloc::vec![b'!'; len];
+            assert_eq!(find(&bytes, b'"'), None);
+            for at in (0..len).rev() {
+                // What is found is the first one; neighbours in value are none.
+                bytes[at] = b'"';
+                assert_eq!(find(&bytes, b'"'), Some(at));
+                assert_eq!(find(&bytes, b'#'), None);
+            }
+        }
+        assert_eq!(find(b"\x00\xa2\"\"abcdef", b'"'), Some(2));
     }
 
     #[test]

@@ -74,8 +74,7 @@ fn an_error_allocates_nothing_of_its_own() {
     let text = "has(a) has(b)";
     let (count, error) = allocations(|| Selector::parse(text).unwrap_err());
     assert_eq!(error.kind(), ParseErrorKind::ExpectedEnd);
-    // The one label that was read.
-    assert_eq!(count, 1);
+    assert_eq!(count, 0);
 }
 
 /// Work on a selector that needs as much stack as any text may make it need, on a stack of half a megabyte.
@@ -85,9 +84,9 @@ fn deep(text: String) {
         let selector = Selector::parse_with(&text, &limits).unwrap();
         let _ = selector.matches(&());
         assert_eq!(selector.expr().to_string(), selector.canonical());
-        let copy = selector.expr().clone();
-        assert_eq!(&copy, selector.expr());
-        assert!(selector.prefixed("p.").canonical().contains("p.a"));
+        let copy = selector.expr();
+        assert_eq!(copy.to_string(), selector.canonical());
+        assert!(selector.prefixed("p.").unwrap().canonical().contains("p.a"));
         // What is accepted once is accepted again.
         let again = Selector::parse_with(selector.canonical(), &limits).unwrap();
         assert!(again.canonical().ends_with(')'));

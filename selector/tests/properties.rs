@@ -6,9 +6,10 @@ mod twin;
 
 use proptest::prelude::*;
 use twin::check::{check_drawing, check_limits, check_text, check_tree};
+use twin::grammar::Limits;
 use twin::{Map, Tree};
 
-use tortie_selector::{Limits, Selector};
+use tortie_selector::Selector;
 
 /// Cases of each property.
 const CASES: u32 = 4000;
@@ -276,7 +277,7 @@ proptest! {
 
     #[test]
     fn limits_only_refuse(tree in tree(), seed: u64, len in 0..200_usize, depth in 0..6_usize, terms in 0..20_usize) {
-        check_limits(&spelled(&tree, seed), &Limits::default().len(len).depth(depth).terms(terms));
+        check_limits(&spelled(&tree, seed), &Limits { len, depth, terms });
     }
 
     #[test]

@@ -103,7 +103,7 @@ struct Prefixed {
 #[test]
 fn prefixed() {
     for Prefixed { input, prefix, want, source } in vectors(include_str!("testdata/prefixed.toml")) {
-        let selector = parse(&input).prefixed(&prefix);
+        let selector = parse(&input).prefixed(&prefix).expect(&input);
         assert_eq!(selector.canonical(), want, "{input} ({source})");
         assert_eq!(selector.id(), parse(&want).id());
     }

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use tortie_selector::{Expr, ParseError, Selector};
+use tortie_selector::{ParseError, Selector, Term};
 
 use crate::combine::mentions_global;
 use crate::error::{FieldError, FieldErrorKind};
@@ -100,7 +100,7 @@ impl Check {
         text: Option<&String>,
     ) -> Option<Selector> {
         let selector = self.selector(path, text)?;
-        if !matches!(selector.expr(), Expr::Global) && mentions_global(selector.expr()) {
+        if !matches!(selector.expr().term(), Term::Global) && mentions_global(selector.expr()) {
             self.error(path, FieldErrorKind::MisplacedGlobal);
         }
         Some(selector)

@@ -1,10 +1,25 @@
 //! What must hold of any text: called by property tests and by fuzz targets.
 
-use super::{Map, Tree, parse};
-use tortie_selector::{Limits, ParseErrorKind, Selector};
+use super::{Map, Tree, grammar, parse};
+use tortie_selector::{Expr, Limits, ParseErrorKind, Selector, Term};
+
+/// The grammar in nom agrees about a text: the tree, or kind and place of the error.
+fn check_grammar(text: &str, limits: &grammar::Limits) {
+    let own = Limits::default().len(limits.len).depth(limits.depth).terms(limits.terms);
+    let selector = Selector::parse_with(text, &own);
+    assert_eq!(Selector::validate_with(text, &own), selector.as_ref().map(drop).map_err(Clone::clone));
+    match (selector, grammar::parse(text, limits)) {
+        (Ok(selector), Ok(tree)) => assert_eq!(selector.canonical(), tree.canonical()),
+        (Err(error), Err(wrong)) => {
+            assert_eq!((error.kind(), error.span().start, error.span().end), wrong, "{}", error.render(text));
+        }
+        (selector, tree) => panic!("{text:?} is {selector:?}, but for the grammar {tree:?}"),
+    }
+}
 
 /// The crate and the twin agree about a text: whether it is a selector, its canonical form, what it matches.
 pub(crate) fn check_text(text: &str) {
+    check_grammar(text, &grammar::Limits::default());
     let selector = match Selector::parse(text) {
         Ok(selector) => selector,
         Err(error) => {
@@ -32,15 +47,19 @@ pub(crate) fn check_text(text: &str) {
     }
     if !selector.canonical().contains("!!") {
         assert_eq!(again, selector);
-        assert_eq!(again.expr(), selector.expr());
+        assert_eq!(Selector::normalise(text), selector.canonical());
     }
-    let prefixed = selector.prefixed("p.");
-    check_tree(&prefixed, &tree.prefixed("p."));
+    match selector.prefixed("p.") {
+        Ok(prefixed) => check_tree(&prefixed, &tree.prefixed("p.")),
+        Err(error) => assert!(matches!(error.kind(), ParseErrorKind::LabelTooLong { .. }), "{error}"),
+    }
 }
 
 /// Under tight limits a text is accepted as under the default ones, or refused for its size; and what is accepted is
 /// accepted again in canonical form under the same limits.
-pub(crate) fn check_limits(text: &str, limits: &Limits) {
+pub(crate) fn check_limits(text: &str, limits: &grammar::Limits) {
+    check_grammar(text, limits);
+    let limits = &Limits::default().len(limits.len).depth(limits.depth).terms(limits.terms);
     match (Selector::parse_with(text, limits), Selector::parse(text)) {
         (Ok(tight), Ok(wide)) => {
             assert_eq!(tight, wide);
@@ -64,10 +83,43 @@ pub(crate) fn check_limits(text: &str, limits: &Limits) {
 /// A selector is this tree: same text, same matches.
 pub(crate) fn check_tree(selector: &Selector, tree: &Tree) {
     assert_eq!(selector.canonical(), tree.canonical());
-    assert_eq!(selector.expr().to_string(), tree.canonical());
+    check_expr(selector.expr(), tree);
     for labels in probes(tree) {
         assert_eq!(selector.matches(&labels), tree.matches(&labels), "{selector} on {labels:?}");
+        assert_eq!(selector.expr().matches(&labels), tree.matches(&labels), "{selector} on {labels:?}");
     }
+}
+
+/// Each part of a selector is this part of the tree, text and all.
+fn check_expr(expr: Expr<'_>, tree: &Tree) {
+    assert_eq!(expr.to_string(), tree.canonical());
+    let same = match (expr.term(), tree) {
+        (Term::All, Tree::All) | (Term::Global, Tree::Global) => true,
+        (Term::Has { label, .. }, Tree::Has(is)) => label == is,
+        (Term::Equal { label, value, .. }, Tree::Compare(name, "==", is))
+        | (Term::NotEqual { label, value, .. }, Tree::Compare(name, "!=", is))
+        | (Term::Contains { label, value, .. }, Tree::Compare(name, "contains", is))
+        | (Term::StartsWith { label, value, .. }, Tree::Compare(name, "starts with", is))
+        | (Term::EndsWith { label, value, .. }, Tree::Compare(name, "ends with", is)) => {
+            label == name && value == is
+        }
+        (Term::In { label, values, .. }, Tree::In(name, false, items))
+        | (Term::NotIn { label, values, .. }, Tree::In(name, true, items)) => {
+            let items: std::collections::BTreeSet<&str> = items.iter().map(String::as_str).collect();
+            label == name && values.len() == items.len() && values.eq(items)
+        }
+        (Term::Not { operand, .. }, Tree::Not(tree)) => {
+            check_expr(operand, tree);
+            true
+        }
+        (Term::And { operands, .. }, Tree::And(trees)) | (Term::Or { operands, .. }, Tree::Or(trees)) => {
+            assert_eq!(operands.clone().count(), trees.len());
+            operands.zip(trees).for_each(|(operand, tree)| check_expr(operand, tree));
+            true
+        }
+        _ => false,
+    };
+    assert!(same, "{:?} is not {tree:?}", expr.term());
 }
 
 /// Label maps at which the tree could tip: nothing, and for the n-th map of a few, some value of each label or one near

@@ -11,6 +11,7 @@
 #![allow(dead_code, reason = "each test, bench and fuzz target that includes this file uses a part of it")]
 
 pub(crate) mod check;
+pub(crate) mod grammar;
 
 use std::collections::BTreeMap;
 
