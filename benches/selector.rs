@@ -16,7 +16,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sha2::Digest as _;
 use tortie_benches::fixtures::{Fnv1a, labels};
 use tortie_benches::report::Row;
-use tortie_selector::{Labels, Selector, SortedPairs};
+use tortie_selector::{Compiled, Labels, Selector, SortedPairs, Symbols};
 
 const PARSE: &str = "selector/parse_synthetic";
 const AST: &str = "selector/parse_ast";
@@ -78,7 +78,7 @@ fn validate(criterion: &mut Criterion) {
     let damaged = texts.iter().map(|text| text.split_at(text.len() - 1).0.to_owned());
     let both: Vec<String> = texts.iter().cloned().chain(damaged).collect();
     let (tortie, naive) = (Row::tortie(VALIDATE, "tortie"), Row::twin(VALIDATE));
-    let ours = |text: &str| Selector::parse(text).is_ok();
+    let ours = |text: &str| Selector::validate(text).is_ok();
     let theirs = |text: &str| twin::parse(text).is_some();
     let accepted = |judge: &dyn Fn(&str) -> bool| both.iter().filter(|text| judge(text)).count();
     tortie.check(accepted(&ours));
@@ -108,6 +108,10 @@ fn evaluate(criterion: &mut Criterion) {
     lists.iter_mut().for_each(|labels| labels.sort_unstable());
     let sorted: Vec<_> = lists.iter().map(|labels| SortedPairs::new(labels).unwrap()).collect();
 
+    let mut symbols = Symbols::new();
+    let compiled: Vec<_> = selectors.iter().map(|selector| symbols.compile(selector)).collect();
+    let sets: Vec<_> = maps.iter().map(|labels| symbols.labels(labels)).collect();
+
     let mut group = criterion.benchmark_group(EVALUATE);
     group.sample_size(10).throughput(Throughput::Elements(1_000_000));
     let mut row = |row: Row<'_>, count: &dyn Fn() -> usize| {
@@ -115,6 +119,10 @@ fn evaluate(criterion: &mut Criterion) {
         row.check(want);
         group.bench_function(row.name(), |bencher| bencher.iter(|| assert_eq!(count(), want)));
     };
+    row(Row::tortie(EVALUATE, "compiled"), &|| {
+        let count = |selector: &Compiled| sets.iter().filter(|set| selector.matches(set, &symbols)).count();
+        black_box(&compiled).iter().map(count).sum()
+    });
     row(Row::tortie(EVALUATE, "string_map"), &|| matches(&selectors, &hashed));
     row(Row::tortie(EVALUATE, "tree_map"), &|| matches(&selectors, &maps));
     row(Row::tortie(EVALUATE, "sorted_pairs"), &|| matches(&selectors, &sorted));

@@ -8,4 +8,5 @@
 //!   the same with the optimisation of a measurement.
 
 pub mod fixtures;
+pub mod memory;
 pub mod report;

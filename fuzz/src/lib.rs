@@ -10,7 +10,7 @@ mod selector;
 
 pub use bgp::{check_bgp_decode, check_bgp_stream};
 pub use ipam::check_ipam_block;
-pub use selector::{check_selector_parse, check_selector_roundtrip};
+pub use selector::{check_selector_index, check_selector_parse, check_selector_roundtrip};
 
 #[cfg(test)]
 mod tests {
@@ -41,6 +41,11 @@ mod tests {
     #[test]
     fn selector_roundtrip() {
         replay("selector_roundtrip", super::check_selector_roundtrip);
+    }
+
+    #[test]
+    fn selector_index() {
+        replay("selector_index", super::check_selector_index);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod twin;
 use crate::bytes::Bytes;
 use tortie_selector::Selector;
 use twin::Tree;
+use twin::index::{Operation, Pair};
 
 /// A text is judged as by the twin: same answer, same canonical form, same matches; limits only refuse.
 ///
@@ -14,6 +15,72 @@ pub fn check_selector_parse(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else { return };
     twin::check::check_text(text);
     twin::check::check_limits(text, &twin::grammar::Limits { len: 64, depth: 2, terms: 5 });
+}
+
+/// Changes of an index, decoded from the bytes: after each, the same events and the same matches as in the twin.
+///
+/// The first 64 changes count; the rest passes.
+pub fn check_selector_index(data: &[u8]) {
+    let bytes = &mut Bytes::new(data);
+    let mut pair = Pair::new();
+    for _ in 0..64 {
+        if bytes.is_empty() {
+            return;
+        }
+        pair.apply(&operation(bytes));
+    }
+}
+
+/// Few ids, names and values, which meet; values share their beginnings and ends.
+fn operation(bytes: &mut Bytes<'_>) -> Operation {
+    let kind = bytes.below(16);
+    let id = u8::try_from(bytes.below(6)).expect("below 6");
+    match kind {
+        0..5 => {
+            let labels = labels(bytes);
+            let count = bytes.below(4);
+            let parents = (0..count).map(|_| bytes.pick(&[0, 1, 2, 3])).collect();
+            Operation::SetItem { item: id, labels, parents }
+        }
+        5 => Operation::RemoveItem { item: id },
+        6..9 => Operation::SetParent { parent: id % 4, labels: labels(bytes) },
+        9 => Operation::RemoveParent { parent: id % 4 },
+        10..15 => Operation::SetSelector { selector: id, text: spell(&small(bytes, 3)) },
+        _ => Operation::RemoveSelector { selector: id },
+    }
+}
+
+const NAMES: [&str; 4] = ["a", "b", "ab", "c"];
+const VALUES: [&str; 6] = ["", "x", "y", "xy", "xyz", "yx"];
+
+/// A name may come twice.
+fn labels(bytes: &mut Bytes<'_>) -> Vec<(String, String)> {
+    let count = bytes.below(4);
+    (0..count).map(|_| (bytes.pick(&NAMES).into(), bytes.pick(&VALUES).into())).collect()
+}
+
+/// A tree over those names and values, of at most so many levels.
+fn small(bytes: &mut Bytes<'_>, depth: usize) -> Tree {
+    // The last level has leaves alone.
+    match bytes.below(if depth == 0 { 10 } else { 16 }) {
+        0 => Tree::All,
+        1 => Tree::Has(bytes.pick(&NAMES).into()),
+        2..7 => {
+            let operator = bytes.pick(&["==", "==", "!=", "contains", "starts with", "ends with"]);
+            Tree::Compare(bytes.pick(&NAMES).into(), operator, bytes.pick(&VALUES).into())
+        }
+        7..10 => {
+            let negated = bytes.below(3) == 2;
+            let (name, count) = (bytes.pick(&NAMES), bytes.below(4));
+            Tree::In(name.into(), negated, (0..count).map(|_| bytes.pick(&VALUES).into()).collect())
+        }
+        10 | 11 => Tree::Not(Box::new(small(bytes, depth - 1))),
+        connective => {
+            let count = 2 + bytes.below(2);
+            let trees = (0..count).map(|_| small(bytes, depth - 1)).collect();
+            if connective < 15 { Tree::And(trees) } else { Tree::Or(trees) }
+        }
+    }
 }
 
 /// The canonical text of a selector parses to the same selector: same text, same id, same matches; but for `!(!x)`,

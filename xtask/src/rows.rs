@@ -133,7 +133,9 @@ impl Report {
             let other = beside(Who::Rival).or_else(|| beside(Who::Twin));
             let ratio = other.map_or_else(String::new, |other| {
                 let name = other.id.rsplit('/').next().unwrap_or_default();
-                format!("{:.2} x {name}", row.value / other.value)
+                let ratio = row.value / other.value;
+                let digits = if ratio < 0.1 { 4 } else { 2 };
+                format!("{ratio:.digits$} x {name}")
             });
             println!(
                 "{:<52} {:>14}  {ratio:>20}  {:>16}{}",

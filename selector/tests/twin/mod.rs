@@ -12,6 +12,7 @@
 
 pub(crate) mod check;
 pub(crate) mod grammar;
+pub(crate) mod index;
 
 use std::collections::BTreeMap;
 
