@@ -149,6 +149,7 @@ impl Parser<'_> {
     }
 
     /// A node that will be in the tree, and how many bytes of canonical text are its own.
+    #[inline]
     fn push(&mut self, node: Node, len: usize) {
         self.size.nodes += 1;
         self.size.len = self.size.len.saturating_add(len + node.op.spelling().len());
@@ -474,12 +475,15 @@ impl Parser<'_> {
     fn sort(&mut self, first: usize) {
         let text = self.text;
         let Some(items) = self.nodes.get_mut(first..) else { return };
-        items.sort_unstable_by(|a, b| a.value_in(text).cmp(b.value_in(text)));
+        if items.len() < 2 {
+            return;
+        }
+        items.sort_unstable_by(|a, b| a.bytes_in(text).cmp(b.bytes_in(text)));
         let mut kept = 0;
         let mut last = None;
         for at in 0..items.len() {
             let Some(item) = items.get(at).copied() else { continue };
-            let value = item.value_in(text);
+            let value = item.bytes_in(text);
             if last.replace(value) == Some(value) {
                 continue;
             }

@@ -47,7 +47,11 @@ pub(crate) fn tree(nodes: &[Node], source: &str, prefix: &str, size: Size) -> Tr
         if !matches!(node.op, Op::Hole | Op::Item) {
             printer.close(at);
             printer.join();
-            printer.node(*node, nodes.get(at as usize + 1..node.end as usize).unwrap_or_default());
+            let items = match node.op {
+                Op::In | Op::NotIn => nodes.get(at as usize + 1..node.end as usize).unwrap_or_default(),
+                _ => &[],
+            };
+            printer.node(node, items);
         }
         at += 1;
     }
@@ -79,43 +83,44 @@ impl Printer<'_> {
         }
     }
 
-    fn node(&mut self, mut node: Node, items: &[Node]) {
+    fn node(&mut self, node: &Node, items: &[Node]) {
         let at = self.nodes.len();
-        let start = place(self.text.len());
+        // Copied whole, and changed where it is: to change it first and then to copy it takes longer.
+        self.nodes.push(*node);
+        let (mut label, mut value) = (place(self.text.len()), node.value);
         let spelling = node.op.spelling();
         match node.op {
             Op::And | Op::Or => {
-                node.label = start;
                 self.text.push('(');
                 self.open.push(Open { end: node.end, at, joint: spelling, first: true });
             }
             Op::Not => {
-                node.label = start;
                 self.text.push_str(spelling);
                 self.signed = true;
             }
-            Op::All | Op::Global => {
-                node.label = start;
-                self.text.push_str(spelling);
-            }
+            Op::All | Op::Global => self.text.push_str(spelling),
             Op::Has => {
                 self.text.push_str(spelling);
-                self.label(&mut node);
+                label = self.label(node);
                 self.text.push(')');
             }
             Op::In | Op::NotIn => {
-                self.label(&mut node);
+                self.label(node);
                 self.text.push_str(spelling);
-                node.end = place(at + 1 + items.len());
-                self.nodes.push(node);
                 self.items(items);
                 self.text.push('}');
-                return;
             }
-            _ => self.comparison(&mut node),
+            _ => value = self.comparison(node),
         }
-        node.end = place(at + 1);
-        self.nodes.push(node);
+        let prefix = self.prefix.len();
+        if let Some(written) = self.nodes.get_mut(at) {
+            (written.label, written.value) = (label, value);
+            written.end = place(at + 1 + items.len());
+            if node.label_len > 0 {
+                // At most MAX_LABEL_LEN.
+                written.label_len = u16::try_from(usize::from(node.label_len) + prefix).unwrap_or(u16::MAX);
+            }
+        }
     }
 
     fn items(&mut self, items: &[Node]) {
@@ -123,56 +128,58 @@ impl Printer<'_> {
             if index > 0 {
                 self.text.push_str(Op::Item.spelling());
             }
-            let mut item = *item;
-            self.value(&mut item);
-            self.nodes.push(item);
+            self.nodes.push(*item);
+            let value = self.value(item);
+            if let Some(written) = self.nodes.last_mut() {
+                written.value = value;
+            }
         }
     }
 
-    fn label(&mut self, node: &mut Node) {
+    /// Returns where the label stands.
+    fn label(&mut self, node: &Node) -> u32 {
         let start = place(self.text.len());
         self.text.push_str(self.prefix);
         self.text.push_str(node.label_in(self.source));
-        node.label = start;
-        // At most MAX_LABEL_LEN.
-        node.label_len = u16::try_from(self.text.len() - start as usize).unwrap_or(u16::MAX);
+        start
     }
 
-    fn comparison(&mut self, node: &mut Node) {
+    /// Returns where the value stands.
+    fn comparison(&mut self, node: &Node) -> u32 {
         let spelling = node.op.spelling();
         let label_end = node.label as usize + usize::from(node.label_len);
         let value_end = node.value as usize + node.value_len as usize;
         // Most are written in the canonical way, and copied in one piece.
-        let between = self.source.get(label_end..node.value as usize);
-        let canonical = between.and_then(|between| between.strip_suffix('"')) == Some(spelling);
+        let between = self.source.as_bytes().get(label_end..node.value as usize);
+        let canonical = between.and_then(|between| between.strip_suffix(b"\"")) == Some(spelling.as_bytes());
         match self.source.get(node.label as usize..value_end + 1) {
             Some(whole) if canonical && self.prefix.is_empty() => {
                 let start = place(self.text.len());
                 self.text.push_str(whole);
-                node.value = start + (node.value - node.label);
-                node.label = start;
+                start + (node.value - node.label)
             }
             _ => {
                 self.label(node);
                 self.text.push_str(spelling);
-                self.value(node);
+                self.value(node)
             }
         }
     }
 
-    fn value(&mut self, node: &mut Node) {
-        let (start, len) = (node.value as usize, node.value_len as usize);
+    /// Returns where the value stands.
+    fn value(&mut self, node: &Node) -> u32 {
+        let (start, end) = (node.value as usize, node.value as usize + node.value_len as usize);
         let place = place(self.text.len() + 1);
-        // The quotes are in the source, on either side.
-        let quoted = start.checked_sub(1).and_then(|quote| self.source.get(quote..=start + len));
-        match quoted {
-            Some(quoted) if quoted.starts_with('"') || quoted.contains('"') => self.text.push_str(quoted),
-            _ => {
-                self.text.push('"');
-                self.text.push_str(node.value_in(self.source));
-                self.text.push('"');
-            }
+        // The quotes are in the source, on either side; single ones stay only where they must.
+        let quote = start.wrapping_sub(1);
+        let single = self.source.as_bytes().get(quote) != Some(&b'"');
+        if single && !node.bytes_in(self.source).contains(&b'"') {
+            self.text.push('"');
+            self.text.push_str(node.value_in(self.source));
+            self.text.push('"');
+        } else {
+            self.text.push_str(self.source.get(quote..=end).unwrap_or_default());
         }
-        node.value = place;
+        place
     }
 }
