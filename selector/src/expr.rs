@@ -154,7 +154,7 @@ impl<'a> Expr<'a> {
         let value = node.value_in(text);
         let (from, end) = (at + 1, node.end);
         match node.op {
-            Op::All | Op::Item | Op::Hole => Term::All,
+            Op::All | Op::Item => Term::All,
             Op::Global => Term::Global,
             Op::Has => Term::Has { label },
             Op::Equal => Term::Equal { label, value },

@@ -125,7 +125,7 @@ impl Symbols {
         let mut values = Vec::new();
         for (at, node) in tree.nodes.iter().enumerate() {
             let at = place(at);
-            if matches!(node.op, Op::Item | Op::Not | Op::And | Op::Or | Op::Hole) {
+            if matches!(node.op, Op::Item | Op::Not | Op::And | Op::Or) {
                 continue;
             }
             let mut step = Step {

@@ -111,6 +111,7 @@
 extern crate alloc;
 
 pub mod analysis;
+mod draft;
 mod error;
 mod expr;
 mod id;
@@ -119,7 +120,6 @@ mod intern;
 mod labels;
 mod limits;
 mod parse;
-mod print;
 mod selector;
 #[cfg(feature = "serde")]
 mod serde;

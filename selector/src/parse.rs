@@ -1,8 +1,8 @@
 //! The grammar, read by hand in one pass over the bytes.
 //!
-//! What is read goes to a flat list of nodes that point into the input. A group puts a list of `||` and a list of `&&`
-//! there before it is known whether they will have more than one operand; a list of one becomes a hole. `print.rs` makes
-//! the tree of that list. Parentheses do not recurse: open groups wait in a vector, so that nesting costs no stack.
+//! The canonical text and the nodes of the tree are written as the input is read (`draft.rs`); only the parentheses of a
+//! list wait until it has a second operand. Parentheses do not recurse: open groups wait in a vector, so that nesting
+//! costs no stack.
 //!
 //! The same grammar in nom is this parser's twin in the tests: the two agree on every text, and on kind and place of
 //! every error. The nom grammar took four times as long.
@@ -13,17 +13,11 @@ use core::mem;
 
 use smallvec::SmallVec;
 
+use crate::draft::{Draft, List as Written, Sink};
 use crate::error::{ParseError, ParseErrorKind as Kind};
 use crate::limits::Limits;
 use crate::token::{self, Span};
-use crate::tree::{CERTAIN, Node, Op, place};
-
-/// What the parser makes of a text: nodes that point into it, with holes. As many as most selectors have are no
-/// allocation.
-pub(crate) type Nodes = SmallVec<[Node; 32]>;
-
-/// Bytes around a value.
-const QUOTES: usize = 2;
+use crate::tree::{Node, Op, Tree, place};
 
 /// An error, located in the text.
 struct Failure {
@@ -38,13 +32,11 @@ type Parsed<T> = Result<T, Failure>;
 /// A list that is being read.
 #[derive(Clone, Copy)]
 struct List {
-    /// Index of its node.
-    node: usize,
+    /// How many nodes, and how many bytes of canonical text, stand before it.
+    before: (usize, usize),
     operands: u32,
     /// Levels of its deepest operand.
     depth: usize,
-    /// How likely its least and its most likely operand holds.
-    likelihood: (u8, u8),
     /// Where it begins in the text.
     start: usize,
 }
@@ -53,54 +45,45 @@ struct List {
 struct Group {
     /// Where its parenthesis stands, or the text begins.
     start: usize,
-    /// Whether an odd number of signs stands in front of it.
-    negated: bool,
     or: List,
     and: List,
 }
 
-struct Parser<'t> {
+struct Parser<'t, S> {
     text: &'t str,
     bytes: &'t [u8],
     /// How far the text has been read.
     at: usize,
-    nodes: &'t mut Nodes,
     terms: usize,
-    size: Size,
     limits: &'t Limits,
+    sink: S,
 }
 
-/// An operand of a list.
-#[derive(Clone, Copy)]
-struct Operand {
-    depth: usize,
-    likelihood: u8,
+/// The tree of the text.
+pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Tree, ParseError> {
+    read(text, limits, Draft::new(text.len())).map(Draft::finish)
 }
 
-/// How large a tree is.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Size {
-    /// Bytes of the canonical text.
-    pub(crate) len: usize,
-    pub(crate) nodes: usize,
+/// Whether the text has a tree.
+pub(crate) fn validate(text: &str, limits: &Limits) -> Result<(), ParseError> {
+    read(text, limits, 0_usize).map(drop)
 }
 
-/// Puts the nodes of the text into an empty list, and says how large the tree will be.
-pub(crate) fn parse(text: &str, limits: &Limits, nodes: &mut Nodes) -> Result<Size, ParseError> {
+fn read<S: Sink>(text: &str, limits: &Limits, sink: S) -> Result<S, ParseError> {
     let max = limits.len;
     if text.len() > max {
         let kind = Kind::TooLong { len: text.len(), max };
         return Err(ParseError::new(kind, Span { start: max, end: text.len() }, text));
     }
-    let mut parser =
-        Parser { text, bytes: text.as_bytes(), at: 0, nodes, terms: 0, size: Size::default(), limits };
+    let mut parser = Parser { text, bytes: text.as_bytes(), at: 0, terms: 0, limits, sink };
     parser.selector().map_err(|failure| failure.report(text))?;
-    let size = parser.size;
-    if size.len > max {
-        let kind = Kind::TooLong { len: size.len, max };
+    let len = parser.sink.len();
+    if len > max {
+        // It could not be parsed again.
+        let kind = Kind::TooLong { len, max };
         return Err(ParseError::new(kind, Span { start: 0, end: text.len() }, text));
     }
-    Ok(size)
+    Ok(parser.sink)
 }
 
 impl Failure {
@@ -117,7 +100,7 @@ impl Failure {
     }
 }
 
-impl Parser<'_> {
+impl<'t, S: Sink> Parser<'t, S> {
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -127,6 +110,7 @@ impl Parser<'_> {
     }
 
     /// Only space and tab are blanks; a newline is not.
+    #[inline]
     fn skip_blanks(&mut self) {
         while let Some(b' ' | b'\t') = self.peek() {
             self.at += 1;
@@ -134,6 +118,7 @@ impl Parser<'_> {
     }
 
     /// Reads this byte, after blanks, if it stands there. Else only the blanks are read.
+    #[inline]
     fn eat(&mut self, byte: u8) -> bool {
         self.skip_blanks();
         let is = self.peek() == Some(byte);
@@ -148,19 +133,18 @@ impl Parser<'_> {
         Failure { kind, at: self.at, len: None }
     }
 
-    /// A node that will be in the tree, and how many bytes of canonical text are its own.
-    #[inline]
-    fn push(&mut self, node: Node, len: usize) {
-        self.size.nodes += 1;
-        self.size.len = self.size.len.saturating_add(len + node.op.spelling().len());
-        self.nodes.push(node);
+    /// A node that is nothing but these words.
+    fn push(&mut self, op: Op) {
+        let label = self.sink.place();
+        self.sink.put(op.spelling());
+        self.sink.node(Node { label, ..Node::new(op) });
     }
 
     /// `[ disjunction ]`.
     fn selector(&mut self) -> Parsed<()> {
         self.skip_blanks();
         if self.at == self.bytes.len() {
-            self.push(Node::new(Op::All), 0);
+            self.push(Op::All);
             return Ok(());
         }
         self.at = 0;
@@ -178,10 +162,14 @@ impl Parser<'_> {
             }
             self.skip_blanks();
             match (self.peek(), self.bytes.get(self.at + 1)) {
-                (Some(b'&'), Some(b'&')) => self.at += 2,
+                (Some(b'&'), Some(b'&')) => {
+                    self.at += 2;
+                    self.sink.put(Op::And.spelling());
+                }
                 (Some(b'|'), Some(b'|')) => {
                     self.end_conjunction(&mut group, end)?;
                     self.at += 2;
+                    self.sink.put(Op::Or.spelling());
                     group.and = self.list(self.at);
                 }
                 (Some(b'&'), _) => {
@@ -200,15 +188,16 @@ impl Parser<'_> {
         }
     }
 
-    fn list(&mut self, start: usize) -> List {
-        self.nodes.push(Node::new(Op::Hole));
-        List { node: self.nodes.len() - 1, operands: 0, depth: 0, likelihood: (CERTAIN, 0), start }
+    #[inline]
+    fn list(&self, start: usize) -> List {
+        List { before: self.sink.before(), operands: 0, depth: 0, start }
     }
 
     /// A group whose parenthesis stands at `start` and whose inside begins here.
-    fn group(&mut self, start: usize) -> Group {
+    #[inline]
+    fn group(&self, start: usize) -> Group {
         let at = self.at;
-        Group { start, negated: false, or: self.list(start), and: self.list(at) }
+        Group { start, or: self.list(start), and: self.list(at) }
     }
 
     /// `{ "!" } ( term | "(" ...`: signs and parentheses up to a term. An odd number of signs negates, an even number
@@ -223,11 +212,11 @@ impl Parser<'_> {
                 self.skip_blanks();
             }
             if negated {
-                self.push(Node::new(Op::Not), 0);
+                self.push(Op::Not);
             }
             if self.peek() != Some(b'(') {
-                let likelihood = self.term()?.likelihood();
-                group.and.push(Operand { depth: 0, likelihood }, negated);
+                self.term()?;
+                group.and.push(0);
                 return Ok(());
             }
             let start = self.at;
@@ -235,7 +224,7 @@ impl Parser<'_> {
                 return Err(Failure::new(Kind::TooDeep { max: self.limits.depth }, start, 1));
             }
             self.at += 1;
-            let inner = Group { negated, ..self.group(start) };
+            let inner = self.group(start);
             outer.push(mem::replace(group, inner));
         }
     }
@@ -243,47 +232,38 @@ impl Parser<'_> {
     /// Ends a group, whose parenthesis has just been read: it is an operand of the group around it. What it holds ends at
     /// `end`.
     fn close(&mut self, mut inner: Group, end: usize, around: &mut Group) -> Parsed<()> {
-        let (mut operand, is_list) = self.disjunction(&mut inner, end)?;
+        let (mut depth, is_list) = self.disjunction(&mut inner, end)?;
         // A list prints the parentheses that it has here; any other pair counts by itself.
         if !is_list {
-            operand.depth = self.deeper(operand.depth, inner.start, self.at)?;
+            depth = self.deeper(depth, inner.start, self.at)?;
         }
-        around.and.push(operand, inner.negated);
+        around.and.push(depth);
         Ok(())
     }
 
-    /// Ends the disjunction of a group at `end`; also says whether it is a list of either kind.
-    fn disjunction(&mut self, group: &mut Group, end: usize) -> Parsed<(Operand, bool)> {
+    /// Ends the disjunction of a group at `end`: its levels, and whether it is a list of either kind.
+    fn disjunction(&mut self, group: &mut Group, end: usize) -> Parsed<(usize, bool)> {
         self.end_conjunction(group, end)?;
-        let operand = self.end_list(group.or, Op::Or, end)?;
-        Ok((operand, group.or.operands > 1 || group.and.operands > 1))
+        let depth = self.end_list(group.or, Op::Or, end)?;
+        Ok((depth, group.or.operands > 1 || group.and.operands > 1))
     }
 
     /// Ends the conjunction of a group at `end`: it is an operand of its disjunction.
     fn end_conjunction(&mut self, group: &mut Group, end: usize) -> Parsed<()> {
-        let operand = self.end_list(group.and, Op::And, end)?;
-        group.or.push(operand, false);
+        let depth = self.end_list(group.and, Op::And, end)?;
+        group.or.push(depth);
         Ok(())
     }
 
-    /// Ends a list at `end`. A list of one operand is that operand, and stays a hole.
-    fn end_list(&mut self, list: List, op: Op, end: usize) -> Parsed<Operand> {
-        let List { operands, depth, likelihood: (least, most), .. } = list;
-        let likelihood = if op == Op::And { least } else { most };
-        if operands < 2 {
-            return Ok(Operand { depth, likelihood });
+    /// Ends a list at `end`, and returns its levels. A list of one operand is that operand.
+    fn end_list(&mut self, list: List, op: Op, end: usize) -> Parsed<usize> {
+        if list.operands < 2 {
+            return Ok(list.depth);
         }
-        let nodes = place(self.nodes.len());
-        if let Some(node) = self.nodes.get_mut(list.node) {
-            *node = Node { value_len: operands, end: nodes, likelihood, ..Node::new(op) };
-        }
-        self.size.nodes += 1;
-        let joints = op.spelling().len() * (operands as usize - 1);
-        self.size.len = self.size.len.saturating_add("()".len() + joints);
+        self.sink.list(Written { op, before: list.before });
         let blanks = self.bytes.get(list.start..).unwrap_or_default();
         let blanks = blanks.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        let depth = self.deeper(depth, list.start + blanks, end)?;
-        Ok(Operand { depth, likelihood })
+        self.deeper(list.depth, list.start + blanks, end)
     }
 
     /// One more level than `depth`, which reaches from `start` to `end`.
@@ -295,6 +275,7 @@ impl Parser<'_> {
     }
 
     /// One more term or set item, which reaches from `start` to here.
+    #[inline]
     fn count(&mut self, start: usize) -> Parsed<()> {
         self.terms += 1;
         if self.terms > self.limits.terms {
@@ -305,33 +286,33 @@ impl Parser<'_> {
 
     /// `has(label)`, `all()`, `global()` or a comparison. Only these exact words with the parenthesis at once are
     /// functions; all else may be a label.
-    fn term(&mut self) -> Parsed<Op> {
+    #[inline]
+    fn term(&mut self) -> Parsed<()> {
         let start = self.at;
-        let op = match self.peek() {
+        match self.peek() {
             Some(b'h') if self.rest().starts_with(b"has(") => {
                 self.at += "has(".len();
-                let mut node = Node::new(Op::Has);
-                self.label(&mut node, Kind::ExpectedLabel)?;
+                let label = self.label(Kind::ExpectedLabel)?;
                 self.parenthesis()?;
-                self.push(node, usize::from(node.label_len) + 1);
-                Op::Has
+                self.sink.put("has(");
+                let at = self.sink.place();
+                self.sink.put(label);
+                self.sink.put(")");
+                self.sink.node(Node::with_label(Op::Has, at, label));
             }
-            Some(b'a') if self.rest().starts_with(b"all(") => {
-                self.at += "all(".len();
-                self.parenthesis()?;
-                self.push(Node::new(Op::All), 0);
-                Op::All
-            }
-            Some(b'g') if self.rest().starts_with(b"global(") => {
-                self.at += "global(".len();
-                self.parenthesis()?;
-                self.push(Node::new(Op::Global), 0);
-                Op::Global
-            }
+            Some(b'a') if self.rest().starts_with(b"all(") => self.function(Op::All)?,
+            Some(b'g') if self.rest().starts_with(b"global(") => self.function(Op::Global)?,
             _ => self.comparison()?,
-        };
-        self.count(start)?;
-        Ok(op)
+        }
+        self.count(start)
+    }
+
+    /// `all()` or `global()`, of which the word and the first parenthesis stand here.
+    fn function(&mut self, op: Op) -> Parsed<()> {
+        self.at += op.spelling().len() - 1;
+        self.parenthesis()?;
+        self.push(op);
+        Ok(())
     }
 
     fn parenthesis(&mut self) -> Parsed<()> {
@@ -339,7 +320,8 @@ impl Parser<'_> {
     }
 
     /// A label name, after blanks; `kind` is the error where there is none.
-    fn label(&mut self, node: &mut Node, kind: Kind) -> Parsed<()> {
+    #[inline]
+    fn label(&mut self, kind: Kind) -> Parsed<&'t str> {
         self.skip_blanks();
         let start = self.at;
         let len = self.rest().iter().take_while(|byte| token::is_label_byte(**byte)).count();
@@ -351,28 +333,54 @@ impl Parser<'_> {
             return Err(Failure::new(kind, start, len));
         }
         self.at += len;
-        node.label = place(start);
-        // At most MAX_LABEL_LEN.
-        node.label_len = u16::try_from(len).unwrap_or(u16::MAX);
-        Ok(())
+        Ok(self.text.get(start..self.at).unwrap_or_default())
     }
 
     /// `label operator ( string | set )`.
-    fn comparison(&mut self) -> Parsed<Op> {
-        let mut node = Node::new(Op::Hole);
-        self.label(&mut node, Kind::ExpectedTerm)?;
+    #[inline]
+    fn comparison(&mut self) -> Parsed<()> {
+        let start = self.at;
+        let label = self.label(Kind::ExpectedTerm)?;
+        let label_end = self.at;
         let op = self.operator()?;
-        node = Node { label: node.label, label_len: node.label_len, ..Node::new(op) };
         if matches!(op, Op::In | Op::NotIn) {
-            self.set(node)?;
-            return Ok(op);
+            return self.set(op, label);
         }
-        let Some((value, len)) = self.string()? else { return Err(self.unexpected(Kind::ExpectedString)) };
-        (node.value, node.value_len) = (value, len);
-        self.push(node, usize::from(node.label_len) + len as usize + QUOTES);
-        Ok(op)
+        let Some(value) = self.string()? else { return Err(self.unexpected(Kind::ExpectedString)) };
+        let (spelling, at) = (op.spelling(), self.sink.place());
+        let mut node = Node::with_label(op, at, label);
+        let between = self.bytes.get(label_end..value.start - 1);
+        // Most are written in the canonical way, and copied in one piece.
+        if between == Some(spelling.as_bytes()) && self.bytes.get(value.start - 1) == Some(&b'"') {
+            self.sink.put(self.text.get(start..self.at).unwrap_or_default());
+            node.value = at + place(value.start - start);
+        } else {
+            self.sink.put(label);
+            self.sink.put(spelling);
+            node.value = self.quoted(value);
+        }
+        node.value_len = place(value.end - value.start);
+        self.sink.node(node);
+        Ok(())
     }
 
+    /// Writes a value with its quotes, and returns where it stands. It has double ones unless one of these is in it.
+    #[inline]
+    fn quoted(&mut self, value: Span) -> u32 {
+        let at = self.sink.place() + 1;
+        let is_double = self.bytes.get(value.start - 1) == Some(&b'"');
+        let bytes = self.bytes.get(value.start..value.end).unwrap_or_default();
+        if is_double || bytes.contains(&b'"') {
+            self.sink.put(self.text.get(value.start - 1..value.end + 1).unwrap_or_default());
+        } else {
+            self.sink.put("\"");
+            self.sink.put(self.text.get(value.start..value.end).unwrap_or_default());
+            self.sink.put("\"");
+        }
+        at
+    }
+
+    #[inline]
     fn operator(&mut self) -> Parsed<Op> {
         self.skip_blanks();
         let rest = self.rest();
@@ -418,8 +426,9 @@ impl Parser<'_> {
         is
     }
 
-    /// A string literal, after blanks: where its value stands and how long it is.
-    fn string(&mut self) -> Parsed<Option<(u32, u32)>> {
+    /// A string literal, after blanks: where its value stands, without the quotes.
+    #[inline]
+    fn string(&mut self) -> Parsed<Option<Span>> {
         self.skip_blanks();
         let Some(quote @ (b'"' | b'\'')) = self.peek() else { return Ok(None) };
         let start = self.at + 1;
@@ -429,27 +438,26 @@ impl Parser<'_> {
             return Err(Failure::new(kind, self.at, self.bytes.len() - self.at));
         };
         self.at = start + len + 1;
-        Ok(Some((place(start), place(len))))
+        Ok(Some(Span { start, end: start + len }))
     }
 
-    /// `"{" [ string { "," string } [ "," ] ] "}"`, sorted, each string once.
-    fn set(&mut self, node: Node) -> Parsed<()> {
+    /// `"{" [ string { "," string } [ "," ] ] "}"`, written sorted, each string once.
+    fn set(&mut self, op: Op, label: &str) -> Parsed<()> {
         if !self.eat(b'{') {
             return Err(self.unexpected(Kind::ExpectedSet));
         }
-        let list = self.nodes.len();
-        self.push(node, usize::from(node.label_len) + 1);
+        let mut values = SmallVec::<[Span; 16]>::new();
         loop {
             self.skip_blanks();
             let start = self.at;
-            let Some((value, value_len)) = self.string()? else {
+            let Some(value) = self.string()? else {
                 if self.eat(b'}') {
                     break;
                 }
                 return Err(self.unexpected(Kind::ExpectedSetItem));
             };
             self.count(start)?;
-            self.nodes.push(Node { value, value_len, ..Node::new(Op::Item) });
+            values.push(value);
             if self.eat(b',') {
                 continue;
             }
@@ -458,50 +466,32 @@ impl Parser<'_> {
             }
             return Err(self.unexpected(Kind::ExpectedSetEnd));
         }
-        self.sort(list + 1);
-        let end = place(self.nodes.len());
-        let items = self.nodes.get(list + 1..).unwrap_or_default();
-        let joint = Op::Item.spelling().len();
-        let len: usize = items.iter().map(|item| item.value_len as usize + QUOTES + joint).sum();
-        self.size.nodes += items.len();
-        self.size.len = self.size.len.saturating_add(len.saturating_sub(joint));
-        if let Some(node) = self.nodes.get_mut(list) {
-            node.end = end;
+        let bytes = self.bytes;
+        let value = |span: &Span| bytes.get(span.start..span.end).unwrap_or_default();
+        if values.len() > 1 {
+            values.sort_unstable_by(|a, b| value(a).cmp(value(b)));
+            values.dedup_by(|a, b| value(a) == value(b));
         }
+        let at = self.sink.place();
+        self.sink.put(label);
+        self.sink.put(op.spelling());
+        self.sink.set(Node::with_label(op, at, label), values.len());
+        for (index, value) in values.iter().enumerate() {
+            if index > 0 {
+                self.sink.put(Op::Item.spelling());
+            }
+            let at = self.quoted(*value);
+            let value_len = place(value.end - value.start);
+            self.sink.node(Node { value: at, value_len, ..Node::new(Op::Item) });
+        }
+        self.sink.put("}");
         Ok(())
-    }
-
-    /// Sorts the items from `first` on, and drops repeated ones.
-    fn sort(&mut self, first: usize) {
-        let text = self.text;
-        let Some(items) = self.nodes.get_mut(first..) else { return };
-        if items.len() < 2 {
-            return;
-        }
-        items.sort_unstable_by(|a, b| a.bytes_in(text).cmp(b.bytes_in(text)));
-        let mut kept = 0;
-        let mut last = None;
-        for at in 0..items.len() {
-            let Some(item) = items.get(at).copied() else { continue };
-            let value = item.bytes_in(text);
-            if last.replace(value) == Some(value) {
-                continue;
-            }
-            if let Some(slot) = items.get_mut(kept) {
-                *slot = item;
-            }
-            kept += 1;
-        }
-        self.nodes.truncate(first + kept);
     }
 }
 
 impl List {
-    fn push(&mut self, operand: Operand, negated: bool) {
-        let Operand { depth, likelihood } = operand;
-        let likelihood = if negated { CERTAIN - likelihood } else { likelihood };
+    fn push(&mut self, depth: usize) {
         self.operands += 1;
         self.depth = self.depth.max(depth);
-        self.likelihood = (self.likelihood.0.min(likelihood), self.likelihood.1.max(likelihood));
     }
 }

@@ -12,10 +12,9 @@ use crate::expr::Expr;
 use crate::id::unique_id;
 use crate::labels::Labels;
 use crate::limits::Limits;
-use crate::parse::{self, Nodes, Size};
-use crate::print;
 use crate::token::{self, Span};
 use crate::tree::{Node, Op, Tree};
+use crate::{draft, parse};
 
 /// Label selector: parsed once, evaluated often.
 ///
@@ -56,9 +55,7 @@ impl Selector {
     ///
     /// Any [`ParseErrorKind`](crate::ParseErrorKind): the text is not of the grammar, or exceeds a limit.
     pub fn parse_with(text: &str, limits: &Limits) -> Result<Self, ParseError> {
-        let mut nodes = Nodes::new();
-        let size = parse::parse(text, limits, &mut nodes)?;
-        Ok(Self(Arc::new(print::tree(&nodes, text, "", size))))
+        parse::parse(text, limits).map(|tree| Self(Arc::new(tree)))
     }
 
     /// Whether this text is a selector, within the default [`Limits`]. Allocates nothing for a text of some 30 terms.
@@ -76,7 +73,7 @@ impl Selector {
     ///
     /// The same as of [`parse_with`](Self::parse_with), for the same texts.
     pub fn validate_with(text: &str, limits: &Limits) -> Result<(), ParseError> {
-        parse::parse(text, limits, &mut Nodes::new()).map(drop)
+        parse::validate(text, limits)
     }
 
     /// The canonical text of a selector; of any other text, the text itself; both without white space around them.
@@ -101,8 +98,8 @@ impl Selector {
     /// The selector `all()`, which matches everything.
     #[must_use]
     pub fn all() -> Self {
-        let size = Size { len: Op::All.spelling().len(), nodes: 1 };
-        Self(Arc::new(print::tree(&[Node::new(Op::All)], "", "", size)))
+        let nodes = [Node { end: 1, ..Node::new(Op::All) }];
+        Self(Arc::new(Tree::new(Op::All.spelling().into(), nodes.into())))
     }
 
     /// The canonical text: what `Display` prints, and what the id is made of.
@@ -119,7 +116,7 @@ impl Selector {
     /// Made anew at each call.
     #[must_use]
     pub fn id(&self) -> String {
-        unique_id("s", self.canonical())
+        unique_id(self.canonical())
     }
 
     /// Whether the labels match. Allocates nothing.
@@ -165,10 +162,7 @@ impl Selector {
                 ParseErrorKind::LabelTooLong { len, max: token::MAX_LABEL_LEN }
             }
             _ if len > Limits::MAX_LEN => ParseErrorKind::TooLong { len, max: Limits::MAX_LEN },
-            _ => {
-                let size = Size { len, nodes: tree.nodes.len() };
-                return Ok(Self(Arc::new(print::tree(&tree.nodes, &tree.text, prefix, size))));
-            }
+            _ => return Ok(Self(Arc::new(draft::prefixed(tree, prefix)))),
         };
         Err(ParseError::new(kind, Span { start: 0, end: prefix.len() }, prefix))
     }

@@ -1,6 +1,6 @@
 //! The tree of a selector, flat: nodes in the order of the canonical text, which they point into.
 //!
-//! A selector is two allocations, whatever its size: its text and its nodes. A list or a sign stands before its operands
+//! A selector is its text and its nodes, two allocations whatever its size. A list or a sign stands before its operands
 //! and knows where they end. Evaluation does not walk the tree: each term knows which term to ask next, or that the
 //! answer is known, for either outcome of its own test (`thread`).
 
@@ -30,8 +30,6 @@ pub(crate) enum Op {
     Not,
     And,
     Or,
-    /// A list of one, which the parser leaves behind; never in a finished tree.
-    Hole,
 }
 
 impl Op {
@@ -52,25 +50,14 @@ impl Op {
             Self::Has => "has(",
             Self::Not => "!",
             Self::Item => ", ",
-            Self::Hole => "",
         }
     }
 
-    /// How likely a term holds of labels at random, in steps. Only the order of evaluation depends on it.
-    pub(crate) const fn likelihood(self) -> u8 {
-        match self {
-            Self::Equal => 1,
-            Self::In => 2,
-            Self::StartsWith => 3,
-            Self::EndsWith | Self::Contains => 4,
-            Self::Has => 5,
-            Self::NotEqual | Self::NotIn => CERTAIN - 1,
-            _ => CERTAIN,
-        }
+    /// Whether few labels fulfil a term like this. Only the order of evaluation depends on it.
+    const fn is_unlikely(self) -> bool {
+        matches!(self, Self::Equal | Self::In | Self::StartsWith | Self::EndsWith | Self::Contains)
     }
 }
-
-pub(crate) const CERTAIN: u8 = 10;
 
 /// Length of what is always the same about a node.
 fn spelled(op: Op) -> u32 {
@@ -83,18 +70,20 @@ pub(crate) const fn place(at: usize) -> u32 {
     at as u32
 }
 
-/// A node. Places are in the text that the node belongs to: the canonical one, or while parsing the input.
+/// A node. Places are in the canonical text.
+///
+/// The alignment makes 32 bytes of it, which are copied as two halves; 28 bytes are copied as two that overlap, and the
+/// processor waits for the one before it reads the other.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(16))]
 pub(crate) struct Node {
     pub(crate) op: Op,
-    /// How likely the node holds.
-    pub(crate) likelihood: u8,
     pub(crate) label_len: u16,
     /// Where the label stands; of what has no label, where the node itself begins.
     pub(crate) label: u32,
     /// Where the value stands, without its quotes; of a list, where its text ends.
     pub(crate) value: u32,
-    /// Length of the value; of a list, how many operands it has.
+    /// Length of the value.
     pub(crate) value_len: u32,
     /// Index one past the last node of this subtree.
     pub(crate) end: u32,
@@ -111,17 +100,14 @@ pub(crate) const NO: u32 = u32::MAX - 1;
 
 impl Node {
     pub(crate) const fn new(op: Op) -> Self {
-        Self {
-            op,
-            likelihood: op.likelihood(),
-            label_len: 0,
-            label: 0,
-            value: 0,
-            value_len: 0,
-            end: 0,
-            then: YES,
-            otherwise: NO,
-        }
+        Self { op, label_len: 0, label: 0, value: 0, value_len: 0, end: 0, then: YES, otherwise: NO }
+    }
+
+    /// A node with this label, which stands here.
+    pub(crate) fn with_label(op: Op, at: u32, label: &str) -> Self {
+        // At most MAX_LABEL_LEN.
+        let label_len = u16::try_from(label.len()).unwrap_or(u16::MAX);
+        Self { label: at, label_len, ..Self::new(op) }
     }
 
     pub(crate) fn label_in<'t>(&self, text: &'t str) -> &'t str {
@@ -265,18 +251,6 @@ fn has_part(whole: &str, part: &str) -> bool {
         .any(|(at, byte)| byte == first && whole.get(at + 1..).is_some_and(|tail| tail.starts_with(rest)))
 }
 
-/// The operands of a list: index and likelihood of each.
-fn operands(nodes: &[Node], list: usize) -> impl Iterator<Item = (u32, u8)> {
-    let end = nodes.get(list).map_or(0, |node| node.end);
-    let mut at = u32::try_from(list).map_or(end, |list| list + 1);
-    core::iter::from_fn(move || {
-        let node = nodes.get(at as usize).filter(|_| at < end)?;
-        let index = at;
-        at = node.end;
-        Some((index, node.likelihood))
-    })
-}
-
 /// Gives the terms of one subtree their targets, and returns the first of them to ask.
 fn thread(nodes: &mut [Node], mut at: u32, mut yes: u32, mut no: u32) -> u32 {
     loop {
@@ -292,21 +266,66 @@ fn thread(nodes: &mut [Node], mut at: u32, mut yes: u32, mut no: u32) -> u32 {
     }
 }
 
-/// Those operands of a list come first that are likely to decide it: of an `&&` list the unlikely ones. The outcome is the
-/// same in any order. It recurses as deep as the tree.
-fn thread_list(nodes: &mut [Node], list: u32, yes: u32, no: u32) -> u32 {
-    let and = nodes.get(list as usize).is_some_and(|node| node.op == Op::And);
-    let mut last = SmallVec::<[u32; 16]>::new();
-    let mut first = SmallVec::<[u32; 16]>::new();
-    for (operand, likelihood) in operands(nodes, list as usize) {
-        if (likelihood < CERTAIN / 2) == and { first.push(operand) } else { last.push(operand) }
+/// Terms of a list that are asked one after the other while each has the same outcome.
+#[derive(Clone, Copy)]
+struct Chain {
+    /// The first of them, and the last with the outcome that goes on.
+    ends: Option<(u32, u32, bool)>,
+}
+
+impl Chain {
+    /// Appends a term, which goes on if it `holds` or does not; else it exits.
+    fn push(&mut self, nodes: &mut [Node], at: u32, holds: bool, exit: u32) {
+        if let Some(node) = nodes.get_mut(at as usize) {
+            (node.then, node.otherwise) = (exit, exit);
+        }
+        self.end(nodes, at);
+        let first = self.ends.map_or(at, |(first, ..)| first);
+        self.ends = Some((first, at, holds));
     }
-    // The last to ask is done first: only then is the first term of what follows an operand known.
-    let mut next = if and { yes } else { no };
-    for operand in last.into_iter().rev().chain(first.into_iter().rev()) {
+
+    /// Where the last of them goes on to. Returns the first, or that place where there are none.
+    fn end(&self, nodes: &mut [Node], next: u32) -> u32 {
+        let Some((first, last, holds)) = self.ends else { return next };
+        if let Some(node) = nodes.get_mut(last as usize) {
+            if holds { node.then = next } else { node.otherwise = next }
+        }
+        first
+    }
+}
+
+/// Those terms of a list come first that are likely to decide it: of an `&&` list the unlikely ones. Lists in it come last.
+/// The outcome is the same in any order. It recurses as deep as the tree.
+fn thread_list(nodes: &mut [Node], list: u32, yes: u32, no: u32) -> u32 {
+    let Some(node) = nodes.get(list as usize) else { return no };
+    let (and, end) = (node.op == Op::And, node.end);
+    let (exit, mut next) = if and { (no, yes) } else { (yes, no) };
+    let mut lists = SmallVec::<[u32; 4]>::new();
+    let (mut decisive, mut other) = (Chain { ends: None }, Chain { ends: None });
+    let mut at = list + 1;
+    while let Some(node) = nodes.get(at as usize).filter(|_| at < end) {
+        let (operand, after) = (at, node.end);
+        let mut negated = false;
+        while nodes.get(at as usize).is_some_and(|node| node.op == Op::Not) {
+            negated = !negated;
+            at += 1;
+        }
+        match nodes.get(at as usize) {
+            Some(term) if !matches!(term.op, Op::And | Op::Or) => {
+                let is_decisive = (term.op.is_unlikely() != negated) == and;
+                let chain = if is_decisive { &mut decisive } else { &mut other };
+                chain.push(nodes, at, and != negated, exit);
+            }
+            _ => lists.push(operand),
+        }
+        at = after;
+    }
+    // The last to ask is done first: only then is the first term of what follows a list known.
+    for operand in lists.into_iter().rev() {
         next = if and { thread(nodes, operand, next, no) } else { thread(nodes, operand, yes, next) };
     }
-    next
+    next = other.end(nodes, next);
+    decisive.end(nodes, next)
 }
 
 #[cfg(test)]

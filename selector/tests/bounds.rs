@@ -75,6 +75,10 @@ fn an_error_allocates_nothing_of_its_own() {
     let text = "has(a) has(b)";
     let (count, error) = allocations(|| Selector::parse(text).unwrap_err());
     assert_eq!(error.kind(), ParseErrorKind::ExpectedEnd);
+    // The text that was written until then.
+    assert_eq!(count, 1);
+    let (count, error) = allocations(|| Selector::validate(text).unwrap_err());
+    assert_eq!(error.kind(), ParseErrorKind::ExpectedEnd);
     assert_eq!(count, 0);
 }
 
