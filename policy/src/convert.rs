@@ -10,9 +10,8 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use tortie_selector::Selector;
+use tortie_selector::{Selector, combine};
 
-use crate::combine;
 use crate::endpoint::NAMESPACE_LABEL;
 use crate::error::{FieldError, FieldErrorKind};
 use crate::key::{Direction, Origin, Owner, PolicyKey};
@@ -150,7 +149,7 @@ pub(crate) fn network_policy(key: &PolicyKey, spec: &model::NetworkPolicySpec) -
     let path = SPEC.field("selector");
     let selector = check.policy_selector(&path, spec.selector.as_ref());
     let governed = own.as_ref().map(|own| {
-        let combined = combine::of_network_policy(selector.as_ref(), own);
+        let combined = combine::of_network_policy(selector.as_ref(), own, None);
         check.combined(&path, combined).unwrap_or_else(|| own.clone())
     });
     let common = Common {
@@ -174,7 +173,7 @@ pub(crate) fn global_network_policy(
     let selector = check.policy_selector(&path, spec.selector.as_ref());
     let namespaces =
         check.policy_selector(&SPEC.field("namespaceSelector"), spec.namespace_selector.as_ref());
-    let combined = combine::of_global_policy(selector.as_ref(), namespaces.as_ref());
+    let combined = combine::of_global_policy(selector.as_ref(), namespaces.as_ref(), None);
     let governed = check.combined(&path, combined).unwrap_or_default();
 
     let (untracked, pre_dnat) = (spec.do_not_track == Some(true), spec.pre_dnat == Some(true));

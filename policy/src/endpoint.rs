@@ -5,14 +5,16 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use tortie_selector::combine;
+
 /// Label that holds the namespace of an endpoint or namespaced network set.
-pub const NAMESPACE_LABEL: &str = "projectcalico.org/namespace";
+pub const NAMESPACE_LABEL: &str = combine::NAMESPACE;
 /// Label that holds the service account of an endpoint.
-pub const SERVICE_ACCOUNT_LABEL: &str = "projectcalico.org/serviceaccount";
+pub const SERVICE_ACCOUNT_LABEL: &str = combine::SERVICE_ACCOUNT;
 /// Prefix of labels that stem from the namespace of an endpoint.
-pub const NAMESPACE_LABEL_PREFIX: &str = "pcns.";
+pub const NAMESPACE_LABEL_PREFIX: &str = combine::NAMESPACE_PREFIX;
 /// Prefix of labels that stem from the service account of an endpoint.
-pub const SERVICE_ACCOUNT_LABEL_PREFIX: &str = "pcsa.";
+pub const SERVICE_ACCOUNT_LABEL_PREFIX: &str = combine::SERVICE_ACCOUNT_PREFIX;
 
 /// Network interface of a workload, on any host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -70,7 +70,6 @@
 extern crate alloc;
 
 mod backend;
-mod combine;
 mod compile;
 mod convert;
 mod endpoint;

@@ -97,7 +97,8 @@
 //! # Features
 //!
 //! * `std` (default): [`Labels`] for `std::collections::HashMap`.
-//! * `serde`: [`Selector`] as a string, in canonical form when written.
+//! * `serde`: [`Selector`] as a string, in canonical form when written; [`LabelSelector`] as in the Kubernetes API.
+//! * `arbitrary`: selectors out of raw bytes, for fuzzing.
 //!
 //! MSRV: 1.85.
 //!
@@ -111,12 +112,16 @@
 extern crate alloc;
 
 pub mod analysis;
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
+pub mod combine;
 mod draft;
 mod error;
 mod expr;
 mod id;
 mod index;
 mod intern;
+mod kubernetes;
 mod labels;
 mod limits;
 mod parse;
@@ -135,6 +140,7 @@ pub use error::{ParseError, ParseErrorKind, Rendered};
 pub use expr::{Expr, Operands, Term, Values};
 pub use index::{Event, Index};
 pub use intern::{Compiled, LabelSet, Symbols};
+pub use kubernetes::{LabelSelector, LabelSelectorError, Operator, Requirement};
 pub use labels::{FromFn, Labels, SortedPairs, from_fn};
 pub use limits::Limits;
 pub use selector::Selector;

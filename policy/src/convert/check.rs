@@ -5,9 +5,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use tortie_selector::combine::mentions_global;
 use tortie_selector::{ParseError, Selector, Term};
 
-use crate::combine::mentions_global;
 use crate::error::{FieldError, FieldErrorKind};
 use crate::model::Unknown;
 
@@ -87,7 +87,7 @@ impl Check {
     /// A selector in which `global()` has no meaning.
     pub(super) fn policy_selector(&mut self, path: &Path<'_>, text: Option<&String>) -> Option<Selector> {
         let selector = self.selector(path, text)?;
-        if mentions_global(selector.expr()) {
+        if mentions_global(&selector) {
             self.error(path, FieldErrorKind::MisplacedGlobal);
         }
         Some(selector)
@@ -100,7 +100,7 @@ impl Check {
         text: Option<&String>,
     ) -> Option<Selector> {
         let selector = self.selector(path, text)?;
-        if !matches!(selector.expr().term(), Term::Global) && mentions_global(selector.expr()) {
+        if !matches!(selector.expr().term(), Term::Global) && mentions_global(&selector) {
             self.error(path, FieldErrorKind::MisplacedGlobal);
         }
         Some(selector)

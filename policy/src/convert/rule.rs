@@ -4,10 +4,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use ipnet::IpNet;
-use tortie_selector::Selector;
+use tortie_selector::{Selector, combine};
 
 use super::check::{Check, Path};
-use crate::combine::{self, EndSelectors};
 use crate::error::FieldErrorKind;
 use crate::key::{Direction, Origin, Owner};
 use crate::model::{self, Action, Port, PortError, Protocol};
@@ -228,12 +227,11 @@ fn entity(
     let not_selector = check.selector(&path.field("notSelector"), end.not_selector.as_ref());
     let namespace_selector =
         check.rule_namespace_selector(&path.field("namespaceSelector"), end.namespace_selector.as_ref());
-    let selectors = EndSelectors {
-        selector: selector.as_ref(),
-        not_selector: not_selector.as_ref(),
-        namespace_selector: namespace_selector.as_ref(),
-    };
-    let combined = combine::of_rule(selectors, context.namespace);
+    let mut selectors = combine::End::default();
+    selectors.selector = selector.as_ref();
+    selectors.not_selector = not_selector.as_ref();
+    selectors.namespaces = namespace_selector.as_ref();
+    let combined = combine::of_rule(&selectors, context.namespace);
     let (selector, not_selector) = check.combined(&path.field("selector"), combined).unwrap_or_default();
 
     let has_ports = matches!(protocol, Some(Protocol::TCP | Protocol::UDP | Protocol::SCTP));

@@ -134,7 +134,7 @@ fn faults_in_code() -> Vec<(String, FieldError)> {
     rule.source.namespace_selector = Some(format!("has({})", "x".repeat(512)));
     case(
         "spec.ingress[0].source.selector: selector is too large in combination with its namespace: label of 517 bytes \
-         exceeds 512 at byte 4",
+         exceeds 512 at byte 0",
         NetworkPolicySpec { ingress: vec![rule], ..base() },
     );
     let converted = network_policy(&PolicyKey::namespaced("'\"", "x"), &base());
