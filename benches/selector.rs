@@ -33,6 +33,7 @@ fn naive_id(canonical: &str) -> String {
 fn parse(criterion: &mut Criterion) {
     let texts = labels::selectors(1000, 1);
     let (tortie, naive) = (Row::tortie(PARSE, "tortie"), Row::twin(PARSE));
+    let nom = Row::other_twin(PARSE, "nom_twin");
     let ours = |text: &String| {
         let selector = Selector::parse(text).unwrap();
         (selector.id(), selector)
@@ -42,8 +43,14 @@ fn parse(criterion: &mut Criterion) {
         let canonical = tree.canonical();
         (naive_id(&canonical), canonical, tree)
     };
+    let grammar = |text: &String| {
+        let tree = twin::grammar::parse(text, &twin::grammar::Limits::default()).unwrap();
+        let canonical = tree.canonical();
+        (naive_id(&canonical), canonical, tree)
+    };
     tortie.check(Fnv1a::of_lines(texts.iter().map(|text| ours(text).0)));
     naive.check(Fnv1a::of_lines(texts.iter().map(|text| theirs(text).0)));
+    nom.check(Fnv1a::of_lines(texts.iter().map(|text| grammar(text).0)));
 
     let mut group = criterion.benchmark_group(PARSE);
     group.throughput(Throughput::Elements(1000));
@@ -52,6 +59,9 @@ fn parse(criterion: &mut Criterion) {
     });
     group.bench_function(naive.name(), |bencher| {
         bencher.iter(|| texts.iter().for_each(|text| drop(black_box(theirs(text)))));
+    });
+    group.bench_function(nom.name(), |bencher| {
+        bencher.iter(|| texts.iter().for_each(|text| drop(black_box(grammar(text)))));
     });
     group.finish();
 }

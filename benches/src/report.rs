@@ -51,6 +51,12 @@ impl<'a> Row<'a> {
         Self { work, name: "naive_twin", who: Who::Twin }
     }
 
+    /// The row of another twin than the stupid one.
+    #[must_use]
+    pub const fn other_twin(work: &'a str, name: &'a str) -> Self {
+        Self { work, name, who: Who::Twin }
+    }
+
     /// The row of less than the whole work, that nobody can be faster than. Its check may differ.
     #[must_use]
     pub const fn floor(work: &'a str, name: &'a str) -> Self {

@@ -335,7 +335,7 @@ mod tests {
 
     #[derive(serde::Deserialize)]
     struct File {
-        vector: Vec<Vector>,
+        error: Vec<Vector>,
     }
 
     #[derive(serde::Deserialize)]
@@ -347,9 +347,9 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_vector() {
-        let file: File = toml::from_str(include_str!("../tests/testdata/errors.toml")).unwrap();
+        let file: File = toml::from_str(include_str!("../tests/testdata/vectors.toml")).unwrap();
         let mut seen = BTreeSet::new();
-        for Vector { input, limits } in file.vector {
+        for Vector { input, limits } in file.error {
             let of = |name: &str, default| limits.get(name).copied().unwrap_or(default);
             let Limits { len, depth, terms } = Limits::default();
             let limits = Limits { len: of("len", len), depth: of("depth", depth), terms: of("terms", terms) };

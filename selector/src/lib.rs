@@ -1,4 +1,4 @@
-//! Label selectors of container platforms: parse, print, identify, evaluate.
+//! Label selectors of container platforms: parse, print, identify, evaluate, index, reason about.
 //!
 //! For whoever decides by labels which items a policy, a pool or a peer is meant for, and must agree with Calico about
 //! it, letter by letter.
@@ -52,6 +52,22 @@
 //! # Ok::<(), tortie_selector::ParseError>(())
 //! ```
 //!
+//! An index knows which of many selectors match which of many items, and tells what changes:
+//!
+//! ```
+//! use tortie_selector::{Event, Index, Selector};
+//!
+//! let mut index = Index::<&str, &str, &str>::new();
+//! index.set_selector("web", &Selector::parse("app == 'web' && env == 'prod'")?, |_| {});
+//! index.set_item("pod-1", [("app", "web")], ["shop"], |_| {});
+//! // The pod inherits the labels of its namespace.
+//! index.set_parent("shop", [("env", "prod")], |event| {
+//!     assert!(matches!(event, Event::MatchStarted { selector: &"web", item: &"pod-1", .. }));
+//! });
+//! assert_eq!(index.match_count(), 1);
+//! # Ok::<(), tortie_selector::ParseError>(())
+//! ```
+//!
 //! # Grammar
 //!
 //! ```text
@@ -91,8 +107,7 @@
 //!
 //! # Limits
 //!
-//! [`Limits`]: 1 MiB of text, 64 levels, 65,536 terms, unless the caller says otherwise. No index over many selectors
-//! is in this crate.
+//! [`Limits`]: 1 MiB of text, 64 levels, 65,536 terms, unless the caller says otherwise.
 //!
 //! # Features
 //!

@@ -1,4 +1,4 @@
-//! The vectors in `testdata/`, one test for each file.
+//! The vectors in `testdata/vectors.toml`, one test for each kind.
 
 #![expect(clippy::panic, reason = "test code")]
 
@@ -12,15 +12,11 @@ use tortie_selector::{Limits, Selector};
 use twin::Map;
 use twin::check::{check_drawing, check_text};
 
-#[derive(Deserialize)]
-struct File<V> {
-    vector: Vec<V>,
-}
-
-fn vectors<V: DeserializeOwned>(text: &str) -> Vec<V> {
-    let file: File<V> = toml::from_str(text).unwrap_or_else(|error| panic!("{error}"));
-    assert!(!file.vector.is_empty());
-    file.vector
+/// All vectors of a kind.
+fn vectors<V: DeserializeOwned>(kind: &str) -> Vec<V> {
+    let mut file: toml::Table = include_str!("testdata/vectors.toml").parse().expect("TOML");
+    let vectors = file.remove(kind).unwrap_or_else(|| panic!("no vector is of kind {kind}"));
+    vectors.try_into().unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn parse(text: &str) -> Selector {
@@ -53,7 +49,7 @@ fn check_matches(selector: &Selector, sets: &Sets, source: &str) {
 
 #[test]
 fn matches() {
-    for Matches { input, want, source } in vectors(include_str!("testdata/matches.toml")) {
+    for Matches { input, want, source } in vectors("matches") {
         let selector = parse(&input);
         check_matches(&selector, &want, &source);
         check_matches(&parse(selector.canonical()), &want, &source);
@@ -76,7 +72,7 @@ struct Identity {
 
 #[test]
 fn canonical() {
-    for Canonical { input, want, source } in vectors(include_str!("testdata/canonical.toml")) {
+    for Canonical { input, want, source } in vectors("canonical") {
         let selector = parse(&input);
         assert_eq!(selector.canonical(), want.canonical, "{input} ({source})");
         assert_eq!(selector.to_string(), want.canonical);
@@ -102,7 +98,7 @@ struct Prefixed {
 
 #[test]
 fn prefixed() {
-    for Prefixed { input, prefix, want, source } in vectors(include_str!("testdata/prefixed.toml")) {
+    for Prefixed { input, prefix, want, source } in vectors("prefixed") {
         let selector = parse(&input).prefixed(&prefix).expect(&input);
         assert_eq!(selector.canonical(), want, "{input} ({source})");
         assert_eq!(selector.id(), parse(&want).id());
@@ -126,7 +122,7 @@ struct Place {
 
 #[test]
 fn errors() {
-    for Refused { input, limits: named, want, source } in vectors(include_str!("testdata/errors.toml")) {
+    for Refused { input, limits: named, want, source } in vectors("error") {
         let mut limits = Limits::default();
         for (name, value) in named {
             limits = match &*name {
@@ -155,7 +151,7 @@ struct Drawn {
 
 #[test]
 fn drawings() {
-    for Drawn { input, want, column } in vectors(include_str!("testdata/drawings.toml")) {
+    for Drawn { input, want, column } in vectors("drawing") {
         let error = Selector::parse(&input).expect_err(&input);
         let drawing = error.render(&input).to_string();
         assert_eq!(drawing, want.trim_end(), "\n{drawing}\n");
