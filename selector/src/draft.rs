@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::mem;
 
 use smallvec::SmallVec;
 
@@ -83,10 +84,10 @@ impl Draft {
         Self { text: String::with_capacity(len + 8), nodes: SmallVec::new(), lists: SmallVec::new() }
     }
 
-    /// The tree.
-    pub(crate) fn finish(mut self) -> Tree {
+    /// The tree. The draft is of no use any more.
+    pub(crate) fn finish(&mut self) -> Tree {
         if self.lists.is_empty() {
-            return Tree::new(self.text, self.nodes.into_vec());
+            return Tree::new(mem::take(&mut self.text), self.nodes.to_vec());
         }
         // From the front to the back, and of those that begin together the longest first.
         self.lists.sort_unstable_by_key(|(list, end)| (list.before.0, usize::MAX - end.0));

@@ -15,7 +15,10 @@ const DIGEST: usize = 38;
 ///
 /// Source: calico@87c15906f2 libcalico-go/lib/hash.
 pub(crate) fn unique_id(text: &str) -> String {
-    let digest = Sha224::new_with_prefix(PREFIX).chain_update(text).finalize();
+    let mut hash = Sha224::new();
+    hash.update(PREFIX);
+    hash.update(text);
+    let digest = hash.finalize();
     let mut id = String::with_capacity(PREFIX.len() + DIGEST);
     id.push_str(PREFIX);
     URL_SAFE_NO_PAD.encode_string(digest, &mut id);

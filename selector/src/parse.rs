@@ -49,27 +49,30 @@ struct Group {
     and: List,
 }
 
-struct Parser<'t, S> {
+struct Parser<'t, 's, S> {
     text: &'t str,
     bytes: &'t [u8],
     /// How far the text has been read.
     at: usize,
     terms: usize,
     limits: &'t Limits,
-    sink: S,
+    sink: &'s mut S,
 }
 
 /// The tree of the text.
 pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Tree, ParseError> {
-    read(text, limits, Draft::new(text.len())).map(Draft::finish)
+    let mut draft = Draft::new(text.len());
+    read(text, limits, &mut draft)?;
+    Ok(draft.finish())
 }
 
 /// Whether the text has a tree.
 pub(crate) fn validate(text: &str, limits: &Limits) -> Result<(), ParseError> {
-    read(text, limits, 0_usize).map(drop)
+    read(text, limits, &mut 0_usize)
 }
 
-fn read<S: Sink>(text: &str, limits: &Limits, sink: S) -> Result<S, ParseError> {
+/// Writes the text into an empty sink. (A draft is large, and stays where it is.)
+fn read<S: Sink>(text: &str, limits: &Limits, sink: &mut S) -> Result<(), ParseError> {
     let max = limits.len;
     if text.len() > max {
         let kind = Kind::TooLong { len: text.len(), max };
@@ -83,7 +86,7 @@ fn read<S: Sink>(text: &str, limits: &Limits, sink: S) -> Result<S, ParseError> 
         let kind = Kind::TooLong { len, max };
         return Err(ParseError::new(kind, Span { start: 0, end: text.len() }, text));
     }
-    Ok(parser.sink)
+    Ok(())
 }
 
 impl Failure {
@@ -100,7 +103,7 @@ impl Failure {
     }
 }
 
-impl<'t, S: Sink> Parser<'t, S> {
+impl<'t, S: Sink> Parser<'t, '_, S> {
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
