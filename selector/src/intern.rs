@@ -107,15 +107,21 @@ impl Symbols {
             let pair = self.pair(name, value.as_ref());
             // The pair keeps the name.
             self.release_name(name);
-            match entries.iter_mut().find(|entry| entry.name == name) {
-                Some(entry) => {
-                    let before = core::mem::replace(&mut entry.pair, pair);
+            entries.push(Entry { name, pair });
+        }
+        // The order of those with one name stays.
+        entries.sort_by_key(|entry| entry.key());
+        let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match kept.last_mut().filter(|last| last.name == entry.name) {
+                Some(last) => {
+                    let before = core::mem::replace(&mut last.pair, entry.pair);
                     self.release(before);
                 }
-                None => entries.push(Entry { name, pair }),
+                None => kept.push(entry),
             }
         }
-        LabelSet::new(entries)
+        LabelSet { bits: bits(&kept), entries: kept.into() }
     }
 
     /// The selector, for labels of these symbols.
@@ -275,11 +281,6 @@ pub struct LabelSet {
 }
 
 impl LabelSet {
-    fn new(mut entries: Vec<Entry>) -> Self {
-        entries.sort_unstable_by_key(|entry| entry.key());
-        Self { bits: bits(&entries), entries: entries.into() }
-    }
-
     /// The pair of this name.
     #[inline]
     pub(crate) fn pair(&self, name: u32) -> Option<u32> {
@@ -299,12 +300,17 @@ pub(crate) fn bits(entries: &[Entry]) -> u64 {
 /// The pair of this name in a sorted list.
 ///
 /// How many bits are set below that of the name is at most how many entries stand before it; it is exactly that as long as
-/// no two names share a bit.
+/// no two names share a bit. Of more names than there are bits, many do.
 #[inline]
 pub(crate) fn find(bits: u64, entries: &[Entry], name: u32) -> Option<u32> {
     let bit = 1_u64 << (name % 64);
     if bits & bit == 0 {
         return None;
+    }
+    if entries.len() > 64 {
+        let key = Entry { name, pair: 0 }.key();
+        let at = entries.binary_search_by_key(&key, |entry| entry.key()).ok()?;
+        return entries.get(at).map(|entry| entry.pair);
     }
     let before = (bits & (bit - 1)).count_ones() as usize;
     entries.get(before..)?.iter().find(|entry| entry.name == name).map(|entry| entry.pair)

@@ -14,7 +14,8 @@ use twin::check::{check_drawing, check_text};
 
 /// All vectors of a kind.
 fn vectors<V: DeserializeOwned>(kind: &str) -> Vec<V> {
-    let mut file: toml::Table = include_str!("testdata/vectors.toml").parse().expect("TOML");
+    let text = include_str!("testdata/vectors.toml");
+    let mut file: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}"));
     let vectors = file.remove(kind).unwrap_or_else(|| panic!("no vector is of kind {kind}"));
     vectors.try_into().unwrap_or_else(|error| panic!("{error}"))
 }

@@ -430,10 +430,10 @@ impl<I: Clone + Eq + Hash, P: Clone + Eq + Hash, S: Clone + Eq + Hash> Index<I, 
         // What stays is not touched.
         let old_labels = item.labels.clone();
         let old_parents = item.parents.clone();
-        for entry in old_labels.entries().iter().filter(|entry| labels.pair(entry.name) != Some(entry.pair)) {
+        for entry in differing_from(&old_labels, &labels) {
             self.rows.remove_item(*entry, number, &self.symbols);
         }
-        for entry in labels.entries().iter().filter(|entry| old_labels.pair(entry.name) != Some(entry.pair)) {
+        for entry in differing_from(&labels, &old_labels) {
             self.rows.add_item(*entry, number, &self.symbols);
         }
         for gone in old_parents.iter().filter(|parent| !parents.contains(parent)) {
@@ -468,10 +468,10 @@ impl<I: Clone + Eq + Hash, P: Clone + Eq + Hash, S: Clone + Eq + Hash> Index<I, 
         parent.known = known;
         let old = mem::replace(&mut parent.labels, labels);
         let names = differing(old.entries(), parent.labels.entries());
-        for entry in old.entries().iter().filter(|entry| names.contains(&entry.name)) {
+        for entry in differing_from(&old, &parent.labels) {
             self.rows.remove_parent(*entry, number, &self.symbols);
         }
-        for entry in parent.labels.entries().iter().filter(|entry| names.contains(&entry.name)) {
+        for entry in differing_from(&parent.labels, &old) {
             self.rows.add_parent(*entry, number, &self.symbols);
         }
         let mentioned = names.iter().any(|name| self.rows.is_mentioned(*name));
@@ -656,18 +656,19 @@ fn effective<P>(item: &Item, parents: &Table<P, Parent>, labels: &mut Vec<Entry>
     labels.extend_from_slice(item.labels.entries());
     let own = labels.len();
     for parent in item.parents.iter().filter_map(|parent| parents.get(*parent)) {
-        for entry in parent.labels.entries() {
-            let inherited = labels.get(own..).unwrap_or_default();
-            if item.labels.pair(entry.name).is_none()
-                && inherited.iter().all(|other| other.name != entry.name)
-            {
-                labels.push(*entry);
-            }
-        }
+        let inherited = parent.labels.entries().iter();
+        labels.extend(inherited.filter(|entry| item.labels.pair(entry.name).is_none()));
     }
     if labels.len() > own {
-        labels.sort_unstable_by_key(|entry| entry.key());
+        // Of more than one with a name, that of the first parent comes first.
+        labels.sort_by_key(|entry| entry.key());
+        labels.dedup_by_key(|entry| entry.name);
     }
+}
+
+/// The labels that the other set has not, or not with this value.
+fn differing_from<'a>(labels: &'a LabelSet, other: &'a LabelSet) -> impl Iterator<Item = &'a Entry> {
+    labels.entries().iter().filter(|entry| other.pair(entry.name) != Some(entry.pair))
 }
 
 /// The names of which two sorted lists have different labels.
