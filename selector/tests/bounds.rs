@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 
 use tortie_selector::analysis::is_equivalent;
-use tortie_selector::{Labels, Limits, ParseErrorKind, Selector, SortedPairs, from_fn};
+use tortie_selector::{Labels, Limits, ParseErrorKind, Selector, SortedPairs, Symbols, from_fn};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -58,6 +58,18 @@ fn matches_allocates_nothing() {
         let all: [&dyn Labels; 5] = [&tree, &hash, &pairs, &sorted, &closure];
         all.iter().all(|labels| selector.matches(*labels)) && !selector.matches(&())
     });
+    assert!(matched);
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_compiled_selector_allocates_nothing_to_match() {
+    let mut symbols = Symbols::new();
+    let compiled = symbols.compile(&Selector::parse(EVERYTHING).unwrap());
+    let labels = symbols.labels([("a", "value"), ("d", "")]);
+    let others = symbols.labels([("c", "b")]);
+    let (count, matched) =
+        allocations(|| compiled.matches(&labels, &symbols) && !compiled.matches(&others, &symbols));
     assert!(matched);
     assert_eq!(count, 0);
 }
