@@ -24,7 +24,7 @@ use explore::{Budget, Contents, Explored, Explorer, Invariants, Local, Mode, Pro
 use ipnet::IpNet;
 use tortie_ipam::{
     Affinity, AffinityState, Allocator, AssignErrorKind, AssignRequest, Block, BlockAffinity, Config, Handle,
-    Pool, ReleaseError, Use, View, block_on, keys,
+    OwnBlocks, Pool, ReleaseError, Use, View, block_on, keys,
 };
 
 const NOW: Duration = Duration::from_secs(1_000);
@@ -53,6 +53,8 @@ struct Node {
     max_tries: usize,
     /// How often a command that the store failed is tried.
     attempts: usize,
+    /// It keeps its blocks at hand from one command to the next, while others write them.
+    keeps: bool,
 }
 
 /// A command did not get through.
@@ -70,10 +72,20 @@ async fn delete(allocator: &Allocator<Probe>, handle: &str, node: &Node) -> Resu
 }
 
 /// One address, all or nothing; none if there is none.
-async fn add(allocator: &Allocator<Probe>, handle: &str, node: &Node) -> Result<Vec<IpAddr>, Stuck> {
+async fn add(
+    allocator: &Allocator<Probe>,
+    own: &mut OwnBlocks,
+    handle: &str,
+    node: &Node,
+) -> Result<Vec<IpAddr>, Stuck> {
     let request = AssignRequest::new(handle, node.host, Use::Workload).v4(1).attribute("node", node.host);
     for _ in 0..node.attempts {
-        match allocator.assign_all(&request, &node.view, node.now).await {
+        let assigned = if node.keeps {
+            allocator.assign_all_from(own, &request, &node.view, node.now).await
+        } else {
+            allocator.assign_all(&request, &node.view, node.now).await
+        };
+        match assigned {
             Ok(assigned) => return Ok(assigned.addresses().map(|net| net.addr()).collect()),
             Err(error) => {
                 assert_eq!(error.assigned().addresses().count(), 0);
@@ -91,6 +103,7 @@ async fn add(allocator: &Allocator<Probe>, handle: &str, node: &Node) -> Result<
 
 async fn perform(node: &Node, allocator: &Allocator<Probe>, local: &Mutex<Local>) -> Result<(), Stuck> {
     let owner = Affinity::host(node.host);
+    let mut own = OwnBlocks::default();
     let done = local.lock().unwrap().done;
     for command in &node.commands[done..] {
         match command {
@@ -100,7 +113,7 @@ async fn perform(node: &Node, allocator: &Allocator<Probe>, local: &Mutex<Local>
                     // What a runtime does for an ADD that got no answer.
                     delete(allocator, handle, node).await?;
                 }
-                let addresses = add(allocator, handle, node).await?;
+                let addresses = add(allocator, &mut own, handle, node).await?;
                 local.lock().unwrap().pods.insert(handle.to_string(), addresses);
             }
             Del(handle) => {
@@ -285,7 +298,15 @@ fn view(pool: &str) -> View {
 }
 
 fn node(host: &'static str, view: &View, commands: impl Into<Vec<Command>>) -> Node {
-    Node { host, view: view.clone(), commands: commands.into(), now: NOW, max_tries: 100, attempts: 4 }
+    Node {
+        host,
+        view: view.clone(),
+        commands: commands.into(),
+        now: NOW,
+        max_tries: 100,
+        attempts: 4,
+        keeps: false,
+    }
 }
 
 /// What a store holds after these commands, undisturbed, at time zero.
@@ -398,6 +419,24 @@ fn two_processes_of_one_node_claim() {
     let view = view("10.0.0.0/30");
     let nodes = [node("a", &view, [Add("a1"), Del("a1")]), node("a", &view, [Add("a2"), Settle])];
     hold_all("siblings", &nodes, &[], &[(COMMITS, CRASH), (COMMITS, LOSS), (SINGLE, NOTHING)]);
+}
+
+#[test]
+fn blocks_at_hand_are_stale() {
+    let view = view("10.0.0.0/31");
+    let keeps = |mut node: Node| {
+        node.keeps = true;
+        node
+    };
+    // Another process of the node writes the block; then it is another node's.
+    let nodes =
+        [node("a", &view, [Add("a1"), Add("a2"), Del("a1")]), node("a", &view, [Add("a3"), Del("a3")])];
+    hold_all("at hand", &nodes.map(keeps), &[], &[(COMMITS, CRASH), (COMMITS, LOSS), (SINGLE, NOTHING)]);
+    let initial = prepared(&[node("a", &view, [Add("a0")])]);
+    let mut nodes =
+        [node("a", &view, [Add("a1"), Del("a1"), Del("a0"), Add("a2")]), node("a", &view, [Uninstall])];
+    nodes.iter_mut().for_each(|node| (node.max_tries, node.attempts) = (3, 2));
+    hold_all("at hand, taken away", &nodes.map(keeps), &initial, &[(COMMITS, CRASH), (SINGLE, NOTHING)]);
 }
 
 #[test]
