@@ -77,6 +77,7 @@ mod config;
 mod error;
 pub mod keys;
 mod leak;
+mod mistake;
 mod pool;
 #[cfg(test)]
 mod proof;
@@ -105,6 +106,9 @@ pub use error::{
     ReleaseError,
 };
 pub use leak::{Collected, Leak, LeakCollector, LeakScan, Standing};
+#[cfg(feature = "_faults")]
+#[doc(hidden)]
+pub use mistake::Mistake;
 pub use pool::{AssignmentMode, Pool, Use, View};
 pub use record::{Affinity, AffinityState, BlockAffinity, ConfigRecord, Handle};
 pub use report::{BlockUtilization, PoolUtilization, Utilization};

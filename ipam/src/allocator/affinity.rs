@@ -25,6 +25,7 @@ use crate::block::Block;
 use crate::config::Config;
 use crate::error::{AffinityError, Fault};
 use crate::keys;
+use crate::mistake::Mistake;
 use crate::record::{Affinity, AffinityState, BlockAffinity};
 use crate::span::Family;
 use crate::store::{ListOptions, Op, Revision, Store, StoreError};
@@ -153,7 +154,9 @@ impl<S: Store> Allocator<S> {
             let affinity = if announced {
                 affinity
             } else {
-                let Some(affinity) = self.mark(affinity, AffinityState::Pending).await? else { continue };
+                let early = self.makes(Mistake::ConfirmsFirst);
+                let state = if early { AffinityState::Confirmed } else { AffinityState::Pending };
+                let Some(affinity) = self.mark(affinity, state).await? else { continue };
                 affinity
             };
             let Some(revision) = self.single(write).await? else { continue };
@@ -211,7 +214,8 @@ impl<S: Store> Allocator<S> {
                 }
                 return Err(objection);
             }
-            let write = if let (true, Some(delete)) = (block.is_empty(), slot.delete()) {
+            let unused = block.is_empty() || self.makes(Mistake::DeletesInUse);
+            let write = if let (true, Some(delete)) = (unused, slot.delete()) {
                 delete
             } else {
                 block.disown();
@@ -224,7 +228,13 @@ impl<S: Store> Allocator<S> {
                 Together::Changed => continue,
                 Together::Unsupported => {}
             }
-            let Some(affinity) = self.mark(affinity, AffinityState::PendingDeletion).await? else { continue };
+            let affinity = if self.makes(Mistake::AnnouncesNothing) {
+                affinity
+            } else {
+                let state = AffinityState::PendingDeletion;
+                let Some(affinity) = self.mark(affinity, state).await? else { continue };
+                affinity
+            };
             announced = affinity.revision;
             if self.single(write).await?.is_some() {
                 // If this fails, the affinity is somebody else's announcement by now.

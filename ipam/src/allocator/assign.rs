@@ -21,6 +21,7 @@ use crate::block::Block;
 use crate::config::Config;
 use crate::error::{AffinityError, AssignError, AssignErrorKind, Fault, ReleaseError};
 use crate::keys;
+use crate::mistake::Mistake;
 use crate::pool::{Pool, Use, View};
 use crate::record::{Affinity, BlockAffinity, Handle};
 use crate::span::{Family, Spans, number, prefix_of, range};
@@ -198,6 +199,9 @@ impl<S: Store> Allocator<S> {
             },
             Err(error) => error.kind().clone(),
         };
+        if self.makes(Mistake::KeepsOnFailure) {
+            return Err(AssignError::new(first, Assigned::default()));
+        }
         let kind = match self.undo(&request.handle, &before, view, now).await {
             Ok(()) => first,
             Err(fault) => AssignErrorKind::NotUndone { first: Box::new(first), fault },
@@ -307,7 +311,10 @@ impl<S: Store> Allocator<S> {
         out: &mut FamilyAssigned,
     ) -> Result<(), AssignErrorKind> {
         name(&request.handle)?;
-        let job = job(request, family, view, now)?;
+        let mut job = job(request, family, view, now)?;
+        if self.makes(Mistake::IgnoresReservations) {
+            job.reserved = Spans::default();
+        }
         if let Some(at_hand) = at_hand.as_deref_mut() {
             at_hand.of(&job.owner);
             let cidrs: Vec<IpNet> = at_hand.cidrs().filter(|cidr| job.serves(cidr)).collect();
@@ -444,7 +451,7 @@ impl<S: Store> Allocator<S> {
 
     /// Takes from the blocks of others, as far as affinity is not strict.
     async fn borrow(&self, job: &Job<'_>, out: &mut FamilyAssigned) -> Result<(), AssignErrorKind> {
-        if job.config.strict_affinity {
+        if job.config.strict_affinity && !self.makes(Mistake::IgnoresStrictness) {
             out.messages.push(Message::Strict);
             return Ok(());
         }
@@ -542,8 +549,14 @@ impl<S: Store> Allocator<S> {
             let guards = job.view.guards.iter();
             let mut ops: Vec<Op> =
                 guards.map(|(key, revision)| Op::Check { key: key.clone(), revision: *revision }).collect();
+            if self.makes(Mistake::WritesBlind) {
+                slot.revision = self.store.get(&slot.key).await?.map(|found| found.revision);
+            }
             ops.push(handle.put(record.encode()));
             ops.push(slot.put(block.encode()));
+            if self.makes(Mistake::CountsLate) {
+                ops.reverse();
+            }
             match self.apply(&ops).await {
                 Ok(revisions) => {
                     slot.revision = revisions.last().copied().flatten();
@@ -551,6 +564,9 @@ impl<S: Store> Allocator<S> {
                     return Ok(Ok((taken, slot)));
                 }
                 Err(stopped) => {
+                    if self.makes(Mistake::GuessesRefusal) && !stopped.error.is_conflict() {
+                        self.lower(job.handle, cidr).await?;
+                    }
                     stopped.retry()?;
                     self.check_guards(job.view).await?;
                 }
@@ -572,6 +588,16 @@ impl<S: Store> Allocator<S> {
             room = limit.saturating_sub(held);
         }
         Ok(Some(room).filter(|room| *room > 0))
+    }
+
+    /// Forgets a block in a handle, as [`Mistake::GuessesRefusal`] does.
+    async fn lower(&self, handle: &str, cidr: &IpNet) -> Result<(), Fault> {
+        let mut slot = self.handle(handle).await?;
+        if let Some(mut record) = slot.value.take() {
+            record.set(cidr, 0);
+            drop(self.apply(&[slot.put(record.encode())]).await);
+        }
+        Ok(())
     }
 
     async fn check_guards(&self, view: &View) -> Result<(), Fault> {

@@ -45,6 +45,8 @@ const PAGE: usize = 256;
 pub struct Allocator<S> {
     store: S,
     max_tries: usize,
+    #[cfg(feature = "_faults")]
+    pub(crate) mistake: Option<crate::mistake::Mistake>,
 }
 
 /// A key as it was read: what a write of it must expect, and the record there.
@@ -94,7 +96,12 @@ fn unreadable(key: &str) -> impl Fn(RecordError) -> Fault + use<'_> {
 impl<S: Store> Allocator<S> {
     /// An allocator on this store.
     pub const fn new(store: S) -> Self {
-        Self { store, max_tries: MAX_TRIES }
+        Self {
+            store,
+            max_tries: MAX_TRIES,
+            #[cfg(feature = "_faults")]
+            mistake: None,
+        }
     }
 
     /// Gives an operation up with [`Fault::TooManyRetries`] when others were faster this often. Default 100; 0 is 1.

@@ -368,7 +368,9 @@ impl Block {
             Some(address)
         };
         if reserved.is_empty() {
-            queue.drain(..num).for_each(|ordinal| drop(take(ordinal)));
+            for ordinal in queue.drain(..num) {
+                take(ordinal);
+            }
         } else {
             let mut left = num;
             queue.retain(|ordinal| {
