@@ -2,18 +2,21 @@
 //! after the other, as simple IPAM plugins do.
 //!
 //! Input: a pool of 65,536 addresses, 100 nodes, 20 addresses in use on each. An element is one address, assigned and
-//! released again by the last node.
+//! released again by the last node. `block26_assign_release` and `block24_assign_release` are that in the block alone,
+//! half of which is in use by others.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use core::hint::black_box;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tortie_benches::report::Row;
 use tortie_ipam::{
-    Allocator, AssignRequest, ListOptions, MemoryStore, Pool, Store, StoreError, Use, View, block_on,
+    Affinity, Allocator, AssignRequest, Block, ListOptions, MemoryStore, Pool, Store, StoreError, Use, View,
+    block_on,
 };
 
 const NODES: u32 = 100;
@@ -80,6 +83,47 @@ impl Naive {
     }
 }
 
+/// A block, half of it in use, each address by a handle of its own.
+fn half_full(cidr: &str) -> (Block, BTreeMap<String, String>) {
+    let mut block = Block::new(cidr.parse().unwrap(), &Affinity::host("node-1"), NOW).unwrap();
+    let owner = |pod: u32| {
+        let pairs = [
+            ("namespace", "default".to_owned()),
+            ("node", "node-1".to_owned()),
+            ("pod", format!("pod-{pod}")),
+        ];
+        BTreeMap::from(pairs.map(|(key, value)| (key.to_owned(), value)))
+    };
+    for pod in 0..block.capacity() / 2 {
+        block.assign(1, &format!("k8s-pod-network.pod-{pod}"), &owner(pod));
+    }
+    (block, owner(u32::MAX))
+}
+
+/// One address of a block, assigned and released, in memory alone.
+fn blocks(criterion: &mut Criterion) {
+    for (work, cidr) in
+        [("ipam/block26_assign_release", "10.0.0.0/26"), ("ipam/block24_assign_release", "10.0.0.0/24")]
+    {
+        let (mut block, owner) = half_full(cidr);
+        let turn = |block: &mut Block| {
+            let taken = block.assign(1, "k8s-pod-network.bench", &owner);
+            let ordinal = taken.first().and_then(|address| block.ordinal(*address));
+            block.release(ordinal.as_slice(), NOW, Duration::ZERO);
+            taken.len()
+        };
+        let before = block.clone();
+        assert_eq!(turn(&mut block), 1);
+        assert_eq!(block.free(), before.free());
+        assert_eq!(block.allocations().count(), before.allocations().count());
+        Row::tortie(work, "tortie").check(1);
+        let mut group = criterion.benchmark_group(work);
+        group.throughput(Throughput::Elements(1));
+        group.bench_function("tortie", |bencher| bencher.iter(|| black_box(turn(&mut block))));
+        group.finish();
+    }
+}
+
 fn benches(criterion: &mut Criterion) {
     let (allocator, view) = tortie();
     let naive = Naive(MemoryStore::new());
@@ -116,5 +160,5 @@ fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(ipam, benches);
+criterion_group!(ipam, benches, blocks);
 criterion_main!(ipam);

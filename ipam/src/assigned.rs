@@ -14,6 +14,30 @@ use crate::span::Family;
 /// The owner of all load balancer addresses.
 pub const LOAD_BALANCER: &str = "load-balancer";
 
+/// Addresses at both ends of every block that a node keeps for itself, as Windows does.
+///
+/// They are marked when a block is made, under [`WINDOWS_RESERVED_HANDLE`](crate::WINDOWS_RESERVED_HANDLE); a block with
+/// no others counts as empty. Blocks that would have no other address are not used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "two ends, and there are no more")]
+pub struct HostReserve {
+    /// How many of the first addresses.
+    pub start: u32,
+    /// How many of the last addresses.
+    pub end: u32,
+}
+
+impl HostReserve {
+    /// What Windows takes: gateway, network and two more.
+    pub const WINDOWS: Self = Self { start: 3, end: 1 };
+
+    /// The longest prefix of a block that leaves an address.
+    pub(crate) fn longest(self, family: Family) -> u8 {
+        let taken = self.start.saturating_add(self.end);
+        family.bits() - u8::try_from(u32::BITS - taken.leading_zeros()).unwrap_or(u8::MAX).min(family.bits())
+    }
+}
+
 /// A request for any addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -36,6 +60,10 @@ pub struct AssignRequest {
     pub attributes: BTreeMap<String, String>,
     /// At most this many blocks for the node, if that is less than configured. Default: as configured.
     pub max_blocks: Option<u32>,
+    /// At most this many addresses of one family under the handle, those it has already included. Default: any number.
+    pub max_per_handle: Option<u32>,
+    /// What the node keeps of every block that is made for it. Default: nothing.
+    pub host_reserve: Option<HostReserve>,
 }
 
 impl AssignRequest {
@@ -52,6 +80,8 @@ impl AssignRequest {
             pools6: Vec::new(),
             attributes: BTreeMap::new(),
             max_blocks: None,
+            max_per_handle: None,
+            host_reserve: None,
         }
     }
 
@@ -97,6 +127,20 @@ impl AssignRequest {
         self
     }
 
+    /// At most this many addresses of one family under the handle.
+    #[must_use]
+    pub const fn max_per_handle(mut self, limit: u32) -> Self {
+        self.max_per_handle = Some(limit);
+        self
+    }
+
+    /// With this part of every new block kept by the node. Affinity must then be strict.
+    #[must_use]
+    pub const fn host_reserve(mut self, reserve: HostReserve) -> Self {
+        self.host_reserve = Some(reserve);
+        self
+    }
+
     pub(crate) fn named(&self, family: Family) -> Vec<IpNet> {
         match family {
             Family::V4 => self.pools4.iter().copied().map(IpNet::V4).collect(),
@@ -119,6 +163,8 @@ pub struct AddressRequest {
     pub intended_use: Use,
     /// What to remember of the owner.
     pub attributes: BTreeMap<String, String>,
+    /// At most this many addresses of one family under the handle, those it has already included. Default: any number.
+    pub max_per_handle: Option<u32>,
 }
 
 impl AddressRequest {
@@ -131,13 +177,20 @@ impl AddressRequest {
         intended_use: Use,
     ) -> Self {
         let (handle, host) = (handle.into(), host.into());
-        Self { address, handle, host, intended_use, attributes: BTreeMap::new() }
+        Self { address, handle, host, intended_use, attributes: BTreeMap::new(), max_per_handle: None }
     }
 
     /// Remembers this of the owner.
     #[must_use]
     pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.attributes.insert(key.into(), value.into());
+        self
+    }
+
+    /// At most this many addresses of one family under the handle.
+    #[must_use]
+    pub const fn max_per_handle(mut self, limit: u32) -> Self {
+        self.max_per_handle = Some(limit);
         self
     }
 }

@@ -1,6 +1,7 @@
 //! Errors.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use core::fmt;
 use core::net::IpAddr;
@@ -170,6 +171,17 @@ pub enum AssignErrorKind {
     /// The node's blocks are full, and the configuration forbids new ones.
     #[error("failed to find or claim a block")]
     BlocksForbidden,
+    /// The handle has as many addresses of the family as it may.
+    #[error("the handle {handle} has {limit} addresses already, as many as it may")]
+    HandleLimit {
+        /// Its id.
+        handle: String,
+        /// The limit.
+        limit: u32,
+    },
+    /// The node keeps addresses of its blocks for itself, and others could take them: affinity must be strict.
+    #[error("global strict affinity should not be false for a node that reserves addresses of its blocks")]
+    StrictRequired,
     /// Fewer addresses than requested; only from [`assign_all`](crate::Allocator::assign_all), which kept none.
     #[error("failed to request IPv{} addresses: {}", .0.family.version(), .0)]
     Short(Shortfall),
@@ -281,6 +293,18 @@ pub enum AffinityError {
         /// The block.
         cidr: IpNet,
     },
+    /// The range is in no enabled pool, or smaller than a block of it.
+    #[error("the requested range {range} is not in an enabled pool, or is smaller than a block of it")]
+    NotInPool {
+        /// The range.
+        range: IpNet,
+    },
+    /// The range has more than 65,536 blocks: claim parts of it.
+    #[error("{range} has too many blocks to claim at once")]
+    TooManyBlocks {
+        /// The range.
+        range: IpNet,
+    },
     /// There is neither affinity nor block.
     #[error("there is no affinity for the block {cidr}")]
     NotFound {
@@ -296,6 +320,72 @@ impl From<StoreError> for AffinityError {
     fn from(error: StoreError) -> Self {
         Self::Fault(Fault::Store(error))
     }
+}
+
+/// A look at the owner of an address, or a change of it, that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OwnerError {
+    /// The address is not assigned.
+    #[error("{address} is not assigned")]
+    NotAssigned {
+        /// The address.
+        address: IpAddr,
+    },
+    /// The address was released a short time ago, and is not assigned again yet.
+    #[error("{address} rests since its release")]
+    Rests {
+        /// The address.
+        address: IpAddr,
+    },
+    /// The address belongs to another handle.
+    #[error("{address} belongs to the handle {found:?}, not {wanted:?}")]
+    BadHandle {
+        /// The address.
+        address: IpAddr,
+        /// What the caller said.
+        wanted: String,
+        /// What the block says, empty for none.
+        found: String,
+    },
+    /// The owner is not the expected one.
+    #[error("the owner of {address} is not the expected one, but {found:?}")]
+    Unexpected {
+        /// The address.
+        address: IpAddr,
+        /// Its attributes.
+        found: BTreeMap<String, String>,
+    },
+    /// The store or a record failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// A configuration that breaks a rule, or could not be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Nodes could then neither claim blocks nor keep to their own.
+    #[error("cannot disable strict affinity and the allocation of blocks at the same time")]
+    NeitherStrictNorAutomatic,
+    /// A limit of blocks has no effect on nodes that borrow.
+    #[error("a limit of blocks per host requires strict affinity")]
+    LimitWithoutStrict,
+    /// The cool-down is not within 0 to 1200 seconds.
+    #[error("a cool-down of {seconds} s is not within 0 to 1200 s")]
+    Cooldown {
+        /// What was wanted.
+        seconds: i64,
+    },
+    /// The limit is negative.
+    #[error("a limit of {limit} blocks per host is negative")]
+    NegativeLimit {
+        /// What was wanted.
+        limit: i64,
+    },
+    /// The store or the record failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
 }
 
 struct OwnerText<'a>(Option<&'a Affinity>);

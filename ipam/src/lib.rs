@@ -51,9 +51,7 @@
 //! - A block has at most 2^16 addresses.
 //! - Claiming a block lists the keys of all blocks of the family; borrowing reads them all, in pages.
 //! - A write that a store applies after it said that it failed can leak an address whose owner has already been
-//!   released. Whoever compares allocations with workloads finds it; this crate has no such collector.
-//! - The Windows reservation is understood (such blocks count as empty) but not made. A limit of addresses per handle
-//!   and the change of owner attributes (virtual machine migration) are not built.
+//!   released. [`LeakCollector`] finds it: some process of the cluster has to run one.
 //!
 //! # Features
 //!
@@ -78,6 +76,8 @@ mod blocking;
 mod config;
 mod error;
 pub mod keys;
+mod leak;
+mod mistake;
 mod pool;
 #[cfg(test)]
 mod proof;
@@ -92,16 +92,23 @@ mod timestamp;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use allocator::{Allocator, HostReleased};
+pub use allocator::{Allocator, Assignment, Claimed, Expect, HostReleased, OwnBlocks, OwnerChange};
 pub use assigned::{
-    AddressRequest, AssignRequest, Assigned, FamilyAssigned, LOAD_BALANCER, Message, ReleaseRequest,
-    Released, Shortfall,
+    AddressRequest, AssignRequest, Assigned, FamilyAssigned, HostReserve, LOAD_BALANCER, Message,
+    ReleaseRequest, Released, Shortfall,
 };
 pub use block::{Allocation, Attributes, Block, WINDOWS_RESERVED_HANDLE};
 #[cfg(feature = "std")]
 pub use blocking::block_on;
 pub use config::{Config, DEFAULT_MAX_BLOCKS_PER_HOST};
-pub use error::{AffinityError, AssignError, AssignErrorKind, Fault, PoolError, RecordError, ReleaseError};
+pub use error::{
+    AffinityError, AssignError, AssignErrorKind, ConfigError, Fault, OwnerError, PoolError, RecordError,
+    ReleaseError,
+};
+pub use leak::{Collected, Leak, LeakCollector, LeakScan, Standing};
+#[cfg(feature = "_faults")]
+#[doc(hidden)]
+pub use mistake::Mistake;
 pub use pool::{AssignmentMode, Pool, Use, View};
 pub use record::{Affinity, AffinityState, BlockAffinity, ConfigRecord, Handle};
 pub use report::{BlockUtilization, PoolUtilization, Utilization};

@@ -8,6 +8,7 @@ use core::fmt;
 use ipnet::IpNet;
 use tortie_selector::Selector;
 
+use crate::assigned::HostReserve;
 use crate::block::MAX_HOST_BITS;
 use crate::config::Config;
 use crate::error::PoolError;
@@ -202,7 +203,8 @@ impl View {
 
     /// The pools that a request may be served from, in the order of use.
     ///
-    /// Pools that the request names are used in its order, whatever their selectors and mode.
+    /// Pools that the request names are used in its order, whatever their selectors and mode. Those of which the node
+    /// would keep whole blocks for itself do not count.
     pub(crate) fn choose(
         &self,
         family: Family,
@@ -210,8 +212,10 @@ impl View {
         node_labels: &BTreeMap<String, String>,
         node: &str,
         intended: Use,
+        reserve: HostReserve,
     ) -> Result<Vec<&Pool>, PoolError> {
-        let active = self.active(family);
+        let mut active = self.active(family);
+        active.retain(|pool| pool.block_len <= reserve.longest(family));
         if active.is_empty() {
             return Err(PoolError::NoneQualified);
         }

@@ -13,7 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::Config;
-use crate::error::RecordError;
+use crate::error::{ConfigError, RecordError};
+use crate::span::Family;
 
 /// Who a block belongs to. Text form: `host:<name>` or `virtual:<name>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -226,6 +227,15 @@ impl Handle {
         self.block.keys().filter_map(|cidr| cidr.parse().ok())
     }
 
+    /// How many addresses of a family it names.
+    pub(crate) fn count(&self, family: Family) -> u64 {
+        let of_family = self
+            .block
+            .iter()
+            .filter(|(cidr, _)| cidr.parse::<IpNet>().is_ok_and(|cidr| Family::of(&cidr) == family));
+        of_family.map(|(_, count)| u64::try_from(*count).unwrap_or(0)).fold(0, u64::saturating_add)
+    }
+
     /// Counts `more` addresses of a block.
     pub(crate) fn add(&mut self, cidr: &IpNet, more: usize) {
         let count = self.block.entry(cidr.to_string()).or_default();
@@ -292,6 +302,27 @@ impl ConfigRecord {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         encode(self)
+    }
+
+    /// Whether it keeps the rules of the reference.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: which one it breaks.
+    pub const fn check(&self) -> Result<(), ConfigError> {
+        if !self.strict_affinity && !self.auto_allocate_blocks {
+            return Err(ConfigError::NeitherStrictNorAutomatic);
+        }
+        if self.max_blocks_per_host < 0 {
+            return Err(ConfigError::NegativeLimit { limit: self.max_blocks_per_host });
+        }
+        if self.max_blocks_per_host > 0 && !self.strict_affinity {
+            return Err(ConfigError::LimitWithoutStrict);
+        }
+        let seconds = self.ip_cooldown_seconds;
+        if seconds < 0 || seconds > 1200 {
+            return Err(ConfigError::Cooldown { seconds });
+        }
+        Ok(())
     }
 
     /// What it says.

@@ -114,6 +114,10 @@ impl Spans {
         self.0.get(at).filter(|span| span.0 <= last).map(|span| span.1)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether an address is in the union.
     pub(crate) fn contains(&self, number: u128) -> bool {
         self.covering(number, number).is_some()

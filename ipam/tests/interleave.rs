@@ -15,6 +15,8 @@
 mod explore;
 
 use core::net::IpAddr;
+use core::slice;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -23,8 +25,8 @@ use std::time::Instant;
 use explore::{Budget, Contents, Explored, Explorer, Invariants, Local, Mode, Probe, Program, Violation};
 use ipnet::IpNet;
 use tortie_ipam::{
-    Affinity, AffinityState, Allocator, AssignErrorKind, AssignRequest, Block, BlockAffinity, Config, Handle,
-    Pool, ReleaseError, Use, View, block_on, keys,
+    Affinity, AffinityState, Allocation, Allocator, AssignErrorKind, AssignRequest, Block, BlockAffinity,
+    Config, Handle, OwnBlocks, Pool, ReleaseError, ReleaseRequest, Use, View, block_on, keys,
 };
 
 const NOW: Duration = Duration::from_secs(1_000);
@@ -40,9 +42,11 @@ enum Command {
     Uninstall,
     /// The node's agent starts: its affinities are settled.
     Settle,
+    /// A collector of leaks saw this address of this handle, assigned at this sequence number.
+    Reap(&'static str, IpAddr, u64),
 }
 
-use Command::{Add, Del, Settle, Uninstall};
+use Command::{Add, Del, Reap, Settle, Uninstall};
 
 #[derive(Clone)]
 struct Node {
@@ -53,6 +57,10 @@ struct Node {
     max_tries: usize,
     /// How often a command that the store failed is tried.
     attempts: usize,
+    /// It keeps its blocks at hand from one command to the next, while others write them.
+    keeps: bool,
+    #[cfg(feature = "_faults")]
+    mistake: Option<tortie_ipam::Mistake>,
 }
 
 /// A command did not get through.
@@ -70,10 +78,20 @@ async fn delete(allocator: &Allocator<Probe>, handle: &str, node: &Node) -> Resu
 }
 
 /// One address, all or nothing; none if there is none.
-async fn add(allocator: &Allocator<Probe>, handle: &str, node: &Node) -> Result<Vec<IpAddr>, Stuck> {
+async fn add(
+    allocator: &Allocator<Probe>,
+    own: &mut OwnBlocks,
+    handle: &str,
+    node: &Node,
+) -> Result<Vec<IpAddr>, Stuck> {
     let request = AssignRequest::new(handle, node.host, Use::Workload).v4(1).attribute("node", node.host);
     for _ in 0..node.attempts {
-        match allocator.assign_all(&request, &node.view, node.now).await {
+        let assigned = if node.keeps {
+            allocator.assign_all_from(own, &request, &node.view, node.now).await
+        } else {
+            allocator.assign_all(&request, &node.view, node.now).await
+        };
+        match assigned {
             Ok(assigned) => return Ok(assigned.addresses().map(|net| net.addr()).collect()),
             Err(error) => {
                 assert_eq!(error.assigned().addresses().count(), 0);
@@ -91,6 +109,7 @@ async fn add(allocator: &Allocator<Probe>, handle: &str, node: &Node) -> Result<
 
 async fn perform(node: &Node, allocator: &Allocator<Probe>, local: &Mutex<Local>) -> Result<(), Stuck> {
     let owner = Affinity::host(node.host);
+    let mut own = OwnBlocks::default();
     let done = local.lock().unwrap().done;
     for command in &node.commands[done..] {
         match command {
@@ -100,7 +119,7 @@ async fn perform(node: &Node, allocator: &Allocator<Probe>, local: &Mutex<Local>
                     // What a runtime does for an ADD that got no answer.
                     delete(allocator, handle, node).await?;
                 }
-                let addresses = add(allocator, handle, node).await?;
+                let addresses = add(allocator, &mut own, handle, node).await?;
                 local.lock().unwrap().pods.insert(handle.to_string(), addresses);
             }
             Del(handle) => {
@@ -121,6 +140,15 @@ async fn perform(node: &Node, allocator: &Allocator<Probe>, local: &Mutex<Local>
                     return Err(Stuck);
                 }
             }
+            Reap(handle, address, sequence) => {
+                let request = ReleaseRequest::new(*address).handle(*handle).sequence(*sequence);
+                for _ in 0..node.attempts {
+                    match allocator.release_addresses(slice::from_ref(&request), &node.view, node.now).await {
+                        Err(ReleaseError::Fault(_)) => {}
+                        _ => break,
+                    }
+                }
+            }
             Settle => while allocator.settle_host_affinities(&owner, node.now).await.is_err() {},
         }
         let mut local = local.lock().unwrap();
@@ -132,6 +160,11 @@ async fn perform(node: &Node, allocator: &Allocator<Probe>, local: &Mutex<Local>
 
 async fn run(node: Node, probe: Probe, local: Arc<Mutex<Local>>) {
     let allocator = Allocator::new(probe).max_tries(node.max_tries);
+    #[cfg(feature = "_faults")]
+    let allocator = match node.mistake {
+        Some(mistake) => allocator.making(mistake),
+        None => allocator,
+    };
     if perform(&node, &allocator, &local).await.is_err() {
         local.lock().unwrap().stuck = true;
     }
@@ -148,6 +181,31 @@ struct Rules {
     traces: bool,
     /// Without commits, two who are in each other's way may both give up.
     may_give_up: bool,
+    /// Whether a node has addresses of its own blocks only.
+    strict: bool,
+    /// What nobody has.
+    reserved: Vec<IpNet>,
+}
+
+impl Rules {
+    fn new(commits: bool) -> Self {
+        Self { commits, traces: false, may_give_up: false, strict: false, reserved: Vec::new() }
+    }
+
+    /// Whether this handle of this node may have that address of that block.
+    fn permit(&self, block: &Block, allocation: &Allocation<'_>) -> Result<(), String> {
+        let address = allocation.address;
+        if self.reserved.iter().any(|range| range.contains(&address)) {
+            return Err(format!("{address} is reserved, and assigned"));
+        }
+        let node = allocation.attributes.active_owner.get("node");
+        if let (true, Some(node), Some(owner)) = (self.strict, node, block.affinity()) {
+            if owner.name() != node {
+                return Err(format!("{address} of {owner} is {node}'s, though affinity is strict"));
+            }
+        }
+        Ok(())
+    }
 }
 
 struct Facts {
@@ -175,6 +233,7 @@ impl Invariants for Rules {
                     for allocation in block.allocations() {
                         let handle = allocation.attributes.handle().unwrap_or_default().to_string();
                         facts.holders.insert(allocation.address, handle);
+                        self.permit(&block, &allocation)?;
                     }
                     facts.blocks.insert(cidr, block);
                 }
@@ -285,7 +344,17 @@ fn view(pool: &str) -> View {
 }
 
 fn node(host: &'static str, view: &View, commands: impl Into<Vec<Command>>) -> Node {
-    Node { host, view: view.clone(), commands: commands.into(), now: NOW, max_tries: 100, attempts: 4 }
+    Node {
+        host,
+        view: view.clone(),
+        commands: commands.into(),
+        now: NOW,
+        max_tries: 100,
+        attempts: 4,
+        keeps: false,
+        #[cfg(feature = "_faults")]
+        mistake: None,
+    }
 }
 
 /// What a store holds after these commands, undisturbed, at time zero.
@@ -304,7 +373,7 @@ fn prepared(nodes: &[Node]) -> Vec<(String, Vec<u8>)> {
                     block_on(allocator.release_by_handle(handle, &Config::default(), Duration::ZERO))
                         .unwrap();
                 }
-                Uninstall | Settle => {}
+                Uninstall | Settle | Reap(..) => {}
             }
         }
     }
@@ -323,7 +392,8 @@ fn explore(
     let traces = initial.is_empty() && !nodes.iter().flat_map(|node| &node.commands).any(gives_up);
     // Few tries: here all of them may be in vain, and each makes more states.
     let may_give_up = !mode.commits && nodes.iter().all(|node| node.max_tries < 100);
-    let rules = Rules { commits: mode.commits, traces, may_give_up };
+    let (strict, reserved) = (nodes[0].view.config.strict_affinity, nodes[0].view.reservations.clone());
+    let rules = Rules { commits: mode.commits, traces, may_give_up, strict, reserved };
     // The largest have more than can be visited; then this many are.
     let limit = if proving() { 10_000_000 } else { 2_000_000 };
     Explorer::new(&programs, mode, budget, limit, &rules).run(initial)
@@ -333,8 +403,11 @@ fn proving() -> bool {
     std::env::var_os("TORTIE_PROVE").is_some()
 }
 
-const COMMITS: Mode = Mode { commits: true, lax: false };
-const SINGLE: Mode = Mode { commits: false, lax: false };
+const COMMITS: Mode = Mode { commits: true, lax: false, recurs: false };
+const SINGLE: Mode = Mode { commits: false, lax: false, recurs: false };
+
+/// States that this process has explored, in all scenarios.
+static STATES: AtomicUsize = AtomicUsize::new(0);
 
 /// Explores a scenario; it must have this many states at least.
 fn hold(
@@ -349,6 +422,8 @@ fn hold(
     match explore(nodes, initial, mode, budget) {
         Ok(explored) => {
             println!("{name} commits={} {budget:?}: {explored:?} in {:?}", mode.commits, begun.elapsed());
+            let total = STATES.fetch_add(explored.states, Ordering::Relaxed) + explored.states;
+            println!("{total} states explored so far");
             assert!(explored.complete || proving(), "{name}: not all states were visited");
             assert!(explored.states >= at_least, "{name}: {} states", explored.states);
         }
@@ -401,6 +476,24 @@ fn two_processes_of_one_node_claim() {
 }
 
 #[test]
+fn blocks_at_hand_are_stale() {
+    let view = view("10.0.0.0/31");
+    let keeps = |mut node: Node| {
+        node.keeps = true;
+        node
+    };
+    // Another process of the node writes the block; then it is another node's.
+    let nodes =
+        [node("a", &view, [Add("a1"), Add("a2"), Del("a1")]), node("a", &view, [Add("a3"), Del("a3")])];
+    hold_all("at hand", &nodes.map(keeps), &[], &[(COMMITS, CRASH), (COMMITS, LOSS), (SINGLE, NOTHING)]);
+    let initial = prepared(&[node("a", &view, [Add("a0")])]);
+    let mut nodes =
+        [node("a", &view, [Add("a1"), Del("a1"), Del("a0"), Add("a2")]), node("a", &view, [Uninstall])];
+    nodes.iter_mut().for_each(|node| (node.max_tries, node.attempts) = (3, 2));
+    hold_all("at hand, taken away", &nodes.map(keeps), &initial, &[(COMMITS, CRASH), (SINGLE, NOTHING)]);
+}
+
+#[test]
 fn an_empty_block_is_taken_while_its_owner_wants_it() {
     let view = view("10.0.0.0/31");
     let initial = prepared(&[node("a", &view, [Add("a0"), Del("a0")])]);
@@ -444,7 +537,7 @@ fn add_and_del_of_one_handle_at_once() {
     nodes.iter_mut().for_each(|node| node.max_tries = if proving() { 3 } else { 2 });
     let programs: Vec<Program> = nodes.iter().cloned().map(program).collect();
     for mode in [COMMITS, SINGLE] {
-        let rules = Listed(Rules { commits: mode.commits, traces: false, may_give_up: false });
+        let rules = Listed(Rules::new(mode.commits));
         match Explorer::new(&programs, mode, NOTHING, 1_000_000, &rules).run(&initial) {
             Ok(explored) => {
                 println!("one handle commits={}: {explored:?}", mode.commits);
@@ -503,7 +596,7 @@ fn many_pods_on_three_nodes_by_chance() {
     nodes.iter_mut().for_each(|node| node.attempts = 8);
     let programs: Vec<Program> = nodes.iter().cloned().map(program).collect();
     for mode in [COMMITS, SINGLE] {
-        let rules = Rules { commits: mode.commits, traces: false, may_give_up: false };
+        let rules = Rules::new(mode.commits);
         let mut steps = 0;
         for seed in 0..if proving() { WALKS * 50 } else { WALKS } {
             let budget = Budget { crashes: 3, losses: 3, delays: u8::from(seed % 4 == 0) };
@@ -521,8 +614,112 @@ fn the_explorer_sees_a_store_that_ignores_revisions() {
     let view = view("10.0.0.0/31");
     let nodes = [node("a", &view, [Add("a1")]), node("b", &view, [Add("b1")])];
     for commits in [true, false] {
-        let mode = Mode { commits, lax: true };
+        let mode = Mode { commits, lax: true, recurs: false };
         let violation = explore(&nodes, &[], mode, NOTHING).unwrap_err();
         println!("{}: {} steps", violation.what, violation.trace.len());
+    }
+}
+
+#[test]
+fn affinity_is_strict_and_ranges_are_reserved() {
+    let config = Config { strict_affinity: true, ..Config::default() };
+    let view = View { config, reservations: vec![net("10.0.0.2/32")], ..view("10.0.0.0/30") };
+    let nodes =
+        [node("a", &view, [Add("a1"), Add("a2"), Del("a1")]), node("b", &view, [Add("b1"), Add("b2")])];
+    hold_all("strict", &nodes, &[], &[(COMMITS, CRASH), (SINGLE, NOTHING)]);
+}
+
+/// The address of a handle, and the sequence number at which it was assigned, as a collector of leaks saw them.
+fn seen(initial: &[(String, Vec<u8>)], handle: &str) -> (IpAddr, u64) {
+    let blocks = initial.iter().filter(|(key, _)| key.starts_with(keys::BLOCKS));
+    let mut blocks = blocks.map(|(_, value)| Block::decode(value).unwrap());
+    let of = |block: Block| block.held_by(handle).next().map(|held| (held.address, held.sequence.unwrap()));
+    blocks.find_map(of).unwrap()
+}
+
+#[test]
+fn a_collector_is_late() {
+    let view = view("10.0.0.0/31");
+    let initial = prepared(&[node("a", &view, [Add("x")])]);
+    let (address, sequence) = seen(&initial, "x");
+    // The same handle gets the same address again, once the other is taken.
+    let nodes = [
+        node("a", &view, [Del("x"), Add("y"), Add("x")]),
+        node("controller", &view, [Reap("x", address, sequence)]),
+    ];
+    hold_all("collector", &nodes, &initial, &[(COMMITS, CRASH), (SINGLE, NOTHING)]);
+}
+
+/// Mistakes made on purpose: each must be seen.
+#[cfg(feature = "_faults")]
+mod mistakes {
+    use tortie_ipam::Mistake;
+
+    use super::*;
+
+    /// Explores until something is wrong; whether it was.
+    fn catch(what: &str, nodes: &[Node], initial: &[(String, Vec<u8>)], mode: Mode, budget: Budget) -> bool {
+        let begun = Instant::now();
+        match explore(nodes, initial, mode, budget) {
+            Err(violation) => {
+                let steps = violation.trace.len();
+                println!("{what}: {} after {steps} steps, in {:?}", violation.what, begun.elapsed());
+                true
+            }
+            Ok(explored) => {
+                println!("{what} was not seen: {explored:?}");
+                false
+            }
+        }
+    }
+
+    fn making(nodes: &[Node], mistake: Mistake) -> Vec<Node> {
+        nodes.iter().cloned().map(|node| Node { mistake: Some(mistake), ..node }).collect()
+    }
+
+    #[test]
+    fn each_mistake_is_seen() {
+        let one = view("10.0.0.0/31");
+        let two = view("10.0.0.0/30");
+        let config = Config { strict_affinity: true, ..Config::default() };
+        let strict = View { config, ..one.clone() };
+        let kept = View { reservations: vec![net("10.0.0.1/32"), net("10.0.0.3/32")], ..two.clone() };
+        let both =
+            |view: &View| [node("a", view, [Add("a1"), Del("a1")]), node("b", view, [Add("b1"), Add("b2")])];
+        let used = prepared(&[node("a", &one, [Add("a0")])]);
+        let (address, sequence) = seen(&used, "a0");
+        let goes = [node("a", &one, [Uninstall]), node("a", &one, [Add("a1")])];
+        let reaped = [
+            node("a", &one, [Del("a0"), Add("a1"), Add("a0")]),
+            node("controller", &one, [Reap("a0", address, sequence)]),
+        ];
+        let from: &[(String, Vec<u8>)] = &used;
+        let mut seen = 0;
+        let mistakes = [
+            (Mistake::WritesBlind, both(&one), &[][..], COMMITS, NOTHING),
+            (Mistake::ConfirmsFirst, both(&two), &[], SINGLE, NOTHING),
+            (Mistake::AnnouncesNothing, goes.clone(), from, SINGLE, NOTHING),
+            (Mistake::CountsLate, both(&two), &[], SINGLE, NOTHING),
+            (Mistake::ForgetsEarly, both(&two), &[], SINGLE, NOTHING),
+            (Mistake::GuessesRefusal, both(&two), &[], COMMITS, LOSS),
+            (Mistake::KeepsOnFailure, both(&two), &[], COMMITS, LOSS),
+            (Mistake::DeletesInUse, goes, from, COMMITS, NOTHING),
+            (Mistake::LeavesHandles, both(&two), &[], COMMITS, NOTHING),
+            (Mistake::IgnoresSequence, reaped, from, COMMITS, NOTHING),
+            (Mistake::IgnoresReservations, both(&kept), &[], COMMITS, NOTHING),
+            (Mistake::IgnoresStrictness, both(&strict), &[], COMMITS, NOTHING),
+        ];
+        for (mistake, nodes, initial, mode, budget) in &mistakes {
+            let nodes = making(nodes, *mistake);
+            seen += usize::from(catch(&format!("{mistake:?}"), &nodes, initial, *mode, *budget));
+        }
+        // Not the allocator's, but the store's: what was read comes again after a delete, and is another.
+        let empty = prepared(&[node("a", &one, [Add("a0"), Del("a0")])]);
+        let nodes = [node("a", &one, [Add("a1")]), node("b", &one, [Add("b1")])];
+        for commits in [true, false] {
+            let mode = Mode { commits, lax: false, recurs: true };
+            seen += usize::from(catch("revisions that recur", &nodes, &empty, mode, NOTHING));
+        }
+        assert_eq!(seen, mistakes.len() + 2);
     }
 }

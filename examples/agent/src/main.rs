@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+mod address;
 mod bgp;
 mod health;
 mod nft;
@@ -96,6 +97,7 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
     let store = Embedded::open(&run.host.datastore)
         .with_context(|| format!("cannot open {}", run.host.datastore.display()))?;
     forward();
+    address::settle(&store, &run.host.node).await;
     let health = health::Health::default();
     let statuses = status::Statuses::new(&run.status_dir)?;
     let (stop, stopped) = watch::channel(false);

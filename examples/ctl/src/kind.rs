@@ -9,6 +9,7 @@ use tortie_datastore::resource::API_VERSION;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     IpPool,
+    IpReservation,
     BgpConfiguration,
     BgpPeer,
     Node,
@@ -29,6 +30,10 @@ macro_rules! with_spec {
         match $kind {
             $crate::kind::Kind::IpPool => {
                 type $spec = tortie_datastore::resource::IpPoolSpec;
+                $body
+            }
+            $crate::kind::Kind::IpReservation => {
+                type $spec = tortie_datastore::resource::IpReservationSpec;
                 $body
             }
             $crate::kind::Kind::BgpConfiguration => {
@@ -69,8 +74,9 @@ macro_rules! with_spec {
 pub(crate) use with_spec;
 
 impl Kind {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::IpPool,
+        Self::IpReservation,
         Self::BgpConfiguration,
         Self::BgpPeer,
         Self::Node,
@@ -86,6 +92,7 @@ impl Kind {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::IpPool => "IPPool",
+            Self::IpReservation => "IPReservation",
             Self::BgpConfiguration => "BGPConfiguration",
             Self::BgpPeer => "BGPPeer",
             Self::Node => "Node",
@@ -122,6 +129,7 @@ impl Kind {
     const fn aliases(self) -> &'static [&'static str] {
         match self {
             Self::IpPool => &["pool", "pools", "ipp", "ipps"],
+            Self::IpReservation => &["ipr", "iprs", "reservation", "reservations"],
             Self::BgpConfiguration => &["bgpconfig", "bgpconfigs"],
             Self::BgpPeer => &["bgpp", "bgpps", "bp", "bps"],
             Self::Node => &["no", "nos"],
@@ -163,6 +171,7 @@ impl Kind {
                 ("NODES", |o| text(o, "/spec/nodeSelector")),
                 ("NAMESPACES", |o| or(text(o, "/spec/namespaceSelector"), "all()")),
             ],
+            Self::IpReservation => &[NAME, ("RESERVED", |o| text(o, "/spec/reservedCIDRs"))],
             Self::BgpConfiguration => &[
                 NAME,
                 ("MESH", |o| or(text(o, "/spec/nodeToNodeMeshEnabled"), "true")),
@@ -251,6 +260,7 @@ mod tests {
             ("IPPools", Kind::IpPool),
             ("pool", Kind::IpPool),
             ("ipp", Kind::IpPool),
+            ("ipreservations", Kind::IpReservation),
             ("bgpp", Kind::BgpPeer),
             ("bp", Kind::BgpPeer),
             ("bgpconfig", Kind::BgpConfiguration),

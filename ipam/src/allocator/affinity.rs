@@ -20,10 +20,12 @@ use core::time::Duration;
 use ipnet::IpNet;
 
 use super::{Allocator, Slot, name};
+use crate::assigned::HostReserve;
 use crate::block::Block;
 use crate::config::Config;
 use crate::error::{AffinityError, Fault};
 use crate::keys;
+use crate::mistake::Mistake;
 use crate::record::{Affinity, AffinityState, BlockAffinity};
 use crate::span::Family;
 use crate::store::{ListOptions, Op, Revision, Store, StoreError};
@@ -45,6 +47,21 @@ pub(crate) struct ReleaseBlock {
     pub(crate) require_empty: bool,
     /// Only if it was not written since this sequence number.
     pub(crate) sequence: Option<u64>,
+}
+
+/// How a block is made, if there is none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fresh {
+    pub(crate) now: Duration,
+    /// What the node keeps of it.
+    pub(crate) reserve: HostReserve,
+}
+
+impl Fresh {
+    /// Nothing is kept.
+    pub(crate) const fn at(now: Duration) -> Self {
+        Self { now, reserve: HostReserve { start: 0, end: 0 } }
+    }
 }
 
 impl<S: Store> Allocator<S> {
@@ -95,7 +112,7 @@ impl<S: Store> Allocator<S> {
         owner: &Affinity,
         cidr: &IpNet,
         mut known: Option<Slot<BlockAffinity>>,
-        now: Duration,
+        fresh: Fresh,
     ) -> Result<Slot<Block>, AffinityError> {
         for _ in 0..self.max_tries {
             let affinity = match known.take() {
@@ -106,7 +123,10 @@ impl<S: Store> Allocator<S> {
             let mut slot = self.block(cidr).await?;
             let (block, exists) = match slot.value.take() {
                 None => {
-                    (Block::new(*cidr, owner, now).ok_or(AffinityError::NotFound { cidr: *cidr })?, false)
+                    let mut block =
+                        Block::new(*cidr, owner, fresh.now).ok_or(AffinityError::NotFound { cidr: *cidr })?;
+                    block.reserve(fresh.reserve);
+                    (block, false)
                 }
                 Some(mut block) if block.affinity().as_ref() == Some(owner) => {
                     if state == Some(AffinityState::Confirmed) {
@@ -134,7 +154,9 @@ impl<S: Store> Allocator<S> {
             let affinity = if announced {
                 affinity
             } else {
-                let Some(affinity) = self.mark(affinity, AffinityState::Pending).await? else { continue };
+                let early = self.makes(Mistake::ConfirmsFirst);
+                let state = if early { AffinityState::Confirmed } else { AffinityState::Pending };
+                let Some(affinity) = self.mark(affinity, state).await? else { continue };
                 affinity
             };
             let Some(revision) = self.single(write).await? else { continue };
@@ -192,7 +214,8 @@ impl<S: Store> Allocator<S> {
                 }
                 return Err(objection);
             }
-            let write = if let (true, Some(delete)) = (block.is_empty(), slot.delete()) {
+            let unused = block.is_empty() || self.makes(Mistake::DeletesInUse);
+            let write = if let (true, Some(delete)) = (unused, slot.delete()) {
                 delete
             } else {
                 block.disown();
@@ -205,7 +228,13 @@ impl<S: Store> Allocator<S> {
                 Together::Changed => continue,
                 Together::Unsupported => {}
             }
-            let Some(affinity) = self.mark(affinity, AffinityState::PendingDeletion).await? else { continue };
+            let affinity = if self.makes(Mistake::AnnouncesNothing) {
+                affinity
+            } else {
+                let state = AffinityState::PendingDeletion;
+                let Some(affinity) = self.mark(affinity, state).await? else { continue };
+                affinity
+            };
             announced = affinity.revision;
             if self.single(write).await?.is_some() {
                 // If this fails, the affinity is somebody else's announcement by now.
@@ -228,7 +257,7 @@ impl<S: Store> Allocator<S> {
         now: Duration,
     ) -> Result<(), AffinityError> {
         name(owner.name())?;
-        self.hold(owner, &cidr.trunc(), None, now).await.map(drop)
+        self.hold(owner, &cidr.trunc(), None, Fresh::at(now)).await.map(drop)
     }
 
     /// Releases every block of an owner, in both families: for a node that goes.
@@ -245,31 +274,8 @@ impl<S: Store> Allocator<S> {
         config: &Config,
         now: Duration,
     ) -> Result<HostReleased, Fault> {
-        name(owner.name())?;
-        let mut outcome = HostReleased::default();
-        for family in Family::BOTH {
-            let announced =
-                self.store.list(&keys::affinities(owner, family), &ListOptions::new().keys_only()).await?;
-            let mut cidrs: BTreeSet<IpNet> = announced
-                .iter()
-                .filter_map(|item| match keys::Key::parse(&item.key) {
-                    Some(keys::Key::Affinity(_, cidr)) => Some(cidr),
-                    _ => None,
-                })
-                .collect();
-            // A writer that died may have left a block without an affinity.
-            self.scan(family, |cidr, slot| {
-                if slot.value.and_then(|block| block.affinity()).as_ref() == Some(owner) {
-                    cidrs.insert(cidr);
-                }
-            })
-            .await?;
-            for cidr in cidrs {
-                let how = ReleaseBlock { require_empty, sequence: None };
-                outcome.record(cidr, self.release_block(owner, &cidr, how, config, now).await);
-            }
-        }
-        Ok(outcome)
+        let how = ReleaseBlock { require_empty, sequence: None };
+        self.release_owned(owner, |_| true, how, config, now).await
     }
 
     /// Releases every block within a range, whoever owns it: for a pool that goes.
@@ -327,7 +333,7 @@ impl<S: Store> Allocator<S> {
                 }
                 let block = self.block(&cidr).await?;
                 if block.value.and_then(|block| block.affinity()).as_ref() == Some(owner) {
-                    match self.hold(owner, &cidr, Some(affinity), now).await {
+                    match self.hold(owner, &cidr, Some(affinity), Fresh::at(now)).await {
                         Err(AffinityError::Fault(fault)) => return Err(fault),
                         _ => settled.push(cidr),
                     }
@@ -357,7 +363,7 @@ enum Together {
 }
 
 impl HostReleased {
-    fn record(&mut self, cidr: IpNet, result: Result<(), AffinityError>) {
+    pub(super) fn record(&mut self, cidr: IpNet, result: Result<(), AffinityError>) {
         match result {
             Ok(()) => self.released.push(cidr),
             // Only the affinity was left, and it is gone.

@@ -9,17 +9,21 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::affinity::ReleaseBlock;
+use super::affinity::{Fresh, ReleaseBlock};
+use super::own::OwnBlocks;
 use super::search::{Found, Walk};
 use super::{Allocator, Slot, name};
 use crate::assigned::{
-    AddressRequest, AssignRequest, Assigned, FamilyAssigned, LOAD_BALANCER, Message, ReleaseRequest,
+    AddressRequest, AssignRequest, Assigned, FamilyAssigned, HostReserve, LOAD_BALANCER, Message,
+    ReleaseRequest,
 };
 use crate::block::Block;
 use crate::config::Config;
 use crate::error::{AffinityError, AssignError, AssignErrorKind, Fault, ReleaseError};
+use crate::keys;
+use crate::mistake::Mistake;
 use crate::pool::{Pool, Use, View};
-use crate::record::Affinity;
+use crate::record::{Affinity, BlockAffinity, Handle};
 use crate::span::{Family, Spans, number, prefix_of, range};
 use crate::store::{Op, Store};
 
@@ -35,9 +39,18 @@ pub(super) struct Job<'a> {
     pub(super) view: &'a View,
     pub(super) config: &'a Config,
     pub(super) now: Duration,
+    /// Limits of the request, if any.
+    max_blocks: Option<u32>,
+    max_per_handle: Option<u32>,
+    /// What the node keeps of new blocks.
+    reserve: HostReserve,
 }
 
 impl Job<'_> {
+    const fn fresh(&self) -> Fresh {
+        Fresh { now: self.now, reserve: self.reserve }
+    }
+
     /// Whether a block may be used: it is of one of the pools, and not wholly reserved.
     pub(super) fn serves(&self, cidr: &IpNet) -> bool {
         let (first, last) = range(cidr);
@@ -55,12 +68,25 @@ enum Want {
     This(IpAddr),
 }
 
+/// What to try without reading it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guess {
+    Nothing,
+    /// That there is no such handle. If there is, the write fails, and it is read.
+    NewHandle,
+}
+
+/// What a block gave, and the block as it is then.
+type Taken = (Vec<IpAddr>, Slot<Block>);
+
 /// Why a block gave nothing.
 enum Refusal {
     /// It is not the owner's, but should be.
     Foreign(Option<Affinity>),
     /// It is not there (any more).
     Absent,
+    /// The handle has as many addresses as it may.
+    HandleFull(u32),
 }
 
 impl<S: Store> Allocator<S> {
@@ -81,6 +107,32 @@ impl<S: Store> Allocator<S> {
         view: &View,
         now: Duration,
     ) -> Result<Assigned, AssignError> {
+        self.assign_with(None, request, view, now).await
+    }
+
+    /// As [`auto_assign`](Self::auto_assign), but first from the node's blocks at hand, which it keeps up to date.
+    ///
+    /// Empty blocks in pools that do not select the node any more are given back only when those at hand are full.
+    ///
+    /// # Errors
+    /// As [`auto_assign`](Self::auto_assign).
+    pub async fn auto_assign_from(
+        &self,
+        own: &mut OwnBlocks,
+        request: &AssignRequest,
+        view: &View,
+        now: Duration,
+    ) -> Result<Assigned, AssignError> {
+        self.assign_with(Some(own), request, view, now).await
+    }
+
+    async fn assign_with(
+        &self,
+        mut own: Option<&mut OwnBlocks>,
+        request: &AssignRequest,
+        view: &View,
+        now: Duration,
+    ) -> Result<Assigned, AssignError> {
         let mut assigned = Assigned::default();
         assigned.v4.requested = request.num4;
         assigned.v6.requested = request.num6;
@@ -89,7 +141,8 @@ impl<S: Store> Allocator<S> {
             if part.requested == 0 {
                 continue;
             }
-            if let Err(kind) = self.assign_family(request, family, view, now, part).await {
+            let own = own.as_deref_mut();
+            if let Err(kind) = self.assign_family(own, request, family, view, now, part).await {
                 return Err(AssignError::new(kind, assigned));
             }
         }
@@ -111,17 +164,44 @@ impl<S: Store> Allocator<S> {
         view: &View,
         now: Duration,
     ) -> Result<Assigned, AssignError> {
+        self.assign_all_with(None, request, view, now).await
+    }
+
+    /// As [`assign_all`](Self::assign_all), but first from the node's blocks at hand, which it keeps up to date.
+    ///
+    /// # Errors
+    /// As [`assign_all`](Self::assign_all).
+    pub async fn assign_all_from(
+        &self,
+        own: &mut OwnBlocks,
+        request: &AssignRequest,
+        view: &View,
+        now: Duration,
+    ) -> Result<Assigned, AssignError> {
+        self.assign_all_with(Some(own), request, view, now).await
+    }
+
+    async fn assign_all_with(
+        &self,
+        own: Option<&mut OwnBlocks>,
+        request: &AssignRequest,
+        view: &View,
+        now: Duration,
+    ) -> Result<Assigned, AssignError> {
         let before = match self.addresses_by_handle(&request.handle).await {
             Ok(before) => before,
             Err(fault) => return Err(AssignError::new(fault.into(), Assigned::default())),
         };
-        let first = match self.auto_assign(request, view, now).await {
+        let first = match self.assign_with(own, request, view, now).await {
             Ok(assigned) => match assigned.shortfall() {
                 None => return Ok(assigned),
                 Some(short) => AssignErrorKind::Short(short),
             },
             Err(error) => error.kind().clone(),
         };
+        if self.makes(Mistake::KeepsOnFailure) {
+            return Err(AssignError::new(first, Assigned::default()));
+        }
         let kind = match self.undo(&request.handle, &before, view, now).await {
             Ok(()) => first,
             Err(fault) => AssignErrorKind::NotUndone { first: Box::new(first), fault },
@@ -163,7 +243,7 @@ impl<S: Store> Allocator<S> {
         view: &View,
         now: Duration,
     ) -> Result<IpNet, AssignErrorKind> {
-        let AddressRequest { address, handle, host, intended_use, attributes } = request;
+        let AddressRequest { address, handle, host, intended_use, attributes, .. } = request;
         let owner = owner(host, *intended_use);
         name(handle)?;
         name(owner.name())?;
@@ -186,13 +266,16 @@ impl<S: Store> Allocator<S> {
             view,
             config: &view.config,
             now,
+            max_blocks: None,
+            max_per_handle: request.max_per_handle,
+            reserve: HostReserve::default(),
         };
         for _ in 0..self.max_tries {
             let slot = self.block(&cidr).await?;
             let slot = if slot.value.is_some() {
                 slot
             } else {
-                match self.hold(&job.owner, &cidr, None, now).await {
+                match self.hold(&job.owner, &cidr, None, job.fresh()).await {
                     Ok(slot) => slot,
                     Err(AffinityError::Fault(fault)) => return Err(fault.into()),
                     Err(_) => continue,
@@ -202,12 +285,16 @@ impl<S: Store> Allocator<S> {
             if ours.is_some_and(|found| found.attributes.handle() == Some(handle)) {
                 return Ok(cidr_of(*address, &cidr));
             }
-            match self.take(&job, &cidr, slot, view.config.strict_affinity, Want::This(*address)).await? {
-                Ok(taken) if taken.is_empty() => {
+            let strict = view.config.strict_affinity;
+            match self.take(&job, &cidr, slot, Guess::Nothing, strict, Want::This(*address)).await? {
+                Ok((taken, _)) if taken.is_empty() => {
                     return Err(AssignErrorKind::AlreadyAssigned { address: *address });
                 }
                 Ok(_) => return Ok(cidr_of(*address, &cidr)),
                 Err(Refusal::Foreign(owner)) => return Err(AssignErrorKind::ForeignBlock { cidr, owner }),
+                Err(Refusal::HandleFull(limit)) => {
+                    return Err(AssignErrorKind::HandleLimit { handle: handle.clone(), limit });
+                }
                 Err(Refusal::Absent) => {}
             }
         }
@@ -216,42 +303,31 @@ impl<S: Store> Allocator<S> {
 
     async fn assign_family(
         &self,
+        mut at_hand: Option<&mut OwnBlocks>,
         request: &AssignRequest,
         family: Family,
         view: &View,
         now: Duration,
         out: &mut FamilyAssigned,
     ) -> Result<(), AssignErrorKind> {
-        let owner = owner(&request.host, request.intended_use);
         name(&request.handle)?;
-        name(owner.name())?;
-        let no_labels = BTreeMap::new();
-        let labels = if matches!(owner, Affinity::Virtual(_)) { &no_labels } else { &view.node_labels };
-        let named = request.named(family);
-        let pools = view.choose(family, &named, labels, owner.name(), request.intended_use)?;
-        let job = Job {
-            family,
-            owner,
-            handle: &request.handle,
-            attributes: &request.attributes,
-            pools,
-            reserved: Spans::of(family, &view.reservations),
-            view,
-            config: &view.config,
-            now,
-        };
-        let (mut own, mut owned) = (Vec::new(), 0u32);
-        let selecting = view.selecting(family, labels);
-        for (cidr, affinity) in self.affinities(&job.owner, family).await? {
-            if job.pools.iter().any(|pool| pool.cidr.contains(&cidr)) {
-                owned = owned.saturating_add(1);
-                own.push((cidr, affinity));
-            } else if !selecting.iter().any(|pool| pool.cidr.contains(&cidr)) {
-                let how = ReleaseBlock { require_empty: true, sequence: None };
-                // A block that stays, in use or for an error, is tried again with the next assignment.
-                drop(self.release_block(&job.owner, &cidr, how, job.config, now).await);
+        let mut job = job(request, family, view, now)?;
+        if self.makes(Mistake::IgnoresReservations) {
+            job.reserved = Spans::default();
+        }
+        if let Some(at_hand) = at_hand.as_deref_mut() {
+            at_hand.of(&job.owner);
+            let cidrs: Vec<IpNet> = at_hand.cidrs().filter(|cidr| job.serves(cidr)).collect();
+            for cidr in cidrs {
+                let Some(slot) = at_hand.take(&cidr) else { continue };
+                self.take_own(&job, &cidr, slot, Guess::NewHandle, Some(&mut *at_hand), out).await?;
+                if out.missing() == 0 {
+                    return Ok(());
+                }
             }
         }
+        let own = self.own_blocks(&job).await?;
+        let mut owned = own.len();
         let mut tried = BTreeSet::new();
         for (cidr, affinity) in own {
             if out.missing() == 0 {
@@ -261,42 +337,97 @@ impl<S: Store> Allocator<S> {
             if !job.serves(&cidr) {
                 continue;
             }
-            match self.hold(&job.owner, &cidr, Some(affinity), now).await {
-                Ok(slot) => self.take_own(&job, &cidr, slot, out).await?,
+            match self.hold(&job.owner, &cidr, Some(affinity), job.fresh()).await {
+                Ok(slot) => {
+                    self.take_own(&job, &cidr, slot, Guess::Nothing, at_hand.as_deref_mut(), out).await?;
+                }
                 Err(error) => pass_over(error, &cidr, out)?,
             }
         }
-        let limit = job.config.block_limit(request.max_blocks);
-        let mut lost = 0;
         while out.missing() > 0 {
-            if owned >= limit {
-                out.messages.push(Message::BlockLimit(limit));
-                return Err(AssignErrorKind::BlockLimit { limit });
-            }
-            if !job.config.auto_allocate_blocks {
-                return Err(AssignErrorKind::BlocksForbidden);
-            }
-            let (cidr, known) = match self.find_block(&job, &tried).await? {
-                Found::Own(cidr, affinity) => (cidr, Some(affinity)),
-                Found::Free(cidr) => (cidr, None),
-                Found::Nothing => return self.borrow(&job, out).await,
+            let Some((cidr, slot)) = self.claim_another(&job, owned, &mut tried, out).await? else {
+                return self.borrow(&job, out).await;
             };
-            match self.hold(&job.owner, &cidr, known, now).await {
-                Ok(slot) => {
-                    tried.insert(cidr);
-                    owned = owned.saturating_add(1);
-                    self.take_own(&job, &cidr, slot, out).await?;
-                }
-                Err(error) => {
-                    pass_over(error, &cidr, out)?;
-                    lost += 1;
-                    if lost >= self.max_tries {
-                        return Err(Fault::TooManyRetries.into());
-                    }
-                }
-            }
+            owned += 1;
+            self.take_own(&job, &cidr, slot, Guess::Nothing, at_hand.as_deref_mut(), out).await?;
         }
         Ok(())
+    }
+
+    /// Makes sure that the node of a request has a block of a family, and gives one: its own, or one newly claimed.
+    ///
+    /// Its pools are those that an assignment would use. Whether the block has a free address is not looked at.
+    ///
+    /// # Errors
+    /// As [`auto_assign`](Self::auto_assign); [`AssignErrorKind::BlocksForbidden`] also if there is no block to claim.
+    pub async fn ensure_block(
+        &self,
+        request: &AssignRequest,
+        family: Family,
+        view: &View,
+        now: Duration,
+    ) -> Result<IpNet, AssignErrorKind> {
+        let job = job(request, family, view, now)?;
+        let own = self.own_blocks(&job).await?;
+        let (owned, mut tried, mut out) = (own.len(), BTreeSet::new(), FamilyAssigned::default());
+        for (cidr, affinity) in own {
+            tried.insert(cidr);
+            match self.hold(&job.owner, &cidr, Some(affinity), job.fresh()).await {
+                Ok(_) => return Ok(cidr),
+                Err(error) => pass_over(error, &cidr, &mut out)?,
+            }
+        }
+        let claimed = self.claim_another(&job, owned, &mut tried, &mut out).await?;
+        claimed.map(|(cidr, _)| cidr).ok_or(AssignErrorKind::BlocksForbidden)
+    }
+
+    /// The owner's blocks in the pools of a job. Gives back empty ones in pools that do not select the node (any more).
+    async fn own_blocks(&self, job: &Job<'_>) -> Result<Vec<(IpNet, Slot<BlockAffinity>)>, Fault> {
+        let selecting = job.view.selecting(job.family, labels(job.view, &job.owner));
+        let mut own = Vec::new();
+        for (cidr, affinity) in self.affinities(&job.owner, job.family).await? {
+            if job.pools.iter().any(|pool| pool.cidr.contains(&cidr)) {
+                own.push((cidr, affinity));
+            } else if !selecting.iter().any(|pool| pool.cidr.contains(&cidr)) {
+                let how = ReleaseBlock { require_empty: true, sequence: None };
+                // A block that stays, in use or for an error, is tried again with the next assignment.
+                drop(self.release_block(&job.owner, &cidr, how, job.config, job.now).await);
+            }
+        }
+        Ok(own)
+    }
+
+    /// Makes a further block the owner's, who has so many already. `None`: there is none to be had.
+    async fn claim_another(
+        &self,
+        job: &Job<'_>,
+        owned: usize,
+        tried: &mut BTreeSet<IpNet>,
+        out: &mut FamilyAssigned,
+    ) -> Result<Option<(IpNet, Slot<Block>)>, AssignErrorKind> {
+        let limit = job.config.block_limit(job.max_blocks);
+        if owned >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            out.messages.push(Message::BlockLimit(limit));
+            return Err(AssignErrorKind::BlockLimit { limit });
+        }
+        if !job.config.auto_allocate_blocks {
+            return Err(AssignErrorKind::BlocksForbidden);
+        }
+        for _ in 0..self.max_tries {
+            let (cidr, known) = match self.find_block(job, tried).await? {
+                Found::Own(cidr, affinity) => (cidr, Some(affinity)),
+                Found::Free(cidr) => (cidr, None),
+                Found::Nothing => return Ok(None),
+            };
+            match self.hold(&job.owner, &cidr, known, job.fresh()).await {
+                Ok(slot) => {
+                    tried.insert(cidr);
+                    return Ok(Some((cidr, slot)));
+                }
+                Err(error) => pass_over(error, &cidr, out)?,
+            }
+        }
+        Err(Fault::TooManyRetries.into())
     }
 
     /// Takes from a block of the owner's what is missing.
@@ -305,17 +436,22 @@ impl<S: Store> Allocator<S> {
         job: &Job<'_>,
         cidr: &IpNet,
         slot: Slot<Block>,
+        guess: Guess,
+        at_hand: Option<&mut OwnBlocks>,
         out: &mut FamilyAssigned,
-    ) -> Result<(), Fault> {
-        if let Ok(taken) = self.take(job, cidr, slot, true, Want::Any(out.missing())).await? {
-            out.addresses.extend(taken.into_iter().map(|address| cidr_of(address, cidr)));
+    ) -> Result<(), AssignErrorKind> {
+        let result = self.take(job, cidr, slot, guess, true, Want::Any(out.missing())).await?;
+        if let Some(slot) = taken(result, job, cidr, out)? {
+            if let Some(at_hand) = at_hand {
+                at_hand.keep(*cidr, slot);
+            }
         }
         Ok(())
     }
 
     /// Takes from the blocks of others, as far as affinity is not strict.
     async fn borrow(&self, job: &Job<'_>, out: &mut FamilyAssigned) -> Result<(), AssignErrorKind> {
-        if job.config.strict_affinity {
+        if job.config.strict_affinity && !self.makes(Mistake::IgnoresStrictness) {
             out.messages.push(Message::Strict);
             return Ok(());
         }
@@ -341,9 +477,9 @@ impl<S: Store> Allocator<S> {
                     break;
                 }
                 let slot = self.block(&cidr).await?;
-                if let Ok(taken) = self.take(job, &cidr, slot, false, Want::Any(out.missing())).await? {
-                    out.addresses.extend(taken.into_iter().map(|address| cidr_of(address, &cidr)));
-                }
+                let result =
+                    self.take(job, &cidr, slot, Guess::Nothing, false, Want::Any(out.missing())).await?;
+                taken(result, job, &cidr, out)?;
             }
             if out.missing() == 0 {
                 break;
@@ -358,16 +494,17 @@ impl<S: Store> Allocator<S> {
 
     /// Takes addresses from a block, and counts them in the handle.
     ///
-    /// The block is read before the handle, and the handle written no later than the block: so a handle never says
+    /// Gives the block as it is then, too. The block is read before the handle, and the handle written no later than the block: so a handle never says
     /// less than its blocks, and whoever releases the handle meanwhile is noticed (see `release.rs`).
     async fn take(
         &self,
         job: &Job<'_>,
         cidr: &IpNet,
         slot: Slot<Block>,
+        mut guess: Guess,
         strict: bool,
         want: Want,
-    ) -> Result<Result<Vec<IpAddr>, Refusal>, Fault> {
+    ) -> Result<Result<Taken, Refusal>, Fault> {
         let mut known = Some(slot);
         for _ in 0..self.max_tries {
             let mut slot = match known.take() {
@@ -379,34 +516,88 @@ impl<S: Store> Allocator<S> {
                 return Ok(Err(Refusal::Foreign(block.affinity())));
             }
             block.collect(job.now, job.config.ip_cooldown);
+            let free = match want {
+                Want::Any(_) => block.free_addresses().any(|address| !job.reserved.contains(number(address))),
+                Want::This(address) => block.is_free(address),
+            };
+            if !free {
+                slot.value = Some(block);
+                return Ok(Ok((Vec::new(), slot)));
+            }
+            let mut handle = match guess {
+                Guess::NewHandle if job.max_per_handle.is_none() => {
+                    Slot { key: keys::handle(job.handle), revision: None, value: None }
+                }
+                _ => self.handle(job.handle).await?,
+            };
+            guess = Guess::Nothing;
+            let mut record = handle.value.take().unwrap_or_default();
+            let Some(room) = self.room(job, &record).await? else {
+                return Ok(Err(Refusal::HandleFull(job.max_per_handle.unwrap_or_default())));
+            };
             let taken = match want {
-                Want::Any(num) => block.assign(num, job.handle, job.attributes, &job.reserved),
-                Want::This(address) if block.assign_address(address, job.handle, job.attributes) => {
+                Want::Any(num) => {
+                    block.assign_outside(num.min(room), job.handle, job.attributes, &job.reserved)
+                }
+                Want::This(address) => {
+                    block.assign_address(address, job.handle, job.attributes);
                     alloc::vec![address]
                 }
-                Want::This(_) => Vec::new(),
             };
-            if taken.is_empty() {
-                return Ok(Ok(taken));
-            }
-            let mut handle = self.handle(job.handle).await?;
-            let mut record = handle.value.take().unwrap_or_default();
             record.add(cidr, taken.len());
             block.bump();
             let guards = job.view.guards.iter();
             let mut ops: Vec<Op> =
                 guards.map(|(key, revision)| Op::Check { key: key.clone(), revision: *revision }).collect();
+            if self.makes(Mistake::WritesBlind) {
+                slot.revision = self.store.get(&slot.key).await?.map(|found| found.revision);
+            }
             ops.push(handle.put(record.encode()));
             ops.push(slot.put(block.encode()));
+            if self.makes(Mistake::CountsLate) {
+                ops.reverse();
+            }
             match self.apply(&ops).await {
-                Ok(_) => return Ok(Ok(taken)),
+                Ok(revisions) => {
+                    slot.revision = revisions.last().copied().flatten();
+                    slot.value = Some(block);
+                    return Ok(Ok((taken, slot)));
+                }
                 Err(stopped) => {
+                    if self.makes(Mistake::GuessesRefusal) && !stopped.error.is_conflict() {
+                        self.lower(job.handle, cidr).await?;
+                    }
                     stopped.retry()?;
                     self.check_guards(job.view).await?;
                 }
             }
         }
         Err(Fault::TooManyRetries)
+    }
+
+    /// How many more addresses the handle may have; `None` if none.
+    async fn room(&self, job: &Job<'_>, record: &Handle) -> Result<Option<usize>, Fault> {
+        let Some(limit) = job.max_per_handle else { return Ok(Some(usize::MAX)) };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let named = usize::try_from(record.count(job.family)).unwrap_or(usize::MAX);
+        let mut room = limit.saturating_sub(named);
+        if room == 0 {
+            // The record may name too much.
+            let held = self.addresses_by_handle(job.handle).await?;
+            let held = held.iter().filter(|address| Family::of_addr(**address) == job.family).count();
+            room = limit.saturating_sub(held);
+        }
+        Ok(Some(room).filter(|room| *room > 0))
+    }
+
+    /// Forgets a block in a handle, as [`Mistake::GuessesRefusal`] does.
+    async fn lower(&self, handle: &str, cidr: &IpNet) -> Result<(), Fault> {
+        let mut slot = self.handle(handle).await?;
+        if let Some(mut record) = slot.value.take() {
+            record.set(cidr, 0);
+            drop(self.apply(&[slot.put(record.encode())]).await);
+        }
+        Ok(())
     }
 
     async fn check_guards(&self, view: &View) -> Result<(), Fault> {
@@ -416,6 +607,63 @@ impl<S: Store> Allocator<S> {
             }
         }
         Ok(())
+    }
+}
+
+/// What a family of a request comes down to.
+fn job<'a>(
+    request: &'a AssignRequest,
+    family: Family,
+    view: &'a View,
+    now: Duration,
+) -> Result<Job<'a>, AssignErrorKind> {
+    let owner = owner(&request.host, request.intended_use);
+    name(owner.name())?;
+    let reserve = request.host_reserve.unwrap_or_default();
+    if reserve != HostReserve::default() && !view.config.strict_affinity {
+        return Err(AssignErrorKind::StrictRequired);
+    }
+    let named = request.named(family);
+    let labels = labels(view, &owner);
+    let pools = view.choose(family, &named, labels, owner.name(), request.intended_use, reserve)?;
+    Ok(Job {
+        family,
+        owner,
+        handle: &request.handle,
+        attributes: &request.attributes,
+        pools,
+        reserved: Spans::of(family, &view.reservations),
+        view,
+        config: &view.config,
+        now,
+        max_blocks: request.max_blocks,
+        max_per_handle: request.max_per_handle,
+        reserve,
+    })
+}
+
+/// The labels of an owner: none where it is no node.
+fn labels<'a>(view: &'a View, owner: &Affinity) -> &'a BTreeMap<String, String> {
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    if matches!(owner, Affinity::Virtual(_)) { &NONE } else { &view.node_labels }
+}
+
+/// Notes what a block gave, and hands the block on.
+fn taken(
+    result: Result<Taken, Refusal>,
+    job: &Job<'_>,
+    cidr: &IpNet,
+    out: &mut FamilyAssigned,
+) -> Result<Option<Slot<Block>>, AssignErrorKind> {
+    match result {
+        Ok((taken, slot)) => {
+            out.addresses.extend(taken.into_iter().map(|address| cidr_of(address, cidr)));
+            Ok(Some(slot))
+        }
+        Err(Refusal::HandleFull(limit)) => {
+            Err(AssignErrorKind::HandleLimit { handle: String::from(job.handle), limit })
+        }
+        Err(Refusal::Foreign(_) | Refusal::Absent) => Ok(None),
     }
 }
 

@@ -2,8 +2,13 @@
 
 mod affinity;
 mod assign;
+mod own;
+mod owner;
+mod range;
 mod release;
 mod search;
+mod settings;
+mod upgrade;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,14 +16,17 @@ use alloc::vec::Vec;
 use ipnet::IpNet;
 
 use crate::block::Block;
-use crate::config::Config;
 use crate::error::{Fault, RecordError};
 use crate::keys;
-use crate::record::{Affinity, BlockAffinity, ConfigRecord, Handle};
+use crate::record::{Affinity, BlockAffinity, Handle};
 use crate::span::Family;
 use crate::store::{ListOptions, Op, Revision, Store, StoreError, Versioned};
 
 pub use affinity::HostReleased;
+pub(crate) use affinity::ReleaseBlock;
+pub use own::OwnBlocks;
+pub use owner::{Assignment, Expect, OwnerChange};
+pub use range::Claimed;
 
 /// How often an operation that others keep disturbing is tried, unless the embedder says otherwise.
 const MAX_TRIES: usize = 100;
@@ -37,6 +45,8 @@ const PAGE: usize = 256;
 pub struct Allocator<S> {
     store: S,
     max_tries: usize,
+    #[cfg(feature = "_faults")]
+    pub(crate) mistake: Option<crate::mistake::Mistake>,
 }
 
 /// A key as it was read: what a write of it must expect, and the record there.
@@ -86,7 +96,12 @@ fn unreadable(key: &str) -> impl Fn(RecordError) -> Fault + use<'_> {
 impl<S: Store> Allocator<S> {
     /// An allocator on this store.
     pub const fn new(store: S) -> Self {
-        Self { store, max_tries: MAX_TRIES }
+        Self {
+            store,
+            max_tries: MAX_TRIES,
+            #[cfg(feature = "_faults")]
+            mistake: None,
+        }
     }
 
     /// Gives an operation up with [`Fault::TooManyRetries`] when others were faster this often. Default 100; 0 is 1.
@@ -99,20 +114,6 @@ impl<S: Store> Allocator<S> {
     /// The store.
     pub const fn store(&self) -> &S {
         &self.store
-    }
-
-    /// The stored configuration; the default if there is none.
-    ///
-    /// # Errors
-    /// [`Fault::Store`], [`Fault::Record`].
-    pub async fn config(&self) -> Result<Config, Fault> {
-        match self.store.get(keys::CONFIG).await? {
-            None => Ok(Config::default()),
-            Some(found) => {
-                let record = ConfigRecord::decode(&found.value).map_err(unreadable(keys::CONFIG))?;
-                Ok(record.config())
-            }
-        }
     }
 
     async fn slot<T>(
@@ -190,6 +191,18 @@ impl<S: Store> Allocator<S> {
             if whole {
                 return Ok(());
             }
+        }
+    }
+
+    /// Writes a block that was read and changed, or deletes it if it is nobody's and empty; false if it has changed since.
+    pub(crate) async fn write_back(&self, mut slot: Slot<Block>) -> Result<bool, Fault> {
+        let Some(mut block) = slot.value.take() else { return Ok(false) };
+        block.bump();
+        let nobodys = block.affinity().is_none() && block.is_empty();
+        let op = if nobodys { slot.delete() } else { None };
+        match self.apply(&[op.unwrap_or_else(|| slot.put(block.encode()))]).await {
+            Ok(_) => Ok(true),
+            Err(stopped) => stopped.retry().map(|_| false),
         }
     }
 

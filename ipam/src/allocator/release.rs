@@ -18,6 +18,7 @@ use crate::assigned::{ReleaseRequest, Released};
 use crate::block::Block;
 use crate::config::Config;
 use crate::error::{Fault, ReleaseError};
+use crate::mistake::Mistake;
 use crate::pool::View;
 use crate::record::Handle;
 use crate::span::{Family, prefix_of};
@@ -157,7 +158,15 @@ impl<S: Store> Allocator<S> {
         now: Duration,
         outcome: &mut Released,
     ) -> Result<bool, ReleaseError> {
-        let pick = |block: &Block| pick_requested(block, group);
+        let forgetful: Vec<ReleaseRequest>;
+        let forgetful = if self.makes(Mistake::IgnoresSequence) {
+            let without = |request: &&ReleaseRequest| ReleaseRequest { sequence: None, ..(*request).clone() };
+            forgetful = group.iter().map(without).collect();
+            forgetful.iter().collect()
+        } else {
+            group.to_vec()
+        };
+        let pick = |block: &Block| pick_requested(block, &forgetful);
         let Some(released) = self.release_in(cidr, None, &pick, config, now).await? else { return Ok(false) };
         let missed =
             group.iter().map(|request| request.address).filter(|address| !released.contains(address));
@@ -240,6 +249,11 @@ impl<S: Store> Allocator<S> {
                 settled.push(id);
             }
             let exists = block.is_some();
+            if self.makes(Mistake::LeavesHandles) {
+                ops.truncate(block_ops);
+            } else if self.makes(Mistake::ForgetsEarly) {
+                ops.reverse();
+            }
             match self.apply(&ops).await {
                 Ok(_) => {
                     let earlier = released.unwrap_or_default();

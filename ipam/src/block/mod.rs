@@ -8,13 +8,18 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::assigned::HostReserve;
 use crate::error::RecordError;
-use crate::record::{Affinity, encode, null_is_default};
+use crate::record::{Affinity, encode};
 use crate::span::{Family, Spans, number, range};
 use crate::timestamp::Timestamp;
+
+mod json;
+
+use json::{Sequences, Stored};
 
 /// A block has at most 2 to this power addresses.
 pub(crate) const MAX_HOST_BITS: u8 = 16;
@@ -23,20 +28,19 @@ pub(crate) const MAX_HOST_BITS: u8 = 16;
 pub const WINDOWS_RESERVED_HANDLE: &str = "windows-reserved-ipam-handle";
 
 /// What is remembered of the owner of some addresses of a block.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Attributes {
     /// The handle that they are released by.
-    #[serde(default)]
     pub handle_id: Option<String>,
     /// What the assigner said of the owner.
-    #[serde(default, rename = "secondary", deserialize_with = "null_is_default")]
+    #[serde(rename = "secondary")]
     pub active_owner: BTreeMap<String, String>,
     /// A second owner, while a virtual machine migrates; kept, not used by this crate.
-    #[serde(default, rename = "alternateOwnerAttrs", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "alternateOwnerAttrs", skip_serializing_if = "Option::is_none")]
     pub alternate_owner: Option<BTreeMap<String, String>>,
     /// When they were released, if they rest.
-    #[serde(default, rename = "releasedAt", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "releasedAt", skip_serializing_if = "Option::is_none")]
     pub released_at: Option<Timestamp>,
     /// Fields of other versions.
     #[serde(flatten)]
@@ -50,7 +54,7 @@ impl Attributes {
         self.handle_id.as_deref().map(|handle| handle.split('\r').next().unwrap_or(handle))
     }
 
-    fn is_windows_reserved(&self) -> bool {
+    pub(crate) fn is_windows_reserved(&self) -> bool {
         self.handle_id.as_deref().is_some_and(|handle| handle.eq_ignore_ascii_case(WINDOWS_RESERVED_HANDLE))
     }
 }
@@ -81,11 +85,6 @@ fn cidr_text<S: Serializer>(cidr: &IpNet, serializer: S) -> Result<S::Ok, S::Err
     serializer.collect_str(cidr)
 }
 
-fn text_cidr<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpNet, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse::<IpNet>().map(|cidr| cidr.trunc()).map_err(de::Error::custom)
-}
-
 /// A block of addresses.
 ///
 /// JSON is that of calico@87c15906f2 libcalico-go/lib/backend/model/block.go. A block that was read is sound: each
@@ -93,27 +92,22 @@ fn text_cidr<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpNet, D::Err
 ///
 /// Reading repairs a block that is not: attributes that do not exist become empty ones, an ordinal both allocated and
 /// free is allocated, one that is neither is free. Writing stores the repair.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Block {
-    #[serde(serialize_with = "cidr_text", deserialize_with = "text_cidr")]
+    #[serde(serialize_with = "cidr_text")]
     cidr: IpNet,
-    #[serde(default)]
     affinity: Option<String>,
-    #[serde(default, rename = "affinity_claim_time", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "affinity_claim_time", skip_serializing_if = "Option::is_none")]
     claimed_at: Option<Timestamp>,
-    #[serde(default, deserialize_with = "null_is_default")]
     allocations: Vec<Option<u32>>,
-    #[serde(default, deserialize_with = "null_is_default")]
     unallocated: Vec<u32>,
-    #[serde(default, deserialize_with = "null_is_default")]
     attributes: Vec<Attributes>,
-    #[serde(default, rename = "sequenceNumber", deserialize_with = "null_is_default")]
+    #[serde(rename = "sequenceNumber")]
     sequence: u64,
-    #[serde(default, rename = "sequenceNumberForAllocation", deserialize_with = "null_is_default")]
-    sequences: BTreeMap<String, u64>,
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(rename = "sequenceNumberForAllocation")]
+    sequences: Sequences,
     deleted: bool,
-    #[serde(default, rename = "hostAffinity", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "hostAffinity", skip_serializing_if = "Option::is_none")]
     host_affinity: Option<String>,
     #[serde(flatten)]
     extra: Map<String, Value>,
@@ -135,11 +129,27 @@ impl Block {
             unallocated: (0..capacity).collect(),
             attributes: Vec::new(),
             sequence: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
-            sequences: BTreeMap::new(),
+            sequences: Sequences::default(),
             deleted: false,
             host_affinity: None,
             extra: Map::new(),
         })
+    }
+
+    /// Takes addresses at both ends for the node itself; those of a block that was just made.
+    pub(crate) fn reserve(&mut self, reserve: HostReserve) {
+        let capacity = self.capacity();
+        let kept = |ordinal: u32| ordinal < reserve.start || ordinal >= capacity.saturating_sub(reserve.end);
+        let ordinals: Vec<u32> = self.unallocated.iter().copied().filter(|ordinal| kept(*ordinal)).collect();
+        if ordinals.is_empty() {
+            return;
+        }
+        let note = BTreeMap::from([(String::from("note"), String::from("windows host rsvd"))]);
+        let index = self.attribute(held(WINDOWS_RESERVED_HANDLE, &note));
+        self.unallocated.retain(|ordinal| !kept(*ordinal));
+        for ordinal in ordinals {
+            self.allocate(ordinal, index);
+        }
     }
 
     /// Reads a stored value.
@@ -147,8 +157,10 @@ impl Block {
     /// # Errors
     /// [`RecordError`] if it is not such JSON, has more than 2^16 addresses, or not one allocation for each.
     pub fn decode(value: &[u8]) -> Result<Self, RecordError> {
-        let mut block: Self =
-            serde_json::from_slice(value).map_err(|error| RecordError::new("block", &error))?;
+        // To check the text at once is quicker than string by string.
+        let text = core::str::from_utf8(value).map_err(|error| RecordError::new("block", &error))?;
+        let stored: Stored = serde_json::from_str(text).map_err(|error| RecordError::new("block", &error))?;
+        let mut block = Self::try_from(stored).map_err(|error| RecordError::new("block", &error))?;
         let capacity = capacity(&block.cidr)
             .ok_or_else(|| RecordError::new("block", &format!("{} has too many addresses", block.cidr)))?;
         if usize::try_from(capacity) != Ok(block.allocations.len()) {
@@ -179,6 +191,9 @@ impl Block {
             slot.is_some_and(core::mem::take)
         });
         self.unallocated.extend((0u32..).zip(free).filter(|(_, lost)| *lost).map(|(ordinal, _)| ordinal));
+        let allocations = &self.allocations;
+        self.sequences.retain(|at| allocations.get(at).is_some_and(Option::is_some));
+        self.compact();
     }
 
     /// The value to store.
@@ -244,7 +259,7 @@ impl Block {
     pub fn allocations(&self) -> impl Iterator<Item = Allocation<'_>> {
         (0u32..).zip(&self.allocations).filter_map(|(ordinal, index)| {
             let attributes = self.attributes.get(usize::try_from((*index)?).ok()?)?;
-            let sequence = self.sequences.get(&ordinal.to_string()).copied();
+            let sequence = self.sequences.get(ordinal);
             Some(Allocation { address: self.address(ordinal)?, ordinal, attributes, sequence })
         })
     }
@@ -255,7 +270,7 @@ impl Block {
         let ordinal = self.ordinal(address)?;
         let index = (*self.allocations.get(usize::try_from(ordinal).ok()?)?)?;
         let attributes = self.attributes.get(usize::try_from(index).ok()?)?;
-        let sequence = self.sequences.get(&ordinal.to_string()).copied();
+        let sequence = self.sequences.get(ordinal);
         Some(Allocation { address, ordinal, attributes, sequence })
     }
 
@@ -273,6 +288,11 @@ impl Block {
         number.filter(|_| inside).and_then(|number| Family::of(&self.cidr).addr(number))
     }
 
+    /// Whether an address is of this block and free.
+    pub(crate) fn is_free(&self, address: IpAddr) -> bool {
+        self.ordinal(address).is_some_and(|ordinal| self.unallocated.contains(&ordinal))
+    }
+
     /// The addresses in use by a handle.
     pub fn held_by(&self, handle: &str) -> impl Iterator<Item = Allocation<'_>> {
         self.allocations().filter(move |allocation| allocation.attributes.handle() == Some(handle))
@@ -288,39 +308,79 @@ impl Block {
         u32::try_from(index).unwrap_or(u32::MAX)
     }
 
-    fn allocate(&mut self, ordinal: u32, attributes: u32) {
-        if let Some(slot) = usize::try_from(ordinal).ok().and_then(|at| self.allocations.get_mut(at)) {
-            *slot = Some(attributes);
-            self.sequences.insert(ordinal.to_string(), self.sequence);
+    /// The index of the attributes of a handle and an owner, added if they are new.
+    fn held(&mut self, handle: &str, owner: &BTreeMap<String, String>) -> u32 {
+        match self.attributes.iter().position(|known| json::is_held(known, handle, owner)) {
+            Some(index) => u32::try_from(index).unwrap_or(u32::MAX),
+            None => self.attribute(held(handle, owner)),
         }
     }
 
-    /// Assigns up to `num` free addresses, those that are free longest first. Reserved ones keep their place.
-    pub(crate) fn assign(
+    /// Changes what is remembered of an address in use; its sequence number stays.
+    pub(crate) fn set_attributes(&mut self, address: IpAddr, attributes: Attributes) {
+        let Some(ordinal) = self.ordinal(address) else { return };
+        let index = self.attribute(attributes);
+        let at = usize::try_from(ordinal).ok();
+        if let Some(Some(slot)) = at.and_then(|at| self.allocations.get_mut(at)) {
+            *slot = index;
+        }
+        self.compact();
+    }
+
+    fn allocate(&mut self, ordinal: u32, attributes: u32) {
+        if let Some(slot) = usize::try_from(ordinal).ok().and_then(|at| self.allocations.get_mut(at)) {
+            *slot = Some(attributes);
+            self.sequences.insert(ordinal, self.sequence);
+        }
+    }
+
+    /// Assigns up to `num` free addresses to a handle, those that are free longest first.
+    ///
+    /// The sequence number at which they are assigned is that of now: [`Allocator`](crate::Allocator) counts a write after.
+    pub fn assign(&mut self, num: usize, handle: &str, owner: &BTreeMap<String, String>) -> Vec<IpAddr> {
+        self.assign_outside(num, handle, owner, &Spans::default())
+    }
+
+    /// Assigns up to `num` free addresses. Reserved ones keep their place.
+    pub(crate) fn assign_outside(
         &mut self,
         num: usize,
         handle: &str,
         owner: &BTreeMap<String, String>,
         reserved: &Spans,
     ) -> Vec<IpAddr> {
-        let mut taken = Vec::new();
-        let mut left = Vec::with_capacity(self.unallocated.len());
-        for ordinal in core::mem::take(&mut self.unallocated) {
-            match self.address(ordinal) {
-                Some(address) if taken.len() < num && !reserved.contains(number(address)) => {
-                    taken.push((ordinal, address));
-                }
-                _ => left.push(ordinal),
-            }
+        let (cidr, first) = (self.cidr, range(&self.cidr).0);
+        let address = |ordinal: u32| Family::of(&cidr).addr(first.checked_add(u128::from(ordinal))?);
+        let usable = |ordinal: u32| {
+            address(ordinal).filter(|address| reserved.is_empty() || !reserved.contains(number(*address)))
+        };
+        let num = num.min(self.unallocated.len());
+        if num == 0 || !self.unallocated.iter().any(|ordinal| usable(*ordinal).is_some()) {
+            return Vec::new();
         }
-        self.unallocated = left;
-        if !taken.is_empty() {
-            let index = self.attribute(held(handle, owner));
-            for (ordinal, _) in &taken {
-                self.allocate(*ordinal, index);
+        let index = self.held(handle, owner);
+        let mut queue = core::mem::take(&mut self.unallocated);
+        let mut taken = Vec::with_capacity(num);
+        let mut take = |ordinal: u32| {
+            let address = usable(ordinal)?;
+            self.allocate(ordinal, index);
+            taken.push(address);
+            Some(address)
+        };
+        if reserved.is_empty() {
+            for ordinal in queue.drain(..num) {
+                take(ordinal);
             }
+        } else {
+            let mut left = num;
+            queue.retain(|ordinal| {
+                let goes = left > 0 && take(*ordinal).is_some();
+                left -= usize::from(goes);
+                !goes
+            });
         }
-        taken.into_iter().map(|(_, address)| address).collect()
+        self.unallocated = queue;
+        taken
     }
 
     /// Assigns one address, reserved or not; false if it is not free.
@@ -333,19 +393,74 @@ impl Block {
         let ordinal = self.ordinal(address);
         let Some(at) = self.unallocated.iter().position(|free| Some(*free) == ordinal) else { return false };
         let ordinal = self.unallocated.remove(at);
-        let index = self.attribute(held(handle, owner));
+        let index = self.held(handle, owner);
         self.allocate(ordinal, index);
         true
     }
 
     /// Releases ordinals that are in use: they rest for `cooldown`, then are free.
-    pub(crate) fn release(&mut self, ordinals: &[u32], now: Duration, cooldown: Duration) {
+    ///
+    /// Those that are not in use are passed over.
+    pub fn release(&mut self, ordinals: &[u32], now: Duration, cooldown: Duration) {
+        if cooldown.is_zero() && ordinals.len() < 2 && !self.has_resting() {
+            return self.free_at_once(ordinals);
+        }
+        let mut ordinals: Vec<u32> =
+            ordinals.iter().copied().filter(|ordinal| self.index(*ordinal).is_some()).collect();
+        ordinals.sort_unstable();
+        if cooldown.is_zero() && !self.has_resting() {
+            return self.free_at_once(&ordinals);
+        }
         let released_at = Some(Timestamp::from_secs_of(now));
         let resting = self.attribute(Attributes { released_at, ..Attributes::default() });
         for ordinal in ordinals {
-            self.allocate(*ordinal, resting);
+            self.allocate(ordinal, resting);
         }
         self.collect(now, cooldown);
+    }
+
+    /// Frees ordinals without a rest, as if they had rested.
+    fn free_at_once(&mut self, ordinals: &[u32]) {
+        /// Beyond this many it is cheaper to look at all attributes once.
+        const FEW: usize = 4;
+        for ordinal in ordinals {
+            let Some(index) = self.vacate(*ordinal) else { continue };
+            if ordinals.len() > FEW || self.is_used(index) {
+                continue;
+            }
+            if let Some(at) = usize::try_from(index).ok().filter(|at| *at < self.attributes.len()) {
+                self.attributes.remove(at);
+                if at < self.attributes.len() {
+                    for later in self.allocations.iter_mut().flatten().filter(|later| **later > index) {
+                        *later -= 1;
+                    }
+                }
+            }
+        }
+        if ordinals.len() > FEW {
+            self.compact();
+        }
+    }
+
+    /// Puts an ordinal at the end of the queue; gives the index of its attributes, if it was not free.
+    fn vacate(&mut self, ordinal: u32) -> Option<u32> {
+        let index = self.allocations.get_mut(usize::try_from(ordinal).ok()?)?.take()?;
+        self.sequences.remove(ordinal);
+        self.unallocated.push(ordinal);
+        Some(index)
+    }
+
+    fn index(&self, ordinal: u32) -> Option<u32> {
+        *self.allocations.get(usize::try_from(ordinal).ok()?)?
+    }
+
+    /// Whether an ordinal has these attributes. Looks at all, which is quicker than to stop.
+    fn is_used(&self, index: u32) -> bool {
+        self.allocations.iter().fold(false, |used, other| used | (*other == Some(index)))
+    }
+
+    fn has_resting(&self) -> bool {
+        self.attributes.iter().any(|attributes| attributes.released_at.is_some())
     }
 
     /// Frees the addresses that have rested for more than `cooldown`, and forgets attributes that nobody has.
@@ -353,6 +468,9 @@ impl Block {
     /// They join the end of the queue in the order of their release. Stored moments are whole seconds, rounded down;
     /// so are those compared, and no address rests for less than it should.
     pub fn collect(&mut self, now: Duration, cooldown: Duration) {
+        if !self.has_resting() {
+            return;
+        }
         let rested = |released: Duration| {
             cooldown.is_zero() || now.as_secs() > released.as_secs().saturating_add(cooldown.as_secs())
         };
@@ -365,11 +483,7 @@ impl Block {
             .collect();
         freed.sort_unstable();
         for (_, ordinal) in freed {
-            if let Some(slot) = usize::try_from(ordinal).ok().and_then(|at| self.allocations.get_mut(at)) {
-                *slot = None;
-                self.sequences.remove(&ordinal.to_string());
-                self.unallocated.push(ordinal);
-            }
+            self.vacate(ordinal);
         }
         self.compact();
     }

@@ -173,7 +173,7 @@ proptest! {
             twin.collect(now.as_secs(), cooldown);
             match step {
                 Step::Assign(num, handle, pod) => {
-                    let taken = block.assign(num, &handle.to_string(), &owner(pod), &spans);
+                    let taken = block.assign_outside(num, &handle.to_string(), &owner(pod), &spans);
                     let want = twin.assign(num, &handle.to_string(), &pod.to_string(), is_reserved);
                     let want: Vec<IpAddr> =
                         want.iter().map(|at| block.address(u32::try_from(*at).unwrap()).unwrap()).collect();
@@ -228,7 +228,7 @@ proptest! {
             prop_assert_eq!(block.allocations().count() + block.unallocated.len(), block.allocations.len());
             let again = Block::decode(&block.encode()).unwrap();
             prop_assert_eq!(&again, &block);
-            block.assign(3, "h", &owner(0), &Spans::default());
+            block.assign_outside(3, "h", &owner(0), &Spans::default());
             let held: Vec<u32> = block.allocations().map(|found| found.ordinal).collect();
             block.release(&held, Duration::ZERO, Duration::ZERO);
             prop_assert!(block.is_empty());

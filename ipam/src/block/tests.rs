@@ -77,7 +77,7 @@ fn unknown_fields_survive_reading_and_writing() {
     );
     let mut block = Block::decode(stored.as_bytes()).unwrap();
     assert_eq!(text(&block), stored);
-    block.assign(1, "other", &owner("p"), &Spans::default());
+    block.assign_outside(1, "other", &owner("p"), &Spans::default());
     block.collect(NOW, Duration::ZERO);
     assert!(text(&block).contains(r#""tenant":{"id":[1,2.5,null]}"#));
     assert!(text(&block).contains(r#""colour":"red""#));
@@ -150,7 +150,7 @@ fn ordinals() {
 fn no_address_rests_for_less_than_the_cooldown() {
     let cooldown = Duration::from_secs(5);
     let mut block = Block::new(net("10.0.0.0/32"), &Affinity::host("a"), NOW).unwrap();
-    block.assign(1, "h", &owner("p"), &Spans::default());
+    block.assign_outside(1, "h", &owner("p"), &Spans::default());
     let released = Duration::new(NOW.as_secs(), 999_999_999);
     block.release(&[0], released, cooldown);
     assert!(!block.is_empty() && block.held_by("h").next().is_none());

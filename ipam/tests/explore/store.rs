@@ -12,6 +12,8 @@ pub struct Mode {
     pub commits: bool,
     /// It does not look at revisions: a defect, to see that the explorer sees it.
     pub lax: bool,
+    /// The revisions of a key begin anew when it was deleted: another.
+    pub recurs: bool,
 }
 
 /// What a store holds: key, value and revision by number, sorted by key. The value 0 is a key that was deleted: its
@@ -219,7 +221,13 @@ impl Contents {
             Resolved::List(prefix, options) => {
                 Reply::Found(self.list(keys, prefix, options), options.keys_only)
             }
-            Resolved::Commit(parts) => commit(keys, parts, self.mode.lax),
+            Resolved::Commit(parts) => {
+                let reply = commit(keys, parts, self.mode.lax);
+                if self.mode.recurs {
+                    keys.retain(|item| item.1 != 0);
+                }
+                reply
+            }
             Resolved::Unsupported => Reply::Unsupported,
         };
         Outcome { reply }

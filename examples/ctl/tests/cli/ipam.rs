@@ -1,5 +1,7 @@
 //! `ipam show`.
 
+use core::time::Duration;
+
 use serde_json::Value;
 use tortie_datastore::convert;
 use tortie_ipam::{Allocator, AssignRequest, Use};
@@ -31,7 +33,7 @@ fn pools_blocks_and_addresses() {
             .attribute("pod", "db-1")
             .attribute("namespace", "blue");
         request.num4 = 1;
-        let now = core::time::Duration::from_secs(1_000_000);
+        let now = Duration::from_secs(1_000_000);
         let assigned = Allocator::new(store.clone()).auto_assign(&request, &view, now).await.unwrap();
         let address = assigned.addresses().next().unwrap().addr();
         address.to_string()
@@ -57,4 +59,30 @@ fn pools_blocks_and_addresses() {
     let json: Value =
         serde_json::from_str(&shop.run(&["ipam", "show", "--ip", &address, "-o", "json"]).good()).unwrap();
     assert_eq!((&json["assigned"], &json["handle"]), (&true.into(), &"net.c0ffee".into()));
+}
+
+#[test]
+fn reserved_ranges_are_not_assigned() {
+    let shop = Shop::new();
+    shop.run(&["apply", "-f", manifests().to_str().unwrap()]).good();
+    let reservation = "apiVersion: projectcalico.org/v3\nkind: IPReservation\nmetadata: {name: kept}\n\
+                       spec: {reservedCIDRs: [10.78.0.0/30, 10.78.0.4, 10.78.0.5/32]}\n";
+    assert_eq!(shop.apply(reservation).good(), "created IPReservation kept\n");
+    let shown = shop.run(&["get", "ipr", "-o", "yaml"]).good();
+    assert_eq!(shop.apply(&shown).good(), "unchanged IPReservation kept\n");
+    assert!(shop.run(&["get", "ipreservations"]).good().contains("10.78.0.0/30,10.78.0.4,10.78.0.5/32"));
+    let table = shop.run(&["ipam", "show"]).good();
+    assert!(table.contains("| 10.78.0.0/29 | 8         | 0 (0%)     | 6 (75%)      | 2 (25%)"), "{table}");
+    let store = shop.store();
+    let assigned = block_on(async {
+        let view = convert::view(&store, "node-1", None).await.unwrap();
+        let request = AssignRequest::new("net.c0ffee", "node-1", Use::Workload).v4(8);
+        let request = request.pools4(["10.78.0.0/29".parse().unwrap()]);
+        Allocator::new(store.clone()).auto_assign(&request, &view, Duration::from_secs(9)).await.unwrap()
+    });
+    let mut addresses: Vec<String> = assigned.addresses().map(|net| net.addr().to_string()).collect();
+    addresses.sort();
+    assert_eq!(addresses, ["10.78.0.6", "10.78.0.7"]);
+    let wrong = reservation.replace("10.78.0.4,", "10.78.0.400,");
+    assert!(shop.apply(&wrong).bad().contains("spec.reservedCIDRs[1]"));
 }

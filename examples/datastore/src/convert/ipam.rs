@@ -6,8 +6,8 @@ use tortie_ipam::{ConfigRecord, Pool, Use, Versioned, View, keys};
 use tortie_selector::Selector;
 
 use crate::resource::{
-    self, AllowedUse, AssignmentMode, FieldError, IpPoolSpec, NodeSpec, ProfileSpec, Resource,
-    namespace_of_profile, namespace_profile_name,
+    self, AllowedUse, AssignmentMode, FieldError, IpPoolSpec, IpReservationSpec, NodeSpec, ProfileSpec,
+    Resource, namespace_of_profile, namespace_profile_name,
 };
 use crate::{Embedded, Error, client};
 
@@ -46,8 +46,8 @@ pub fn pool(object: &Resource<IpPoolSpec>) -> Result<Pool, FieldError> {
 
 /// Everything that an assignment for a workload on `host` in `namespace` looks at, as of one revision.
 ///
-/// The pools and the configuration are guarded: an assignment fails if they change before it is made. A pool that
-/// cannot be read is left out, and logged. Reservations are not read.
+/// The pools, the reservations and the configuration are guarded: an assignment fails if they change before it is made.
+/// A pool or a reserved range that cannot be read is left out, and logged.
 ///
 /// # Errors
 ///
@@ -73,7 +73,7 @@ pub async fn view(store: &Embedded, host: &str, namespace: Option<&str>) -> Resu
     Ok(view)
 }
 
-/// Pools and configuration alone: what releases, reports and uninstallation look at.
+/// Pools, reservations and configuration alone: what releases, reports and uninstallation look at.
 ///
 /// # Errors
 ///
@@ -82,10 +82,11 @@ pub async fn pool_view(store: &Embedded) -> Result<View, Error> {
     Ok(read(store, &[]).await?.0)
 }
 
-/// Pools and configuration, and besides the records with these keys, as of one revision.
+/// Pools, reservations and configuration, and besides the records with these keys, as of one revision.
 async fn read(store: &Embedded, keys: &[&str]) -> Result<(View, BTreeMap<String, Versioned>), Error> {
     let pool_prefix = resource::prefix::<IpPoolSpec>(None);
-    let mut prefixes = vec![pool_prefix.as_str(), keys::CONFIG];
+    let reservation_prefix = resource::prefix::<IpReservationSpec>(None);
+    let mut prefixes = vec![pool_prefix.as_str(), reservation_prefix.as_str(), keys::CONFIG];
     prefixes.extend(keys);
     let items = store.list_all(&prefixes).await?.into_iter().flat_map(|listing| listing.items);
     let records: BTreeMap<String, Versioned> = items.map(|item| (item.key.clone(), item)).collect();
@@ -105,6 +106,20 @@ async fn read(store: &Embedded, keys: &[&str]) -> Result<(View, BTreeMap<String,
         match client::decode(record).and_then(|object| Ok(pool(&object)?)) {
             Ok(pool) => view.pools.push(pool),
             Err(error) => tracing::warn!(key, %error, "a pool is left out"),
+        }
+    }
+    for (key, record) in records.iter().filter(|(key, _)| key.starts_with(&reservation_prefix)) {
+        view.guards.push((key.clone(), Some(record.revision)));
+        match client::decode::<IpReservationSpec>(record) {
+            Ok(reservation) => {
+                for range in reservation.spec.ranges() {
+                    match range {
+                        Ok(range) => view.reservations.push(range),
+                        Err(error) => tracing::warn!(key, %error, "a reserved range is left out"),
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(key, %error, "a reservation is left out"),
         }
     }
     Ok((view, records))

@@ -8,6 +8,7 @@ mod name;
 mod node;
 mod policy;
 mod pool;
+mod reservation;
 mod text;
 
 use alloc::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use name::ResourceKey;
 pub use node::{NodeAddress, NodeBgp, NodeSpec};
 pub use policy::{namespace_of_profile, namespace_profile, namespace_profile_name};
 pub use pool::{AllowedUse, AssignmentMode, EncapMode, IpPoolSpec};
+pub use reservation::IpReservationSpec;
 pub use text::AsNumber;
 pub use tortie_policy::model::{
     GlobalNetworkPolicySpec, GlobalNetworkSetSpec, NetworkPolicySpec, ProfileSpec,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use tortie_datastore::convert::{self, PolicyState, endpoint_id};
 use tortie_datastore::resource::{
-    GlobalNetworkPolicySpec, GlobalNetworkSetSpec, IpPoolSpec, NetworkPolicySpec, NodeSpec, ProfileSpec,
-    WorkloadEndpointSpec, key, namespace_of_profile, namespace_profile,
+    GlobalNetworkPolicySpec, GlobalNetworkSetSpec, IpPoolSpec, IpReservationSpec, NetworkPolicySpec,
+    NodeSpec, ProfileSpec, WorkloadEndpointSpec, key, namespace_of_profile, namespace_profile,
 };
 use tortie_datastore::{Revision, client};
 use tortie_ipam::Use;
@@ -72,7 +72,21 @@ fn a_view_is_what_an_assignment_looks_at() {
         let config = br#"{"strict_affinity":true,"auto_allocate_blocks":true,"maxBlocksPerHost":3}"#;
         store.create("/calico/ipam/v2/config", config).await.unwrap();
 
+        let kept = r#"{"reservedCIDRs":["10.77.0.0/30","10.77.0.9"]}"#;
+        client::create(&store, object::<IpReservationSpec>("kept", kept)).await.unwrap();
+        let half = r#"{"metadata":{"name":"half"},"spec":{"reservedCIDRs":["10.77.0.300","fd77::/64"]}}"#;
+        let half_key = key::<IpReservationSpec>(None, "half").unwrap();
+        let half = format!(r#"{{"apiVersion":"projectcalico.org/v3","kind":"IPReservation",{}"#, &half[1..]);
+        store.create(&half_key, half.as_bytes()).await.unwrap();
+
         let view = convert::view(&store, "node-1", Some("red")).await.unwrap();
+        let reserved: Vec<String> = view.reservations.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            reserved,
+            ["fd77::/64", "10.77.0.0/30", "10.77.0.9/32"],
+            "what cannot be read is left out"
+        );
+        assert!(view.guards.iter().any(|(key, revision)| *key == half_key && revision.is_some()));
         assert_eq!(view.node_labels, labels(&[("rack", "a")]));
         assert_eq!(view.namespace_labels, labels(&[("team", "x")]));
         assert_eq!(view.pools.len(), 1);
