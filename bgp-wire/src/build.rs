@@ -6,11 +6,11 @@ use crate::attribute::{Attribute, AttributeCode, AttributeFlags};
 use crate::cursor::Writer;
 use crate::error::EncodeError;
 use crate::family::Family;
-use crate::header::{HEADER_LEN, MAX_LEN, MessageType};
+use crate::header::{HEADER_LEN, MessageType};
 use crate::nlri::{self, NextHop};
 use crate::session::Session;
 
-/// Writes one UPDATE of at most 4096 octets into the caller's buffer.
+/// Writes one UPDATE into the caller's buffer, at most as long as the buffer and as the session allows.
 ///
 /// IPv4 unicast goes into the classic fields, every other family into MP_REACH_NLRI or MP_UNREACH_NLRI, which comes first
 /// (RFC 7606 §5.1).
@@ -89,7 +89,7 @@ impl<'b> UpdateBuilder<'b> {
         if !next_hop.fits(family) {
             return Err(EncodeError::WrongFamily { family });
         }
-        let limit = buf.len().min(MAX_LEN);
+        let limit = buf.len().min(session.max_len());
         let buf = buf.get_mut(..limit).ok_or(EncodeError::BufferTooSmall)?;
         let mut w = Writer::new(buf.get_mut(ATTRIBUTES..).ok_or(EncodeError::BufferTooSmall)?);
         if let NextHop::Ipv4(address) = next_hop {
@@ -135,8 +135,8 @@ impl<'b> UpdateBuilder<'b> {
     ///
     /// # Panics
     /// Never.
-    pub fn withdraw(buf: &'b mut [u8], _session: &Session, family: Family) -> Result<Self, EncodeError> {
-        let limit = buf.len().min(MAX_LEN);
+    pub fn withdraw(buf: &'b mut [u8], session: &Session, family: Family) -> Result<Self, EncodeError> {
+        let limit = buf.len().min(session.max_len());
         let buf = buf.get_mut(..limit).ok_or(EncodeError::BufferTooSmall)?;
         if family == Family::IPV4_UNICAST {
             let limit =
@@ -228,7 +228,7 @@ impl<'b> UpdateBuilder<'b> {
     }
 }
 
-/// A length below 4096 as it is written.
+/// A length below 65536 as it is written.
 fn octets(len: usize) -> [u8; 2] {
     u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes()
 }

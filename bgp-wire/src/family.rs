@@ -88,7 +88,7 @@ impl fmt::Display for Family {
 
 /// A set of the families that this crate types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct FamilySet(u8);
+pub struct FamilySet(u32);
 
 /// In the order of the bits of [`FamilySet`].
 const KNOWN: [Family; 2] = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
@@ -101,8 +101,8 @@ impl FamilySet {
     /// Every family this crate types.
     pub const ALL: Self = Self(3);
 
-    fn bit(family: Family) -> Option<u8> {
-        KNOWN.iter().zip(0u8..).find(|(known, _)| **known == family).map(|(_, i)| 1 << i)
+    fn bit(family: Family) -> Option<u32> {
+        KNOWN.iter().zip(0u32..).find(|(known, _)| **known == family).map(|(_, i)| 1 << i)
     }
 
     /// The set with `family` in it; unchanged if the family [is not known](Family::is_known).

@@ -51,14 +51,21 @@
 //! |---|---|---|
 //! | 4271 | messages, errors | whole |
 //! | 1997 | COMMUNITIES | whole |
-//! | 2918 | ROUTE-REFRESH | whole; the subtype of RFC 7313 is kept |
+//! | 2918, 7313 | ROUTE-REFRESH and its subtypes | whole |
 //! | 4456 | ORIGINATOR_ID, CLUSTER_LIST | whole |
-//! | 4724 | End-of-RIB | whole; the capability is kept raw |
+//! | 4724, 8538 | End-of-RIB, graceful restart | marker and capability; N bit, hard reset |
 //! | 4760 | MP_REACH_NLRI, MP_UNREACH_NLRI | IPv4 and IPv6 unicast typed, other families kept raw |
-//! | 5492, 9072 | capabilities, extended optional parameters | whole; IDs 1, 2, 65 typed, others kept raw |
+//! | 5291, 5292 | filters in ROUTE-REFRESH | whole; filters of other types than address prefix are kept raw |
+//! | 5492, 9072 | capabilities, extended optional parameters | whole; those not named here are kept raw |
 //! | 6286 | identifier is any non-zero number | whole |
-//! | 6608, 4486, 8203, 9003, 9687 | NOTIFICATION subcodes and codes | constants, names, shutdown text |
+//! | 6608, 4486, 8203, 9003, 9384, 9687 | NOTIFICATION subcodes and codes | constants, names, shutdown text |
 //! | 6793 | four-octet AS numbers | both widths; AS4_PATH and AS4_AGGREGATOR are kept raw |
+//! | 7911 | several paths | capability, with its limit (draft-abraitis-idr-addpath-paths-limit) |
+//! | 8654 | extended messages | whole |
+//! | 8950 | IPv6 next hops of IPv4 destinations | capability |
+//! | 9234 | roles | capability, agreement |
+//! | 9494 | long-lived graceful restart | capability, communities |
+//! | drafts | FQDN, software version, link-local next hop | capabilities |
 //! | 7606, 7607 | revised error handling, AS 0 | for every typed attribute |
 //!
 //! # Guarantees
@@ -89,6 +96,7 @@ mod message;
 mod nlri;
 mod notification;
 mod open;
+mod record;
 mod refresh;
 mod session;
 mod update;
@@ -99,16 +107,21 @@ pub use attribute::{
     SegmentKind, Segments,
 };
 pub use build::UpdateBuilder;
-pub use capability::{Capabilities, Capability, CapabilityCode, CapabilityIter, RawCapability};
+pub use capability::{
+    AddPath, Capabilities, Capability, CapabilityCode, CapabilityIter, ExtendedNextHop, FilterOffer,
+    FilterOffers, Fqdn, GracefulRestart, LongLivedRestart, PathsLimit, RawCapability, RestartFamily, Role,
+    RouteFiltering,
+};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, ErrorAction};
 pub use family::{Afi, Family, FamilyIter, FamilySet, Safi};
 pub use frame::Framer;
-pub use header::{HEADER_LEN, Header, MAX_LEN, MessageType};
+pub use header::{EXTENDED_MAX_LEN, HEADER_LEN, Header, MAX_LEN, MessageType};
 pub use message::{KEEPALIVE, Message};
 pub use nlri::{NextHop, Nlri, NlriIter, RawNlri};
 pub use notification::{ErrorCode, Notification};
 pub use open::{AS_TRANS, HoldTime, Open};
-pub use refresh::RouteRefresh;
+pub use record::{Record, RecordIter, Records};
+pub use refresh::{FilterAction, FilterGroup, FilterGroups, PrefixFilter, RefreshFilters, RouteRefresh};
 pub use session::Session;
 pub use update::{Announcements, Update, Withdrawals};
 

@@ -30,7 +30,7 @@ pub enum Message<'a> {
     /// KEEPALIVE.
     Keepalive,
     /// ROUTE-REFRESH.
-    RouteRefresh(RouteRefresh),
+    RouteRefresh(RouteRefresh<'a>),
 }
 
 impl<'a> Message<'a> {
@@ -44,7 +44,7 @@ impl<'a> Message<'a> {
     /// # Panics
     /// Never.
     pub fn decode(bytes: &'a [u8], session: &Session) -> Result<(Self, &'a [u8]), DecodeError> {
-        let header = Header::decode(bytes)?;
+        let header = Header::decode_in(bytes, session)?;
         let incomplete = DecodeError::new(DecodeErrorKind::Incomplete, 16).with_data(16, 2);
         let (message, rest) = bytes.split_at_checked(usize::from(header.len())).ok_or(incomplete)?;
         let body = Reader::new(message.get(HEADER_LEN..).unwrap_or(&[]), BODY);
@@ -95,13 +95,13 @@ impl<'a> Message<'a> {
         match self {
             Self::Open(open) => open.encode(buf),
             Self::Update(update) => update.encode(buf, session),
-            Self::Notification(notification) => notification.encode(buf),
+            Self::Notification(notification) => notification.encode_within(buf, session.max_len()),
             Self::Keepalive => {
                 let mut w = Writer::new(buf);
                 w.put(&KEEPALIVE)?;
                 Ok(w.len())
             }
-            Self::RouteRefresh(refresh) => refresh.encode(buf),
+            Self::RouteRefresh(refresh) => refresh.encode_within(buf, session.max_len()),
         }
     }
 }

@@ -199,7 +199,7 @@ impl<'a> Update<'a> {
     pub fn encode(&self, buf: &mut [u8], session: &Session) -> Result<usize, EncodeError> {
         let len = self.encoded_len(session)?;
         let mut w = Writer::new(buf);
-        header::encode(&mut w, len, MessageType::UPDATE)?;
+        header::encode(&mut w, len, MessageType::UPDATE, session.max_len())?;
         let short = |len: usize| u16::try_from(len).map_err(|_| EncodeError::MessageTooLong { max: MAX_LEN });
         w.u16(short(self.withdrawn.len())?)?;
         w.put(self.withdrawn)?;

@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::family::Family;
 
-pub(crate) use prefix::{check, encode, encoded_len};
+pub(crate) use prefix::{check, encode, encoded_len, padded};
 
 /// One destination, typed by its family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

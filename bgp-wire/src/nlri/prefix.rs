@@ -6,12 +6,18 @@ use crate::cursor::Writer;
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::family::Family;
 
+/// The octets at the front of an address whose others are zero; `None` if it has fewer.
+pub(crate) fn padded<const N: usize>(head: &[u8]) -> Option<[u8; N]> {
+    let mut octets = [0; N];
+    octets.get_mut(..head.len())?.copy_from_slice(head);
+    Some(octets)
+}
+
 /// The first prefix: its octets with the irrelevant bits cleared, its length, what follows.
 pub(super) fn split<const N: usize>(bytes: &[u8]) -> Option<([u8; N], u8, &[u8])> {
     let (&len, rest) = bytes.split_first()?;
     let (head, rest) = rest.split_at_checked(usize::from(len).div_ceil(8))?;
-    let mut octets = [0; N];
-    octets.get_mut(..head.len())?.copy_from_slice(head);
+    let mut octets = padded(head)?;
     if let (bits @ 1.., Some(last)) = (len % 8, octets.get_mut(usize::from(len / 8))) {
         *last &= 0xff << (8 - bits);
     }
