@@ -80,7 +80,7 @@ impl<'a, T: Record> Records<'a, T> {
     }
 
     /// Length on the wire in octets.
-    pub(crate) const fn octets(&self) -> usize {
+    pub(crate) const fn encoded_len(&self) -> usize {
         self.len() * T::LEN
     }
 

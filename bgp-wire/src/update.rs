@@ -1,13 +1,15 @@
 //! UPDATE: routes announced and withdrawn.
 
 use crate::attribute::{
-    Attribute, AttributeCode, Attributes, MpReach, MpUnreach, RawAttributes, Seen, frame,
+    Aggregator, Attribute, AttributeCode, Attributes, FlaggedAttribute, MergedPath, MpReach, MpUnreach,
+    RawAttributes, Seen, frame,
 };
 use crate::cursor::{Reader, Writer};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError, ErrorAction};
 use crate::family::Family;
 use crate::header::{self, HEADER_LEN, MAX_LEN, MessageType};
-use crate::nlri::{self, NextHop, Nlri, NlriIter};
+use crate::nlri::{self, Field, NextHop, Nlri, NlriIter};
+use crate::open::AS_TRANS;
 use crate::session::Session;
 
 /// An UPDATE message: a view whose sections, attribute framing and prefixes were checked once.
@@ -17,9 +19,9 @@ use crate::session::Session;
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Update<'a> {
-    withdrawn: &'a [u8],
+    withdrawn: Field<'a>,
     attributes: Reader<'a>,
-    nlri: &'a [u8],
+    nlri: Field<'a>,
     reach: Option<MpReach<'a>>,
     unreach: Option<MpUnreach<'a>>,
     session: Session,
@@ -28,9 +30,9 @@ pub struct Update<'a> {
 impl PartialEq for Update<'_> {
     /// Whether the sections are equal, octet by octet.
     fn eq(&self, other: &Self) -> bool {
-        self.withdrawn == other.withdrawn
+        self.withdrawn.bytes == other.withdrawn.bytes
             && self.attributes.rest() == other.attributes.rest()
-            && self.nlri == other.nlri
+            && self.nlri.bytes == other.nlri.bytes
     }
 }
 
@@ -47,11 +49,13 @@ impl<'a> Update<'a> {
         let len = body.u16().ok_or_else(|| malformed(middle))?;
         let attributes_offset = body.offset();
         let attributes = body.take(usize::from(len)).ok_or_else(|| malformed(middle))?;
-        nlri::check(Family::IPV4_UNICAST, withdrawn, withdrawn_offset)?;
-        nlri::check(Family::IPV4_UNICAST, body.rest(), body.offset())?;
+        let add_path = session.add_path_receive.contains(Family::IPV4_UNICAST);
+        let field = |bytes, withdrawn| Field { family: Family::IPV4_UNICAST, bytes, add_path, withdrawn };
+        let (withdrawn, nlri) = (field(withdrawn, true), field(body.rest(), false));
+        withdrawn.check(withdrawn_offset)?;
+        nlri.check(body.offset())?;
         let attributes = Reader::new(attributes, attributes_offset);
-        let mut update =
-            Self { withdrawn, attributes, nlri: body.rest(), reach: None, unreach: None, session: *session };
+        let mut update = Self { withdrawn, attributes, nlri, reach: None, unreach: None, session: *session };
         update.find_multiprotocol()?;
         Ok(update)
     }
@@ -82,14 +86,61 @@ impl<'a> Update<'a> {
 
     /// All announced destinations of all families: MP_REACH_NLRI, then the classic field.
     pub fn announcements(&self) -> Announcements<'a> {
-        let reach = self.reach.map_or(NlriIter::new(Family::IPV4_UNICAST, &[]), |reach| reach.nlri());
-        Announcements(reach.chain(NlriIter::new(Family::IPV4_UNICAST, self.nlri)))
+        let reach = self.reach.map_or(NlriIter::new(Field::EMPTY), |reach| reach.nlri());
+        Announcements(reach.chain(NlriIter::new(self.nlri)))
+    }
+
+    /// All announced destinations with their path identifiers (RFC 7911), in the same order.
+    pub fn announced_paths(&self) -> impl Iterator<Item = (Option<u32>, Nlri<'a>)> + use<'a> {
+        let reach = self.reach.map_or(NlriIter::new(Field::EMPTY), |reach| reach.nlri());
+        reach.paths().chain(NlriIter::new(self.nlri).paths())
     }
 
     /// All withdrawn destinations of all families: the classic field, then MP_UNREACH_NLRI.
     pub fn withdrawals(&self) -> Withdrawals<'a> {
-        let unreach = self.unreach.map_or(NlriIter::new(Family::IPV4_UNICAST, &[]), |unreach| unreach.nlri());
-        Withdrawals(NlriIter::new(Family::IPV4_UNICAST, self.withdrawn).chain(unreach))
+        let unreach = self.unreach.map_or(NlriIter::new(Field::EMPTY), |unreach| unreach.nlri());
+        Withdrawals(NlriIter::new(self.withdrawn).chain(unreach))
+    }
+
+    /// All withdrawn destinations with their path identifiers (RFC 7911), in the same order.
+    pub fn withdrawn_paths(&self) -> impl Iterator<Item = (Option<u32>, Nlri<'a>)> + use<'a> {
+        let unreach = self.unreach.map_or(NlriIter::new(Field::EMPTY), |unreach| unreach.nlri());
+        NlriIter::new(self.withdrawn).paths().chain(unreach.paths())
+    }
+
+    /// The path with four-octet AS numbers: AS_PATH, on a session with two-octet ones merged with AS4_PATH
+    /// (RFC 6793 §4.2.3). `None` if AS_PATH is missing or malformed.
+    pub fn as_path(&self) -> Option<MergedPath<'a>> {
+        let (mut path, mut path4) = (None, None);
+        let (mut aggregator, mut aggregator4) = (None, None);
+        for attribute in self.attributes().flatten() {
+            match attribute {
+                Attribute::AsPath(found) => path = Some(found),
+                Attribute::As4Path(found) => path4 = Some(found),
+                Attribute::Aggregator(found) => aggregator = Some(found),
+                Attribute::As4Aggregator(found) => aggregator4 = Some(found),
+                _ => {}
+            }
+        }
+        // An aggregator with a two-octet number of its own came later than what is in the two attributes.
+        let later = aggregator.is_some_and(|found| found.asn != AS_TRANS.into()) && aggregator4.is_some();
+        let path4 = path4.filter(|_| !self.session.four_octet_as && !later);
+        path.map(|path| MergedPath::new(path, path4))
+    }
+
+    /// Who formed the aggregate: AGGREGATOR, or AS4_AGGREGATOR where the former says [`AS_TRANS`] (RFC 6793 §4.2.3).
+    pub fn aggregator(&self) -> Option<Aggregator> {
+        let (mut short, mut long) = (None, None);
+        for attribute in self.attributes().flatten() {
+            match attribute {
+                Attribute::Aggregator(found) => short = Some(found),
+                Attribute::As4Aggregator(found) => long = Some(found),
+                _ => {}
+            }
+        }
+        let short = short?;
+        let long = long.filter(|_| !self.session.four_octet_as && short.asn == AS_TRANS.into());
+        Some(long.unwrap_or(short))
     }
 
     /// The next hop of the announcements of `family`; `None` if nothing of this family is announced, or if NEXT_HOP is
@@ -99,7 +150,7 @@ impl<'a> Update<'a> {
     pub fn next_hop(&self, family: Family) -> Option<NextHop> {
         match self.reach {
             Some(reach) if reach.family() == family => reach.next_hop(),
-            _ if family == Family::IPV4_UNICAST && !self.nlri.is_empty() => {
+            _ if family == Family::IPV4_UNICAST && !self.nlri.bytes.is_empty() => {
                 self.attributes().flatten().find_map(|attribute| match attribute {
                     Attribute::NextHop(address) => Some(NextHop::Ipv4(address)),
                     _ => None,
@@ -121,7 +172,7 @@ impl<'a> Update<'a> {
 
     /// The family that this message closes if it is an End-of-RIB marker (RFC 4724 §2).
     pub fn end_of_rib(&self) -> Option<Family> {
-        if !self.withdrawn.is_empty() || !self.nlri.is_empty() {
+        if !self.withdrawn.bytes.is_empty() || !self.nlri.bytes.is_empty() {
             return None;
         }
         if self.attributes.is_empty() {
@@ -146,7 +197,7 @@ impl<'a> Update<'a> {
         };
         attributes.by_ref().filter_map(Result::err).for_each(&mut note);
         let announces = self.announcements().next().is_some();
-        let classic = !self.nlri.is_empty();
+        let classic = !self.nlri.bytes.is_empty();
         for (code, needed) in [
             (AttributeCode::ORIGIN, announces),
             (AttributeCode::AS_PATH, announces),
@@ -172,6 +223,22 @@ impl<'a> Update<'a> {
         self.session.four_octet_as == session.four_octet_as
     }
 
+    /// Whether the destinations have path identifiers exactly where the session sends them.
+    fn check_path_ids(&self, session: &Session) -> Result<(), EncodeError> {
+        let fields = [
+            (!self.withdrawn.bytes.is_empty()).then_some((Family::IPV4_UNICAST, self.withdrawn.add_path)),
+            (!self.nlri.bytes.is_empty()).then_some((Family::IPV4_UNICAST, self.nlri.add_path)),
+            self.reach.filter(|r| !r.is_empty()).map(|reach| (reach.family(), reach.has_path_ids())),
+            self.unreach.filter(|u| !u.is_empty()).map(|unreach| (unreach.family(), unreach.has_path_ids())),
+        ];
+        for (family, there) in fields.into_iter().flatten() {
+            if there != session.add_path_send.contains(family) {
+                return Err(EncodeError::PathIdentifiers { family });
+            }
+        }
+        Ok(())
+    }
+
     /// Length of the encoded message in octets.
     ///
     /// # Errors
@@ -184,7 +251,7 @@ impl<'a> Update<'a> {
                 attributes += attribute.map_err(|_| EncodeError::ValueTooLong)?.encoded_len(session);
             }
         }
-        Ok(HEADER_LEN + 4 + self.withdrawn.len() + attributes + self.nlri.len())
+        Ok(HEADER_LEN + 4 + self.withdrawn.bytes.len() + attributes + self.nlri.bytes.len())
     }
 
     /// Writes the whole message and returns its length.
@@ -192,18 +259,21 @@ impl<'a> Update<'a> {
     /// The sections are copied; attributes are rewritten only for a session with AS numbers of another width.
     ///
     /// # Errors
-    /// `BufferTooSmall`, `MessageTooLong`, `AsNeedsFourOctets`, and those of [`encoded_len`](Self::encoded_len).
+    /// `BufferTooSmall`, `MessageTooLong`, `AsNeedsFourOctets`, `PathIdentifiers`, and those of [`encoded_len`](Self::encoded_len).
     ///
     /// # Panics
     /// Never.
     pub fn encode(&self, buf: &mut [u8], session: &Session) -> Result<usize, EncodeError> {
+        self.check_path_ids(session)?;
         let len = self.encoded_len(session)?;
         let mut w = Writer::new(buf);
         header::encode(&mut w, len, MessageType::UPDATE, session.max_len())?;
         let short = |len: usize| u16::try_from(len).map_err(|_| EncodeError::MessageTooLong { max: MAX_LEN });
-        w.u16(short(self.withdrawn.len())?)?;
-        w.put(self.withdrawn)?;
-        w.u16(short(len.saturating_sub(HEADER_LEN + 4 + self.withdrawn.len() + self.nlri.len()))?)?;
+        w.u16(short(self.withdrawn.bytes.len())?)?;
+        w.put(self.withdrawn.bytes)?;
+        w.u16(short(
+            len.saturating_sub(HEADER_LEN + 4 + self.withdrawn.bytes.len() + self.nlri.bytes.len()),
+        )?)?;
         if self.same_width(session) {
             w.put(self.attributes.rest())?;
         } else {
@@ -211,9 +281,106 @@ impl<'a> Update<'a> {
                 attribute.write(&mut w, session)?;
             }
         }
-        w.put(self.nlri)?;
+        w.put(self.nlri.bytes)?;
         Ok(w.len())
     }
+}
+
+/// What an UPDATE is made of, as typed values.
+///
+/// ```
+/// use tortie_bgp_wire::{Attribute, FlaggedAttribute, Message, Origin, Session, UpdateParts};
+///
+/// let attributes = [FlaggedAttribute::from(Attribute::Origin(Origin::IGP))];
+/// let announced = [(None, "10.0.0.0/8".parse::<ipnet::IpNet>().unwrap().into())];
+/// let mut buf = [0; 64];
+/// let parts = UpdateParts { withdrawn: &[], attributes: &attributes, announced: &announced };
+/// let len = parts.encode(&mut buf, &Session::default())?;
+/// let Ok((Message::Update(update), _)) = Message::decode(&buf[..len], &Session::default()) else { unreachable!() };
+/// assert!(update.announced_paths().eq(announced));
+/// # Ok::<(), tortie_bgp_wire::EncodeError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "an UPDATE has these three fields since 1995")]
+pub struct UpdateParts<'a> {
+    /// The classic field of withdrawn routes: path identifiers, if the session sends them, and IPv4 prefixes.
+    pub withdrawn: &'a [(Option<u32>, Nlri<'a>)],
+    /// The attributes, in the order in which they are written.
+    pub attributes: &'a [FlaggedAttribute<'a>],
+    /// The classic field of announced routes.
+    pub announced: &'a [(Option<u32>, Nlri<'a>)],
+}
+
+impl UpdateParts<'_> {
+    /// Writes the whole message and returns its length.
+    ///
+    /// # Errors
+    /// `BufferTooSmall`, `MessageTooLong`, `ValueTooLong`, `AsNeedsFourOctets`; `WrongFamily` and `PathIdentifiers` for
+    /// destinations that do not belong into the classic fields of this session. What the buffer then holds is of no use.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn encode(&self, buf: &mut [u8], session: &Session) -> Result<usize, EncodeError> {
+        let max = session.max_len();
+        let limit = buf.len().min(max);
+        let too_long =
+            if buf.len() >= max { EncodeError::MessageTooLong { max } } else { EncodeError::BufferTooSmall };
+        let room = buf.get_mut(..limit).ok_or(too_long)?;
+        self.write(room, session).map_err(|error| match error {
+            EncodeError::BufferTooSmall => too_long,
+            other => other,
+        })
+    }
+
+    fn write(&self, buf: &mut [u8], session: &Session) -> Result<usize, EncodeError> {
+        let mut w = Writer::new(buf);
+        w.put(&HEADER)?;
+        let withdrawn = w.len();
+        write_paths(self.withdrawn, &mut w, session)?;
+        let end = w.len();
+        w.put(&[0, 0])?;
+        for attribute in self.attributes {
+            attribute.write(&mut w, session)?;
+        }
+        let nlri = w.len();
+        write_paths(self.announced, &mut w, session)?;
+        let len = w.len();
+        w.set_u16(16, len)?;
+        w.set_u16(HEADER_LEN, end - withdrawn)?;
+        w.set_u16(end, nlri - end - 2)?;
+        Ok(len)
+    }
+}
+
+/// The header of an UPDATE and the length of the withdrawn routes, both lengths still zero.
+const HEADER: [u8; HEADER_LEN + 2] = {
+    let mut bytes = [0xff; HEADER_LEN + 2];
+    let [.., l1, l0, kind, w1, w0] = &mut bytes;
+    (*l1, *l0, *kind, *w1, *w0) = (0, 0, 2, 0, 0);
+    bytes
+};
+
+/// Writes the destinations of a classic field.
+fn write_paths(
+    paths: &[(Option<u32>, Nlri<'_>)],
+    w: &mut Writer<'_>,
+    session: &Session,
+) -> Result<(), EncodeError> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let family = Family::IPV4_UNICAST;
+    let add_path = session.add_path_send.contains(family);
+    for (id, nlri) in paths {
+        let Nlri::Ipv4Unicast(net) = nlri else { return Err(EncodeError::WrongFamily { family }) };
+        match (id, add_path) {
+            (None, false) => {}
+            (Some(id), true) => w.u32(*id)?,
+            _ => return Err(EncodeError::PathIdentifiers { family }),
+        }
+        nlri::encode_v4(*net, w)?;
+    }
+    Ok(())
 }
 
 /// Iterator over the announcements of an UPDATE.

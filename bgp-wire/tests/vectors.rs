@@ -180,7 +180,7 @@ fn keepalive_and_route_refresh() {
     assert_eq!(decode(&bytes, &four()), Message::RouteRefresh(RouteRefresh::new(Family::IPV6_UNICAST)));
     let bytes = message(5, &[0, 1, 2, 128]);
     let Message::RouteRefresh(refresh) = decode(&bytes, &four()) else { panic!("no ROUTE-REFRESH") };
-    assert_eq!((refresh.subtype(), refresh.family().to_string().as_str()), (2, "afi1-safi128"));
+    assert_eq!((refresh.subtype(), refresh.family().to_string().as_str()), (2, "ipv4-vpn"));
 }
 
 #[test]
@@ -269,12 +269,12 @@ fn unknown_attributes_and_families_are_kept() {
     let update4 = decode_update(&bytes, &four());
     let Some(Ok(Attribute::Unknown(raw))) = update4.attributes().last() else { panic!("not kept") };
     assert_eq!((raw.flags().get(), raw.code(), raw.value()), (0xf0, AttributeCode::new(99), &[1, 2, 3][..]));
-    // L2VPN EVPN (25/70), next hop of four octets.
-    let evpn = hex("40010100 400200 800e0c 001946 04 0a000001 00 deadbe");
+    // L2VPN VPLS (25/65), next hop of four octets.
+    let evpn = hex("40010100 400200 800e0c 001941 04 0a000001 00 deadbe");
     let bytes = update(&[], &evpn, &[]);
     let update = decode_update(&bytes, &four());
     let Some(Nlri::Unknown(raw)) = update.announcements().next() else { panic!("not kept") };
-    assert_eq!((raw.family().to_string().as_str(), raw.bytes()), ("afi25-safi70", &[0xde, 0xad, 0xbe][..]));
+    assert_eq!((raw.family().to_string().as_str(), raw.bytes()), ("afi25-safi65", &[0xde, 0xad, 0xbe][..]));
     assert_eq!(update.next_hop(raw.family()), None);
 }
 

@@ -1,6 +1,6 @@
 //! Walking the attributes of an UPDATE.
 
-use crate::attribute::{Attribute, AttributeCode, AttributeFlags, RawAttribute};
+use crate::attribute::{Attribute, AttributeCode, AttributeFlags, FlaggedAttribute, RawAttribute};
 use crate::cursor::Reader;
 use crate::error::{DecodeError, DecodeErrorKind, ErrorAction};
 use crate::session::Session;
@@ -12,14 +12,19 @@ pub(crate) struct Place {
     pub(crate) value: u16,
 }
 
-/// Takes the next attribute's header and value off the reader; `None` if they are cut.
+/// Takes the next attribute's header and value off the reader; `None`, and nothing is taken, if they are cut.
+#[inline]
 pub(crate) fn frame<'a>(r: &mut Reader<'a>) -> Option<(RawAttribute<'a>, Place)> {
-    let start = r.offset();
-    let flags = AttributeFlags::new(r.u8()?);
-    let code = AttributeCode::new(r.u8()?);
-    let len = if flags.contains(AttributeFlags::EXTENDED_LENGTH) { r.u16()? } else { u16::from(r.u8()?) };
-    let value = r.offset();
-    Some((RawAttribute::new(flags, code, r.take(usize::from(len))?), Place { start, value }))
+    let mut rest = *r;
+    let start = rest.offset();
+    let [flags, code] = rest.array()?;
+    let flags = AttributeFlags::new(flags);
+    let len =
+        if flags.contains(AttributeFlags::EXTENDED_LENGTH) { rest.u16()? } else { u16::from(rest.u8()?) };
+    let value = rest.offset();
+    let raw = RawAttribute::new(flags, AttributeCode::new(code), rest.take(usize::from(len))?);
+    *r = rest;
+    Some((raw, Place { start, value }))
 }
 
 /// Iterator over attributes as they lie on the wire, in order, repeated ones included; ends where framing does.
@@ -45,24 +50,52 @@ pub struct Attributes<'a> {
     pub(crate) seen: Seen,
 }
 
-impl<'a> Iterator for Attributes<'a> {
-    type Item = Result<Attribute<'a>, DecodeError>;
+impl<'a> Attributes<'a> {
+    /// The same with the flags that each attribute was received with, for writing it as it was.
+    pub const fn flagged(self) -> FlaggedAttributes<'a> {
+        FlaggedAttributes(self)
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
+    #[inline]
+    fn step(&mut self) -> Option<(AttributeFlags, Result<Attribute<'a>, DecodeError>)> {
         if self.rest.is_empty() {
             return None;
         }
         let start = self.rest.offset();
         let Some((raw, place)) = frame(&mut self.rest) else {
             self.rest = Reader::new(&[], start);
-            return Some(Err(framing_error(start)));
+            return Some((AttributeFlags::new(0), Err(framing_error(start))));
         };
-        if self.seen.insert(raw.code()) {
-            Some(Attribute::decode(raw, place.start, place.value, &self.session))
+        let attribute = if self.seen.insert(raw.code()) {
+            Attribute::decode(raw, place.start, place.value, &self.session)
         } else {
             let kind = DecodeErrorKind::DuplicateAttribute { code: raw.code().get() };
-            Some(Err(DecodeError::new(kind, start).with_action(ErrorAction::AttributeDiscard)))
-        }
+            Err(DecodeError::new(kind, start).with_action(ErrorAction::AttributeDiscard))
+        };
+        Some((raw.flags(), attribute))
+    }
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Result<Attribute<'a>, DecodeError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step().map(|(_, attribute)| attribute)
+    }
+}
+
+/// Iterator over typed attributes in order, with their flags; see [`Attributes`].
+#[derive(Debug, Clone)]
+pub struct FlaggedAttributes<'a>(Attributes<'a>);
+
+impl<'a> Iterator for FlaggedAttributes<'a> {
+    type Item = Result<FlaggedAttribute<'a>, DecodeError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (flags, attribute) = self.0.step()?;
+        Some(attribute.map(|attribute| FlaggedAttribute { flags, attribute }))
     }
 }
 

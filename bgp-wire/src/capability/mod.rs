@@ -156,13 +156,13 @@ impl<'a> Capability<'a> {
             Self::RouteRefresh | Self::ExtendedMessage | Self::EnhancedRefresh | Self::LinkLocalNextHop => 0,
             Self::Role(_) => 1,
             Self::RouteFiltering(filtering) => filtering.bytes().len(),
-            Self::ExtendedNextHop(list) => list.octets(),
-            Self::GracefulRestart(restart) => 2 + restart.families.octets(),
-            Self::AddPath(list) => list.octets(),
-            Self::LongLivedRestart(list) => list.octets(),
+            Self::ExtendedNextHop(list) => list.encoded_len(),
+            Self::GracefulRestart(restart) => 2 + restart.families.encoded_len(),
+            Self::AddPath(list) => list.encoded_len(),
+            Self::LongLivedRestart(list) => list.encoded_len(),
             Self::Fqdn(name) => 2 + name.host.len() + name.domain.len(),
             Self::SoftwareVersion(text) => 1 + text.len(),
-            Self::PathsLimit(list) => list.octets(),
+            Self::PathsLimit(list) => list.encoded_len(),
             Self::Unknown(raw) => raw.value.len(),
         }
     }
