@@ -98,7 +98,7 @@ pub struct PeerConfig {
     pub local_address: Option<IpAddr>,
     /// Wait for the peer to connect, never connect ourselves. Default false.
     pub passive: bool,
-    /// The families to offer. Default IPv4 and IPv6 unicast.
+    /// The families to offer: IPv4 and IPv6 unicast, the default, or one of them. Others are left out.
     pub families: FamilySet,
     /// The next hop of every IPv4 route that we send to this peer. Without it, no IPv4 route is sent.
     pub next_hop4: Option<Ipv4Addr>,
@@ -117,7 +117,7 @@ impl PeerConfig {
             port: 179,
             local_address: None,
             passive: false,
-            families: FamilySet::ALL,
+            families: FamilySet::UNICAST,
             next_hop4: None,
             next_hop6: None,
             prefix_limit: 1_000_000,

@@ -444,6 +444,7 @@ type CapabilityList = SmallVec<[Capability<'static>; 4]>;
 /// What we offer.
 fn capabilities(families: FamilySet, local_as: u32) -> CapabilityList {
     families
+        .intersection(FamilySet::UNICAST)
         .iter()
         .map(Capability::Multiprotocol)
         .chain([Capability::RouteRefresh, Capability::FourOctetAs(local_as)])

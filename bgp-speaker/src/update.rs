@@ -76,7 +76,7 @@ impl Speaker {
         }
     }
 
-    pub(crate) fn on_refresh(&mut self, id: PeerId, refresh: RouteRefresh) {
+    pub(crate) fn on_refresh(&mut self, id: PeerId, refresh: RouteRefresh<'_>) {
         let Some(established) = self.peers.get_mut(&id).and_then(|peer| peer.established.as_mut()) else {
             return;
         };

@@ -6,11 +6,11 @@ use crate::attribute::{Attribute, AttributeCode, AttributeFlags};
 use crate::cursor::Writer;
 use crate::error::EncodeError;
 use crate::family::Family;
-use crate::header::{HEADER_LEN, MAX_LEN, MessageType};
-use crate::nlri::{self, NextHop};
+use crate::header::{HEADER_LEN, MessageType};
+use crate::nlri::{NextHop, Nlri};
 use crate::session::Session;
 
-/// Writes one UPDATE of at most 4096 octets into the caller's buffer.
+/// Writes one UPDATE into the caller's buffer, at most as long as the buffer and as the session allows.
 ///
 /// IPv4 unicast goes into the classic fields, every other family into MP_REACH_NLRI or MP_UNREACH_NLRI, which comes first
 /// (RFC 7606 §5.1).
@@ -38,6 +38,8 @@ use crate::session::Session;
 pub struct UpdateBuilder<'b> {
     buf: &'b mut [u8],
     family: Family,
+    /// Whether a path identifier stands before each destination.
+    add_path: bool,
     /// Where the next prefix goes.
     at: usize,
     /// Where prefixes must end.
@@ -86,13 +88,14 @@ impl<'b> UpdateBuilder<'b> {
         if let Some(attribute) = attributes.iter().find(|attribute| built.contains(&attribute.code())) {
             return Err(EncodeError::BuiltAttribute { code: attribute.code().get() });
         }
-        if !next_hop.fits(family) {
+        if !next_hop.fits(family, session) {
             return Err(EncodeError::WrongFamily { family });
         }
-        let limit = buf.len().min(MAX_LEN);
+        let add_path = session.add_path_send.contains(family);
+        let limit = buf.len().min(session.max_len());
         let buf = buf.get_mut(..limit).ok_or(EncodeError::BufferTooSmall)?;
         let mut w = Writer::new(buf.get_mut(ATTRIBUTES..).ok_or(EncodeError::BufferTooSmall)?);
-        if let NextHop::Ipv4(address) = next_hop {
+        if let (NextHop::Ipv4(address), Family::IPV4_UNICAST) = (next_hop, family) {
             let mut next_hop = Some(Attribute::NextHop(address));
             for attribute in attributes {
                 if attribute.code() > AttributeCode::NEXT_HOP {
@@ -102,7 +105,15 @@ impl<'b> UpdateBuilder<'b> {
             }
             next_hop.map_or(Ok(()), |next_hop| next_hop.write(&mut w, session))?;
             let at = ATTRIBUTES + w.len();
-            return Ok(Self { buf, family, at, limit, count: 0, shape: Shape::Announce { attributes: at } });
+            return Ok(Self {
+                buf,
+                family,
+                add_path,
+                at,
+                limit,
+                count: 0,
+                shape: Shape::Announce { attributes: at },
+            });
         }
         for attribute in attributes {
             attribute.write(&mut w, session)?;
@@ -111,7 +122,7 @@ impl<'b> UpdateBuilder<'b> {
         let tail = w.len();
         let limit = limit.saturating_sub(tail);
         buf.copy_within(ATTRIBUTES..ATTRIBUTES + tail, limit);
-        let (octets, len) = next_hop.octets();
+        let (octets, len) = next_hop.octets_for(family);
         let mut w = Writer::new(buf.get_mut(VALUE..limit).ok_or(EncodeError::BufferTooSmall)?);
         write_family(&mut w, family)?;
         w.u8(len)?;
@@ -121,6 +132,7 @@ impl<'b> UpdateBuilder<'b> {
         Ok(Self {
             buf,
             family,
+            add_path,
             at,
             limit,
             count: 0,
@@ -135,13 +147,22 @@ impl<'b> UpdateBuilder<'b> {
     ///
     /// # Panics
     /// Never.
-    pub fn withdraw(buf: &'b mut [u8], _session: &Session, family: Family) -> Result<Self, EncodeError> {
-        let limit = buf.len().min(MAX_LEN);
+    pub fn withdraw(buf: &'b mut [u8], session: &Session, family: Family) -> Result<Self, EncodeError> {
+        let add_path = session.add_path_send.contains(family);
+        let limit = buf.len().min(session.max_len());
         let buf = buf.get_mut(..limit).ok_or(EncodeError::BufferTooSmall)?;
         if family == Family::IPV4_UNICAST {
             let limit =
                 limit.checked_sub(2).filter(|l| *l >= WITHDRAWN).ok_or(EncodeError::BufferTooSmall)?;
-            return Ok(Self { buf, family, at: WITHDRAWN, limit, count: 0, shape: Shape::Withdraw });
+            return Ok(Self {
+                buf,
+                family,
+                add_path,
+                at: WITHDRAWN,
+                limit,
+                count: 0,
+                shape: Shape::Withdraw,
+            });
         }
         let mut w = Writer::new(buf.get_mut(VALUE..).ok_or(EncodeError::BufferTooSmall)?);
         write_family(&mut w, family)?;
@@ -149,6 +170,7 @@ impl<'b> UpdateBuilder<'b> {
         Ok(Self {
             buf,
             family,
+            add_path,
             at,
             limit,
             count: 0,
@@ -156,29 +178,41 @@ impl<'b> UpdateBuilder<'b> {
         })
     }
 
-    /// Adds a prefix; its host bits are cleared.
+    /// Adds a prefix; its host bits are cleared. Where the session sends path identifiers, use [`push_path`](Self::push_path).
     ///
     /// # Errors
     /// `Full`: nothing was added, finish this message and begin the next. With no prefix in the message, that means that
     /// the attributes leave no room for even one. `WrongFamily`: the prefix is not of the message's family.
+    /// `PathIdentifiers`: the session sends them with this family.
     ///
     /// # Panics
     /// Never.
     pub fn push(&mut self, prefix: IpNet) -> Result<(), EncodeError> {
-        let family = match prefix {
-            IpNet::V4(_) => Family::IPV4_UNICAST,
-            IpNet::V6(_) => Family::IPV6_UNICAST,
-        };
-        if family != self.family {
-            return Err(EncodeError::WrongFamily { family: self.family });
+        self.push_path(None, &Nlri::from(prefix))
+    }
+
+    /// Adds a destination of any family, with a path identifier if the session sends them (RFC 7911).
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    ///
+    /// # Panics
+    /// Never.
+    pub fn push_path(&mut self, id: Option<u32>, nlri: &Nlri<'_>) -> Result<(), EncodeError> {
+        let family = self.family;
+        if nlri.family() != family {
+            return Err(EncodeError::WrongFamily { family });
         }
-        let end = self.at + nlri::encoded_len(prefix);
-        if end > self.limit {
-            return Err(EncodeError::Full);
+        if id.is_some() != self.add_path {
+            return Err(EncodeError::PathIdentifiers { family });
         }
-        let room = self.buf.get_mut(self.at..end).ok_or(EncodeError::Full)?;
-        nlri::encode(prefix, &mut Writer::new(room))?;
-        self.at = end;
+        let room = self.buf.get_mut(self.at..self.limit).ok_or(EncodeError::Full)?;
+        let mut w = Writer::new(room);
+        id.map_or(Ok(()), |id| w.u32(id)).and_then(|()| nlri.write(&mut w)).map_err(|error| match error {
+            EncodeError::BufferTooSmall => EncodeError::Full,
+            other => other,
+        })?;
+        self.at += w.len();
         self.count += 1;
         Ok(())
     }
@@ -228,7 +262,7 @@ impl<'b> UpdateBuilder<'b> {
     }
 }
 
-/// A length below 4096 as it is written.
+/// A length below 65536 as it is written.
 fn octets(len: usize) -> [u8; 2] {
     u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes()
 }

@@ -278,6 +278,12 @@ pub enum EncodeError {
         /// The family of the message.
         family: Family,
     },
+    /// The session sends path identifiers with this family and there is none, or the other way round (RFC 7911 §3).
+    #[error("path identifiers of {family} are not as the session has them")]
+    PathIdentifiers {
+        /// The family.
+        family: Family,
+    },
     /// The builder writes this attribute itself.
     #[error("attribute {code} is written by the builder")]
     BuiltAttribute {

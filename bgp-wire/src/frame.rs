@@ -3,7 +3,8 @@
 use core::fmt;
 
 use crate::error::DecodeError;
-use crate::header::{HEADER_LEN, Header, MAX_LEN};
+use crate::header::{EXTENDED_MAX_LEN, HEADER_LEN, Header, MAX_LEN};
+use crate::session::Session;
 
 /// Cuts a byte stream into messages; holds at most one partial message.
 ///
@@ -20,10 +21,15 @@ use crate::header::{HEADER_LEN, Header, MAX_LEN};
 /// assert_eq!(framer.next(&input[30..])?, (Some(&KEEPALIVE[..]), &[][..]));
 /// # Ok::<(), tortie_bgp_wire::DecodeError>(())
 /// ```
+///
+/// `N` is how much it can hold. For a session that may agree on extended messages (RFC 8654) begin with
+/// [`Framer::extended`], and call [`established`](Self::established) when the OPENs are exchanged: until then a longer
+/// message is an error.
 #[derive(Clone)]
-pub struct Framer {
-    held: [u8; MAX_LEN],
+pub struct Framer<const N: usize = MAX_LEN> {
+    held: [u8; N],
     len: usize,
+    max: u16,
     failed: Option<DecodeError>,
 }
 
@@ -34,9 +40,27 @@ impl Default for Framer {
 }
 
 impl Framer {
-    /// A framer at the start of a stream.
+    /// A framer at the start of a stream of messages of at most 4096 octets.
     pub const fn new() -> Self {
-        Self { held: [0; MAX_LEN], len: 0, failed: None }
+        Self::empty()
+    }
+}
+
+impl Framer<EXTENDED_MAX_LEN> {
+    /// A framer at the start of a stream that may come to hold messages of up to 65,535 octets.
+    pub const fn extended() -> Self {
+        Self::empty()
+    }
+}
+
+impl<const N: usize> Framer<N> {
+    const fn empty() -> Self {
+        Self { held: [0; N], len: 0, max: 4096, failed: None }
+    }
+
+    /// From here on messages may be as long as the session allows, and as the framer can hold.
+    pub fn established(&mut self, session: &Session) {
+        self.max = u16::try_from(session.max_len().min(N)).unwrap_or(u16::MAX);
     }
 
     /// The next whole message, and what is left of `input`; no message once `input` is used up.
@@ -86,7 +110,7 @@ impl Framer {
 
     /// Length of the message whose header is at the front; remembers a failure.
     fn check(&mut self, bytes: &[u8]) -> Result<usize, DecodeError> {
-        Header::decode(bytes).map(|header| usize::from(header.len())).inspect_err(|error| {
+        Header::read(bytes, self.max).map(|header| usize::from(header.len())).inspect_err(|error| {
             self.failed = Some(*error);
             if let (Some(held), Some(header)) = (self.held.get_mut(..HEADER_LEN), bytes.get(..HEADER_LEN)) {
                 held.copy_from_slice(header);
@@ -106,7 +130,7 @@ impl Framer {
     }
 }
 
-impl fmt::Debug for Framer {
+impl<const N: usize> fmt::Debug for Framer<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Framer").field("held", &self.len).field("failed", &self.failed).finish()
     }

@@ -2,15 +2,20 @@
 
 use core::fmt;
 
-use crate::cursor::{Reader, Writer};
+use crate::cursor::Writer;
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
+use crate::session::Session;
 
 /// Length of the header in octets.
 pub const HEADER_LEN: usize = 19;
 /// Longest message in octets (RFC 4271 §4.1).
 pub const MAX_LEN: usize = 4096;
+/// Longest message in octets where both sides agreed on extended messages (RFC 8654 §3).
+pub const EXTENDED_MAX_LEN: usize = 65535;
 /// [`HEADER_LEN`] as an offset.
 pub(crate) const BODY: u16 = 19;
+/// [`MAX_LEN`] as a length field.
+const MAX: u16 = 4096;
 
 /// Type of a message, any 8-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,15 +43,16 @@ impl MessageType {
         self.0
     }
 
-    /// Shortest and longest message of this type; `None` for an unknown type.
-    const fn bounds(self) -> Option<(usize, usize)> {
+    /// Shortest and longest message of this type where messages may have `max` octets; `None` for an unknown type.
+    const fn bounds(self, max: u16) -> Option<(u16, u16)> {
         match self {
-            Self::OPEN => Some((29, MAX_LEN)),
-            Self::UPDATE => Some((23, MAX_LEN)),
-            Self::NOTIFICATION => Some((21, MAX_LEN)),
-            Self::KEEPALIVE => Some((HEADER_LEN, HEADER_LEN)),
+            // RFC 8654 §3 leaves OPEN and KEEPALIVE as they are.
+            Self::OPEN => Some((29, MAX)),
+            Self::UPDATE => Some((23, max)),
+            Self::NOTIFICATION => Some((21, max)),
+            Self::KEEPALIVE => Some((BODY, BODY)),
             // RFC 7313 §5 has an error of its own for its length.
-            Self::ROUTE_REFRESH => Some((HEADER_LEN, MAX_LEN)),
+            Self::ROUTE_REFRESH => Some((BODY, max)),
             _ => None,
         }
     }
@@ -85,28 +91,45 @@ impl Header {
     /// # Panics
     /// Never.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let incomplete = DecodeError::new(DecodeErrorKind::Incomplete, 0);
-        let mut r = Reader::new(bytes, 0);
-        let marker = r.take(16).ok_or(incomplete)?;
-        let (len, kind) = (r.u16().ok_or(incomplete)?, MessageType(r.u8().ok_or(incomplete)?));
-        if marker.iter().any(|&b| b != 0xff) {
+        Self::read(bytes, MAX)
+    }
+
+    /// As [`decode`](Self::decode), on a session that may have extended messages.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    ///
+    /// # Panics
+    /// Never.
+    #[inline]
+    pub fn decode_in(bytes: &[u8], session: &Session) -> Result<Self, DecodeError> {
+        Self::read(bytes, if session.extended_message { u16::MAX } else { MAX })
+    }
+
+    #[inline(always)]
+    pub(crate) fn read(bytes: &[u8], max: u16) -> Result<Self, DecodeError> {
+        let Some(header) = bytes.first_chunk::<HEADER_LEN>() else {
+            return Err(DecodeError::new(DecodeErrorKind::Incomplete, 0));
+        };
+        let [marker @ .., high, low, kind] = header;
+        let (len, kind) = (u16::from_be_bytes([*high, *low]), MessageType(*kind));
+        if u128::from_ne_bytes(*marker) != u128::MAX {
             return Err(DecodeError::new(DecodeErrorKind::NotSynchronized, 0));
         }
         let bad_len = DecodeError::new(DecodeErrorKind::BadMessageLength { len }, 16).with_data(16, 2);
-        let octets = usize::from(len);
-        if !(HEADER_LEN..=MAX_LEN).contains(&octets) {
+        if !(BODY..=max).contains(&len) {
             return Err(bad_len);
         }
-        match kind.bounds() {
+        match kind.bounds(max) {
             None => {
                 Err(DecodeError::new(DecodeErrorKind::BadMessageType { kind: kind.0 }, 18).with_data(18, 1))
             }
-            Some((min, max)) if octets < min || octets > max => Err(bad_len),
+            Some((min, max)) if len < min || len > max => Err(bad_len),
             Some(_) => Ok(Self { len, kind }),
         }
     }
 
-    /// Length of the whole message in octets, header included: 19 to 4096.
+    /// Length of the whole message in octets, header included: 19 to 4096, or to 65535.
     #[expect(clippy::len_without_is_empty, reason = "a message is never empty")]
     pub const fn len(self) -> u16 {
         self.len
@@ -118,10 +141,15 @@ impl Header {
     }
 }
 
-/// Writes a header for a message of `len` octets.
-pub(crate) fn encode(w: &mut Writer<'_>, len: usize, kind: MessageType) -> Result<(), EncodeError> {
-    let too_long = EncodeError::MessageTooLong { max: MAX_LEN };
-    if len > MAX_LEN {
+/// Writes a header for a message of `len` octets, at most `max`.
+pub(crate) fn encode(
+    w: &mut Writer<'_>,
+    len: usize,
+    kind: MessageType,
+    max: usize,
+) -> Result<(), EncodeError> {
+    let too_long = EncodeError::MessageTooLong { max };
+    if len > max {
         return Err(too_long);
     }
     w.put(&[0xff; 16])?;

@@ -51,14 +51,33 @@
 //! |---|---|---|
 //! | 4271 | messages, errors | whole |
 //! | 1997 | COMMUNITIES | whole |
-//! | 2918 | ROUTE-REFRESH | whole; the subtype of RFC 7313 is kept |
+//! | 2918, 7313 | ROUTE-REFRESH and its subtypes | whole |
 //! | 4456 | ORIGINATOR_ID, CLUSTER_LIST | whole |
-//! | 4724 | End-of-RIB | whole; the capability is kept raw |
-//! | 4760 | MP_REACH_NLRI, MP_UNREACH_NLRI | IPv4 and IPv6 unicast typed, other families kept raw |
-//! | 5492, 9072 | capabilities, extended optional parameters | whole; IDs 1, 2, 65 typed, others kept raw |
+//! | 4724, 8538 | End-of-RIB, graceful restart | marker and capability; N bit, hard reset |
+//! | 4360, 5668, 5701, 8092, 8097, 9012 | extended, IPv6 extended and large communities | whole; kinds not named are kept raw |
+//! | 4364, 4659, 8277 | VPN, labelled prefixes | whole |
+//! | 4684 | route target constraints | whole |
+//! | 4760 | MP_REACH_NLRI, MP_UNREACH_NLRI | families named here typed, others kept raw |
+//! | 6368 | ATTR_SET | whole |
+//! | 6514 | PMSI_TUNNEL | whole; identifiers raw |
+//! | 7311 | AIGP | whole |
+//! | 7432, 9136, 9251 | Ethernet VPN | route types 1 to 8; others kept raw |
+//! | 8669, 9252 | PREFIX_SID | label index, blocks, SRv6 services |
+//! | 8955, 8956 | flow specifications, IPv4, IPv6, VPN | whole |
+//! | 9012 | TUNNEL_ENCAP | tunnels and their parts, values raw |
+//! | 9552 | link state | types and descriptors, values raw |
+//! | 9830 | segment routing policies | whole; paths are parts of a tunnel |
+//! | 5291, 5292 | filters in ROUTE-REFRESH | whole; filters of other types than address prefix are kept raw |
+//! | 5492, 9072 | capabilities, extended optional parameters | whole; those not named here are kept raw |
 //! | 6286 | identifier is any non-zero number | whole |
-//! | 6608, 4486, 8203, 9003, 9687 | NOTIFICATION subcodes and codes | constants, names, shutdown text |
-//! | 6793 | four-octet AS numbers | both widths; AS4_PATH and AS4_AGGREGATOR are kept raw |
+//! | 6608, 4486, 8203, 9003, 9384, 9687 | NOTIFICATION subcodes and codes | constants, names, shutdown text |
+//! | 6793 | four-octet AS numbers | whole |
+//! | 7911 | several paths | whole; also their limit (draft-abraitis-idr-addpath-paths-limit) |
+//! | 8654 | extended messages | whole |
+//! | 8950 | IPv6 next hops of IPv4 destinations | whole |
+//! | 9234 | roles, ONLY_TO_CUSTOMER | capability, agreement, attribute |
+//! | 9494 | long-lived graceful restart | capability, communities |
+//! | drafts | FQDN, software version, link-local next hop | capabilities |
 //! | 7606, 7607 | revised error handling, AS 0 | for every typed attribute |
 //!
 //! # Guarantees
@@ -89,28 +108,43 @@ mod message;
 mod nlri;
 mod notification;
 mod open;
+mod record;
 mod refresh;
 mod session;
+mod tlv;
 mod update;
 
 pub use attribute::{
-    Aggregator, AsPath, Asns, Attribute, AttributeCode, AttributeFlags, Attributes, ClusterIds, ClusterList,
-    Communities, Community, CommunityIter, MpReach, MpUnreach, Origin, RawAttribute, RawAttributes, Segment,
-    SegmentKind, Segments,
+    Aggregator, Aigp, AsPath, Asns, Attribute, AttributeCode, AttributeFlags, AttributeSet, Attributes,
+    ClusterIds, ClusterList, Communities, Community, CommunityIter, ExtendedCommunities, ExtendedCommunity,
+    ExtendedCommunityKind, FlaggedAttribute, FlaggedAttributes, Ipv6ExtendedCommunities,
+    Ipv6ExtendedCommunity, LargeCommunities, LargeCommunity, LinkStateAttribute, MergedPath, MpReach,
+    MpUnreach, Origin, PmsiTunnel, PrefixSid, RawAttribute, RawAttributes, Segment, SegmentKind, Segments,
+    SidStructure, Srv6Service, TunnelEncap,
 };
 pub use build::UpdateBuilder;
-pub use capability::{Capabilities, Capability, CapabilityCode, CapabilityIter, RawCapability};
+pub use capability::{
+    AddPath, Capabilities, Capability, CapabilityCode, CapabilityIter, ExtendedNextHop, FilterOffer,
+    FilterOffers, Fqdn, GracefulRestart, LongLivedRestart, PathsLimit, RawCapability, RestartFamily, Role,
+    RouteFiltering,
+};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, ErrorAction};
 pub use family::{Afi, Family, FamilyIter, FamilySet, Safi};
 pub use frame::Framer;
-pub use header::{HEADER_LEN, Header, MAX_LEN, MessageType};
+pub use header::{EXTENDED_MAX_LEN, HEADER_LEN, Header, MAX_LEN, MessageType};
 pub use message::{KEEPALIVE, Message};
-pub use nlri::{NextHop, Nlri, NlriIter, RawNlri};
+pub use nlri::{
+    Evpn, EvpnRoute, Flow, FlowComponent, FlowComponents, FlowValue, FlowValues, Label, LabelledPrefix,
+    LinkState, Membership, NextHop, Nlri, NlriIter, PathIter, RawNlri, RouteDistinguisher, RouteTargetPrefix,
+    SrPolicy, VpnPrefix,
+};
 pub use notification::{ErrorCode, Notification};
 pub use open::{AS_TRANS, HoldTime, Open};
-pub use refresh::RouteRefresh;
+pub use record::{Record, RecordIter, Records};
+pub use refresh::{FilterAction, FilterGroup, FilterGroups, PrefixFilter, RefreshFilters, RouteRefresh};
 pub use session::Session;
-pub use update::{Announcements, Update, Withdrawals};
+pub use tlv::{Tlv, Tlvs};
+pub use update::{Announcements, Update, UpdateParts, Withdrawals};
 
 /// Compiles README's example.
 #[cfg(doctest)]

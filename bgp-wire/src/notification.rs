@@ -48,10 +48,16 @@ codes! {
     BAD_IDENTIFIER = 2 / 3, "bad BGP identifier";
     /// Optional parameter not understood.
     UNSUPPORTED_PARAMETER = 2 / 4, "unsupported optional parameter";
+    /// Authentication failed; deprecated by RFC 4271.
+    AUTHENTICATION_FAILURE = 2 / 5, "authentication failure";
     /// Hold time not acceptable.
     UNACCEPTABLE_HOLD_TIME = 2 / 6, "unacceptable hold time";
     /// A capability is required; data is that capability (RFC 5492 §5).
     UNSUPPORTED_CAPABILITY = 2 / 7, "unsupported capability";
+    /// Roles that do not belong together (RFC 9234).
+    ROLE_MISMATCH = 2 / 11, "role mismatch";
+    /// UPDATE error without a subcode of its own.
+    UPDATE_UNSPECIFIC = 3 / 0, "UPDATE message error";
     /// Attribute lengths do not add up.
     MALFORMED_ATTRIBUTE_LIST = 3 / 1, "malformed attribute list";
     /// Data is the attribute.
@@ -64,6 +70,8 @@ codes! {
     ATTRIBUTE_LENGTH = 3 / 5, "attribute length error";
     /// Data is the attribute.
     INVALID_ORIGIN = 3 / 6, "invalid ORIGIN attribute";
+    /// A loop in AS_PATH; deprecated by RFC 4271.
+    ROUTING_LOOP = 3 / 7, "AS routing loop";
     /// Data is the attribute.
     INVALID_NEXT_HOP = 3 / 8, "invalid NEXT_HOP attribute";
     /// Data is the attribute.
@@ -100,6 +108,10 @@ codes! {
     COLLISION = 6 / 7, "connection collision resolution";
     /// Out of something.
     OUT_OF_RESOURCES = 6 / 8, "out of resources";
+    /// The session ends, and graceful restart with it; data is code, subcode and data of the reason (RFC 8538).
+    HARD_RESET = 6 / 9, "hard reset";
+    /// BFD says that the path is down (RFC 9384).
+    BFD_DOWN = 6 / 10, "BFD down";
     /// ROUTE-REFRESH of impossible length; data is the message (RFC 7313 §5).
     REFRESH_LENGTH = 7 / 1, "invalid ROUTE-REFRESH length";
     /// Nothing could be sent for the send hold time (RFC 9687).
@@ -170,14 +182,49 @@ impl<'a> Notification<'a> {
         self.data
     }
 
-    /// The operator's text in a Cease of subcode 2 or 4 (RFC 9003): `None` if absent or not UTF-8.
+    /// The reason that a hard reset carries (RFC 8538 §3.1); `None` for any other code, or if it is cut.
+    pub fn hard_reset_reason(&self) -> Option<Self> {
+        match self.data {
+            [code, subcode, data @ ..] if matches!(self.code, ErrorCode::HARD_RESET) => {
+                Some(Self { code: ErrorCode::new(*code, *subcode), data })
+            }
+            _ => None,
+        }
+    }
+
+    /// The operator's text in a Cease of subcode 2 or 4 (RFC 9003), also within a hard reset: `None` if absent or not UTF-8.
     pub fn shutdown_communication(&self) -> Option<&'a str> {
+        if let Some(reason) = self.hard_reset_reason().filter(|reason| reason.code != ErrorCode::HARD_RESET) {
+            return reason.shutdown_communication();
+        }
         if !matches!(self.code, ErrorCode::ADMINISTRATIVE_SHUTDOWN | ErrorCode::ADMINISTRATIVE_RESET) {
             return None;
         }
         let (&len, text) = self.data.split_first()?;
         let text = text.get(..usize::from(len))?;
         if text.is_empty() { None } else { core::str::from_utf8(text).ok() }
+    }
+
+    /// Writes the data that says `text` in a Cease of subcode 2 or 4 (RFC 9003 §2), and returns it.
+    ///
+    /// ```
+    /// use tortie_bgp_wire::{ErrorCode, Notification};
+    ///
+    /// let mut buf = [0; 256];
+    /// let data = Notification::shutdown_data("maintenance until noon", &mut buf)?;
+    /// let notification = Notification::new(ErrorCode::ADMINISTRATIVE_SHUTDOWN, data);
+    /// assert_eq!(notification.shutdown_communication(), Some("maintenance until noon"));
+    /// # Ok::<(), tortie_bgp_wire::EncodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `ValueTooLong` above 255 octets, `BufferTooSmall`.
+    pub fn shutdown_data<'b>(text: &str, buf: &'b mut [u8]) -> Result<&'b [u8], EncodeError> {
+        let mut w = Writer::new(buf);
+        w.u8(u8::try_from(text.len()).map_err(|_| EncodeError::ValueTooLong)?)?;
+        w.put(text.as_bytes())?;
+        let len = w.len();
+        buf.get(..len).ok_or(EncodeError::BufferTooSmall)
     }
 
     /// Length of the encoded message in octets.
@@ -193,11 +240,13 @@ impl<'a> Notification<'a> {
     /// # Panics
     /// Never.
     pub fn encode(&self, buf: &mut [u8]) -> Result<usize, EncodeError> {
-        if self.data.len() > MAX_LEN {
-            return Err(EncodeError::MessageTooLong { max: MAX_LEN });
-        }
+        self.encode_within(buf, MAX_LEN)
+    }
+
+    /// As [`encode`](Self::encode), for a session that may have longer messages.
+    pub(crate) fn encode_within(&self, buf: &mut [u8], max: usize) -> Result<usize, EncodeError> {
         let mut w = Writer::new(buf);
-        header::encode(&mut w, self.encoded_len(), MessageType::NOTIFICATION)?;
+        header::encode(&mut w, self.encoded_len(), MessageType::NOTIFICATION, max)?;
         w.u8(self.code.code)?;
         w.u8(self.code.subcode)?;
         w.put(self.data)?;

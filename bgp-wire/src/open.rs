@@ -5,7 +5,7 @@ use core::net::Ipv4Addr;
 use crate::capability::{Capabilities, Capability};
 use crate::cursor::{Reader, Writer};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
-use crate::header::{self, HEADER_LEN, MessageType};
+use crate::header::{self, HEADER_LEN, MAX_LEN, MessageType};
 
 /// What stands in two-octet fields for an AS number that needs four (RFC 6793).
 pub const AS_TRANS: u16 = 23456;
@@ -142,7 +142,7 @@ impl<'a> Open<'a> {
     /// Never.
     pub fn encode(&self, buf: &mut [u8]) -> Result<usize, EncodeError> {
         let mut w = Writer::new(buf);
-        header::encode(&mut w, self.encoded_len(), MessageType::OPEN)?;
+        header::encode(&mut w, self.encoded_len(), MessageType::OPEN, MAX_LEN)?;
         w.u8(4)?;
         w.u16(self.my_as)?;
         w.u16(self.hold_time.0)?;

@@ -1,14 +1,16 @@
 //! UPDATE: routes announced and withdrawn.
 
 use crate::attribute::{
-    Attribute, AttributeCode, Attributes, MpReach, MpUnreach, RawAttributes, Seen, frame,
+    Aggregator, Attribute, AttributeCode, AttributeFlags, Attributes, FlaggedAttribute, MergedPath, MpReach,
+    MpUnreach, Place, RawAttribute, RawAttributes, Seen, frame,
 };
 use crate::cursor::{Reader, Writer};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError, ErrorAction};
 use crate::family::Family;
 use crate::header::{self, HEADER_LEN, MAX_LEN, MessageType};
-use crate::nlri::{self, NextHop, Nlri, NlriIter};
-use crate::session::Session;
+use crate::nlri::{self, Field, NextHop, Nlri, NlriIter};
+use crate::open::AS_TRANS;
+use crate::session::{Rules, Session};
 
 /// An UPDATE message: a view whose sections, attribute framing and prefixes were checked once.
 ///
@@ -17,26 +19,29 @@ use crate::session::Session;
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Update<'a> {
-    withdrawn: &'a [u8],
+    withdrawn: Field<'a>,
     attributes: Reader<'a>,
-    nlri: &'a [u8],
-    reach: Option<MpReach<'a>>,
-    unreach: Option<MpUnreach<'a>>,
-    session: Session,
+    nlri: Field<'a>,
+    /// The value of MP_REACH_NLRI, checked.
+    reach: Option<&'a [u8]>,
+    /// The value of MP_UNREACH_NLRI, checked.
+    unreach: Option<&'a [u8]>,
+    rules: Rules,
 }
 
 impl PartialEq for Update<'_> {
     /// Whether the sections are equal, octet by octet.
     fn eq(&self, other: &Self) -> bool {
-        self.withdrawn == other.withdrawn
+        self.withdrawn.bytes == other.withdrawn.bytes
             && self.attributes.rest() == other.attributes.rest()
-            && self.nlri == other.nlri
+            && self.nlri.bytes == other.nlri.bytes
     }
 }
 
 impl Eq for Update<'_> {}
 
 impl<'a> Update<'a> {
+    #[inline(always)]
     pub(crate) fn decode(mut body: Reader<'a>, session: &Session) -> Result<Self, DecodeError> {
         let malformed = |at| DecodeError::new(DecodeErrorKind::MalformedAttributeList, at);
         let start = body.offset();
@@ -47,49 +52,114 @@ impl<'a> Update<'a> {
         let len = body.u16().ok_or_else(|| malformed(middle))?;
         let attributes_offset = body.offset();
         let attributes = body.take(usize::from(len)).ok_or_else(|| malformed(middle))?;
-        nlri::check(Family::IPV4_UNICAST, withdrawn, withdrawn_offset)?;
-        nlri::check(Family::IPV4_UNICAST, body.rest(), body.offset())?;
+        let add_path = session.add_path_receive.contains(Family::IPV4_UNICAST);
+        let field = |bytes, withdrawn| Field { family: Family::IPV4_UNICAST, bytes, add_path, withdrawn };
+        let (withdrawn, nlri) = (field(withdrawn, true), field(body.rest(), false));
+        withdrawn.check(withdrawn_offset)?;
+        nlri.check(body.offset())?;
         let attributes = Reader::new(attributes, attributes_offset);
         let mut update =
-            Self { withdrawn, attributes, nlri: body.rest(), reach: None, unreach: None, session: *session };
+            Self { withdrawn, attributes, nlri, reach: None, unreach: None, rules: session.rules() };
         update.find_multiprotocol()?;
         Ok(update)
     }
 
     /// Finds and checks the two attributes that hold routes; errors in them, and a second one, are fatal (RFC 7606 §3.g, §7.11).
+    #[inline(always)]
     fn find_multiprotocol(&mut self) -> Result<(), DecodeError> {
         let mut rest = self.attributes;
         while let Some((raw, place)) = frame(&mut rest) {
             let code = raw.code();
-            if code != AttributeCode::MP_REACH && code != AttributeCode::MP_UNREACH {
-                continue;
-            }
-            // Wrong flags alone do not hide the routes; `attributes` reports them.
-            let checked =
-                crate::attribute::RawAttribute::new(crate::AttributeFlags::OPTIONAL, code, raw.value());
-            let repeated = match Attribute::decode(checked, place.start, place.value, &self.session)? {
-                Attribute::MpReach(reach) => self.reach.replace(reach).is_some(),
-                Attribute::MpUnreach(unreach) => self.unreach.replace(unreach).is_some(),
-                _ => false,
-            };
-            if repeated {
-                let kind = DecodeErrorKind::DuplicateAttribute { code: code.get() };
-                return Err(DecodeError::new(kind, place.start));
+            if code == AttributeCode::MP_REACH || code == AttributeCode::MP_UNREACH {
+                self.take_multiprotocol(raw, place)?;
             }
         }
         Ok(())
     }
 
+    fn take_multiprotocol(&mut self, raw: RawAttribute<'a>, place: Place) -> Result<(), DecodeError> {
+        // Wrong flags alone do not hide the routes; `attributes` reports them.
+        let checked = RawAttribute::new(AttributeFlags::OPTIONAL, raw.code(), raw.value());
+        let repeated = match Attribute::decode(checked, place.start, place.value, self.rules)? {
+            Attribute::MpReach(_) => self.reach.replace(raw.value()).is_some(),
+            _ => self.unreach.replace(raw.value()).is_some(),
+        };
+        if repeated {
+            let kind = DecodeErrorKind::DuplicateAttribute { code: raw.code().get() };
+            return Err(DecodeError::new(kind, place.start));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn reach(&self) -> Option<MpReach<'a>> {
+        MpReach::again(self.reach?, self.rules)
+    }
+
+    #[inline]
+    fn unreach(&self) -> Option<MpUnreach<'a>> {
+        MpUnreach::again(self.unreach?, self.rules)
+    }
+
     /// All announced destinations of all families: MP_REACH_NLRI, then the classic field.
+    #[inline]
     pub fn announcements(&self) -> Announcements<'a> {
-        let reach = self.reach.map_or(NlriIter::new(Family::IPV4_UNICAST, &[]), |reach| reach.nlri());
-        Announcements(reach.chain(NlriIter::new(Family::IPV4_UNICAST, self.nlri)))
+        let reach = self.reach().map_or(NlriIter::new(Field::EMPTY), |reach| reach.nlri());
+        Announcements { classic: NlriIter::new(self.nlri), multiprotocol: reach }
+    }
+
+    /// All announced destinations with their path identifiers (RFC 7911), in the same order.
+    pub fn announced_paths(&self) -> impl Iterator<Item = (Option<u32>, Nlri<'a>)> + use<'a> {
+        let reach = self.reach().map_or(NlriIter::new(Field::EMPTY), |reach| reach.nlri());
+        reach.paths().chain(NlriIter::new(self.nlri).paths())
     }
 
     /// All withdrawn destinations of all families: the classic field, then MP_UNREACH_NLRI.
+    #[inline]
     pub fn withdrawals(&self) -> Withdrawals<'a> {
-        let unreach = self.unreach.map_or(NlriIter::new(Family::IPV4_UNICAST, &[]), |unreach| unreach.nlri());
-        Withdrawals(NlriIter::new(Family::IPV4_UNICAST, self.withdrawn).chain(unreach))
+        let unreach = self.unreach().map_or(NlriIter::new(Field::EMPTY), |unreach| unreach.nlri());
+        Withdrawals { classic: NlriIter::new(self.withdrawn), multiprotocol: unreach }
+    }
+
+    /// All withdrawn destinations with their path identifiers (RFC 7911), in the same order.
+    pub fn withdrawn_paths(&self) -> impl Iterator<Item = (Option<u32>, Nlri<'a>)> + use<'a> {
+        let unreach = self.unreach().map_or(NlriIter::new(Field::EMPTY), |unreach| unreach.nlri());
+        NlriIter::new(self.withdrawn).paths().chain(unreach.paths())
+    }
+
+    /// The path with four-octet AS numbers: AS_PATH, on a session with two-octet ones merged with AS4_PATH
+    /// (RFC 6793 §4.2.3). `None` if AS_PATH is missing or malformed.
+    pub fn as_path(&self) -> Option<MergedPath<'a>> {
+        let (mut path, mut path4) = (None, None);
+        let (mut aggregator, mut aggregator4) = (None, None);
+        for attribute in self.attributes().flatten() {
+            match attribute {
+                Attribute::AsPath(found) => path = Some(found),
+                Attribute::As4Path(found) => path4 = Some(found),
+                Attribute::Aggregator(found) => aggregator = Some(found),
+                Attribute::As4Aggregator(found) => aggregator4 = Some(found),
+                _ => {}
+            }
+        }
+        // An aggregator with a two-octet number of its own came later than what is in the two attributes.
+        let later = aggregator.is_some_and(|found| found.asn != AS_TRANS.into()) && aggregator4.is_some();
+        let path4 = path4.filter(|_| !self.rules.four_octet_as && !later);
+        path.map(|path| MergedPath::new(path, path4))
+    }
+
+    /// Who formed the aggregate: AGGREGATOR, or AS4_AGGREGATOR where the former says [`AS_TRANS`] (RFC 6793 §4.2.3).
+    pub fn aggregator(&self) -> Option<Aggregator> {
+        let (mut short, mut long) = (None, None);
+        for attribute in self.attributes().flatten() {
+            match attribute {
+                Attribute::Aggregator(found) => short = Some(found),
+                Attribute::As4Aggregator(found) => long = Some(found),
+                _ => {}
+            }
+        }
+        let short = short?;
+        let long = long.filter(|_| !self.rules.four_octet_as && short.asn == AS_TRANS.into());
+        Some(long.unwrap_or(short))
     }
 
     /// The next hop of the announcements of `family`; `None` if nothing of this family is announced, or if NEXT_HOP is
@@ -97,9 +167,9 @@ impl<'a> Update<'a> {
     ///
     /// IPv4 unicast can be announced in both fields of one message; then MP_REACH_NLRI has the word.
     pub fn next_hop(&self, family: Family) -> Option<NextHop> {
-        match self.reach {
+        match self.reach() {
             Some(reach) if reach.family() == family => reach.next_hop(),
-            _ if family == Family::IPV4_UNICAST && !self.nlri.is_empty() => {
+            _ if family == Family::IPV4_UNICAST && !self.nlri.bytes.is_empty() => {
                 self.attributes().flatten().find_map(|attribute| match attribute {
                     Attribute::NextHop(address) => Some(NextHop::Ipv4(address)),
                     _ => None,
@@ -110,8 +180,9 @@ impl<'a> Update<'a> {
     }
 
     /// The attributes, typed and judged one by one.
+    #[inline]
     pub fn attributes(&self) -> Attributes<'a> {
-        Attributes { rest: self.attributes, session: self.session, seen: Seen::default() }
+        Attributes { rest: self.attributes, rules: self.rules, seen: Seen::default() }
     }
 
     /// The attributes as they lie on the wire.
@@ -121,13 +192,13 @@ impl<'a> Update<'a> {
 
     /// The family that this message closes if it is an End-of-RIB marker (RFC 4724 §2).
     pub fn end_of_rib(&self) -> Option<Family> {
-        if !self.withdrawn.is_empty() || !self.nlri.is_empty() {
+        if !self.withdrawn.bytes.is_empty() || !self.nlri.bytes.is_empty() {
             return None;
         }
         if self.attributes.is_empty() {
             return Some(Family::IPV4_UNICAST);
         }
-        let unreach = self.unreach.filter(|unreach| unreach.is_empty())?;
+        let unreach = self.unreach().filter(|unreach| unreach.is_empty())?;
         (self.raw_attributes().count() == 1).then_some(unreach.family())
     }
 
@@ -146,7 +217,7 @@ impl<'a> Update<'a> {
         };
         attributes.by_ref().filter_map(Result::err).for_each(&mut note);
         let announces = self.announcements().next().is_some();
-        let classic = !self.nlri.is_empty();
+        let classic = !self.nlri.bytes.is_empty();
         for (code, needed) in [
             (AttributeCode::ORIGIN, announces),
             (AttributeCode::AS_PATH, announces),
@@ -169,7 +240,25 @@ impl<'a> Update<'a> {
 
     /// Whether attributes must be rewritten for a session with AS numbers of another width.
     fn same_width(&self, session: &Session) -> bool {
-        self.session.four_octet_as == session.four_octet_as
+        self.rules.four_octet_as == session.four_octet_as
+    }
+
+    /// Whether the destinations have path identifiers exactly where the session sends them.
+    fn check_path_ids(&self, session: &Session) -> Result<(), EncodeError> {
+        let fields = [
+            (!self.withdrawn.bytes.is_empty()).then_some((Family::IPV4_UNICAST, self.withdrawn.add_path)),
+            (!self.nlri.bytes.is_empty()).then_some((Family::IPV4_UNICAST, self.nlri.add_path)),
+            self.reach().filter(|r| !r.is_empty()).map(|reach| (reach.family(), reach.has_path_ids())),
+            self.unreach()
+                .filter(|u| !u.is_empty())
+                .map(|unreach| (unreach.family(), unreach.has_path_ids())),
+        ];
+        for (family, there) in fields.into_iter().flatten() {
+            if there != session.add_path_send.contains(family) {
+                return Err(EncodeError::PathIdentifiers { family });
+            }
+        }
+        Ok(())
     }
 
     /// Length of the encoded message in octets.
@@ -184,7 +273,7 @@ impl<'a> Update<'a> {
                 attributes += attribute.map_err(|_| EncodeError::ValueTooLong)?.encoded_len(session);
             }
         }
-        Ok(HEADER_LEN + 4 + self.withdrawn.len() + attributes + self.nlri.len())
+        Ok(HEADER_LEN + 4 + self.withdrawn.bytes.len() + attributes + self.nlri.bytes.len())
     }
 
     /// Writes the whole message and returns its length.
@@ -192,18 +281,21 @@ impl<'a> Update<'a> {
     /// The sections are copied; attributes are rewritten only for a session with AS numbers of another width.
     ///
     /// # Errors
-    /// `BufferTooSmall`, `MessageTooLong`, `AsNeedsFourOctets`, and those of [`encoded_len`](Self::encoded_len).
+    /// `BufferTooSmall`, `MessageTooLong`, `AsNeedsFourOctets`, `PathIdentifiers`, and those of [`encoded_len`](Self::encoded_len).
     ///
     /// # Panics
     /// Never.
     pub fn encode(&self, buf: &mut [u8], session: &Session) -> Result<usize, EncodeError> {
+        self.check_path_ids(session)?;
         let len = self.encoded_len(session)?;
         let mut w = Writer::new(buf);
-        header::encode(&mut w, len, MessageType::UPDATE)?;
+        header::encode(&mut w, len, MessageType::UPDATE, session.max_len())?;
         let short = |len: usize| u16::try_from(len).map_err(|_| EncodeError::MessageTooLong { max: MAX_LEN });
-        w.u16(short(self.withdrawn.len())?)?;
-        w.put(self.withdrawn)?;
-        w.u16(short(len.saturating_sub(HEADER_LEN + 4 + self.withdrawn.len() + self.nlri.len()))?)?;
+        w.u16(short(self.withdrawn.bytes.len())?)?;
+        w.put(self.withdrawn.bytes)?;
+        w.u16(short(
+            len.saturating_sub(HEADER_LEN + 4 + self.withdrawn.bytes.len() + self.nlri.bytes.len()),
+        )?)?;
         if self.same_width(session) {
             w.put(self.attributes.rest())?;
         } else {
@@ -211,31 +303,156 @@ impl<'a> Update<'a> {
                 attribute.write(&mut w, session)?;
             }
         }
-        w.put(self.nlri)?;
+        w.put(self.nlri.bytes)?;
         Ok(w.len())
     }
 }
 
+/// What an UPDATE is made of, as typed values.
+///
+/// ```
+/// use tortie_bgp_wire::{Attribute, FlaggedAttribute, Message, Origin, Session, UpdateParts};
+///
+/// let attributes = [FlaggedAttribute::from(Attribute::Origin(Origin::IGP))];
+/// let announced = [(None, "10.0.0.0/8".parse::<ipnet::IpNet>().unwrap().into())];
+/// let mut buf = [0; 64];
+/// let parts = UpdateParts { withdrawn: &[], attributes: &attributes, announced: &announced };
+/// let len = parts.encode(&mut buf, &Session::default())?;
+/// let Ok((Message::Update(update), _)) = Message::decode(&buf[..len], &Session::default()) else { unreachable!() };
+/// assert!(update.announced_paths().eq(announced));
+/// # Ok::<(), tortie_bgp_wire::EncodeError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "an UPDATE has these three fields since 1995")]
+pub struct UpdateParts<'a> {
+    /// The classic field of withdrawn routes: path identifiers, if the session sends them, and IPv4 prefixes.
+    pub withdrawn: &'a [(Option<u32>, Nlri<'a>)],
+    /// The attributes, in the order in which they are written.
+    pub attributes: &'a [FlaggedAttribute<'a>],
+    /// The classic field of announced routes.
+    pub announced: &'a [(Option<u32>, Nlri<'a>)],
+}
+
+impl UpdateParts<'_> {
+    /// Writes the whole message and returns its length.
+    ///
+    /// # Errors
+    /// `BufferTooSmall`, `MessageTooLong`, `ValueTooLong`, `AsNeedsFourOctets`; `WrongFamily` and `PathIdentifiers` for
+    /// destinations that do not belong into the classic fields of this session. What the buffer then holds is of no use.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn encode(&self, buf: &mut [u8], session: &Session) -> Result<usize, EncodeError> {
+        let max = session.max_len();
+        let limit = buf.len().min(max);
+        let too_long =
+            if buf.len() >= max { EncodeError::MessageTooLong { max } } else { EncodeError::BufferTooSmall };
+        let room = buf.get_mut(..limit).ok_or(too_long)?;
+        self.write(room, session).map_err(|error| match error {
+            EncodeError::BufferTooSmall => too_long,
+            other => other,
+        })
+    }
+
+    fn write(&self, buf: &mut [u8], session: &Session) -> Result<usize, EncodeError> {
+        let mut w = Writer::new(buf);
+        w.put(&HEADER)?;
+        let withdrawn = w.len();
+        write_paths(self.withdrawn, &mut w, session)?;
+        let end = w.len();
+        w.put(&[0, 0])?;
+        for attribute in self.attributes {
+            attribute.write(&mut w, session)?;
+        }
+        let nlri = w.len();
+        write_paths(self.announced, &mut w, session)?;
+        let len = w.len();
+        w.set_u16(16, len)?;
+        w.set_u16(HEADER_LEN, end - withdrawn)?;
+        w.set_u16(end, nlri - end - 2)?;
+        Ok(len)
+    }
+}
+
+/// The header of an UPDATE and the length of the withdrawn routes, both lengths still zero.
+const HEADER: [u8; HEADER_LEN + 2] = {
+    let mut bytes = [0xff; HEADER_LEN + 2];
+    let [.., l1, l0, kind, w1, w0] = &mut bytes;
+    (*l1, *l0, *kind, *w1, *w0) = (0, 0, 2, 0, 0);
+    bytes
+};
+
+/// Writes the destinations of a classic field.
+fn write_paths(
+    paths: &[(Option<u32>, Nlri<'_>)],
+    w: &mut Writer<'_>,
+    session: &Session,
+) -> Result<(), EncodeError> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let family = Family::IPV4_UNICAST;
+    let add_path = session.add_path_send.contains(family);
+    for (id, nlri) in paths {
+        let Nlri::Ipv4Unicast(net) = nlri else { return Err(EncodeError::WrongFamily { family }) };
+        match (id, add_path) {
+            (None, false) => {}
+            (Some(id), true) => w.u32(*id)?,
+            _ => return Err(EncodeError::PathIdentifiers { family }),
+        }
+        nlri::encode_v4(*net, w)?;
+    }
+    Ok(())
+}
+
 /// Iterator over the announcements of an UPDATE.
 #[derive(Debug, Clone)]
-pub struct Announcements<'a>(core::iter::Chain<NlriIter<'a>, NlriIter<'a>>);
+pub struct Announcements<'a> {
+    classic: NlriIter<'a>,
+    multiprotocol: NlriIter<'a>,
+}
 
 impl<'a> Iterator for Announcements<'a> {
     type Item = Nlri<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Nlri<'a>> {
-        self.0.next()
+        self.multiprotocol.next().or_else(|| self.classic.next())
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, Nlri<'a>) -> B>(mut self, init: B, mut f: F) -> B {
+        let mut out = init;
+        // Seldom anything: one at a time.
+        while let Some(nlri) = self.multiprotocol.next().or_else(|| self.classic.next_path()) {
+            out = f(out, nlri);
+        }
+        self.classic.fold_plain(out, f)
     }
 }
 
 /// Iterator over the withdrawals of an UPDATE.
 #[derive(Debug, Clone)]
-pub struct Withdrawals<'a>(core::iter::Chain<NlriIter<'a>, NlriIter<'a>>);
+pub struct Withdrawals<'a> {
+    classic: NlriIter<'a>,
+    multiprotocol: NlriIter<'a>,
+}
 
 impl<'a> Iterator for Withdrawals<'a> {
     type Item = Nlri<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Nlri<'a>> {
-        self.0.next()
+        self.classic.next().or_else(|| self.multiprotocol.next())
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, Nlri<'a>) -> B>(mut self, init: B, mut f: F) -> B {
+        let mut out = self.classic.fold_plain(init, &mut f);
+        // Seldom anything: one at a time.
+        for nlri in self {
+            out = f(out, nlri);
+        }
+        out
     }
 }

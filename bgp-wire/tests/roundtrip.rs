@@ -164,7 +164,7 @@ proptest! {
         asn in 1..=u32::MAX,
         hold in prop_oneof![Just(0u16), 3..=u16::MAX],
         id in 1..=u32::MAX,
-        raw in prop::collection::vec((66..=255u8, prop::collection::vec(any::<u8>(), 0..100)), 0..8),
+        raw in prop::collection::vec((100..=255u8, prop::collection::vec(any::<u8>(), 0..100)), 0..8),
         families in prop::collection::vec((any::<u16>(), any::<u8>()), 0..4),
         refresh: bool,
     ) {

@@ -7,8 +7,8 @@ mod support;
 use support::{four, hex, message, update};
 use tortie_bgp_wire::{
     AS_TRANS, AsPath, Attribute, AttributeCode, Capability, CapabilityCode, Communities, Community,
-    ErrorCode, Family, FamilySet, HoldTime, KEEPALIVE, Message, NextHop, Nlri, Notification, Open, Origin,
-    RawCapability, RouteRefresh, Session, Update, UpdateBuilder,
+    EncodeError, ErrorCode, Family, FamilySet, GracefulRestart, HoldTime, KEEPALIVE, Message, NextHop, Nlri,
+    Notification, Open, Origin, RawCapability, Records, RouteRefresh, Session, Update, UpdateBuilder,
 };
 
 // Captured from BIRD 2.0.12, router id 10.254.0.2, AS 64513, towards 10.254.0.1, AS 4200000001:
@@ -57,15 +57,14 @@ fn open_of_bird() {
     let Message::Open(open) = decode(&bytes, &Session::default()) else { panic!("no OPEN") };
     assert_eq!((open.asn(), open.my_as(), open.hold_time().seconds()), (64513, 64513, 240));
     assert_eq!(open.identifier().to_string(), "10.254.0.2");
-    let raw = |code, value| Capability::Unknown(RawCapability::new(CapabilityCode::new(code), value));
     let expected = [
         Capability::Multiprotocol(Family::IPV4_UNICAST),
         Capability::Multiprotocol(Family::IPV6_UNICAST),
         Capability::RouteRefresh,
-        raw(64, &[0x00, 0x78]),
+        Capability::GracefulRestart(GracefulRestart::new(120, Records::list(&[]))),
         Capability::FourOctetAs(64513),
-        raw(70, &[]),
-        raw(71, &[]),
+        Capability::EnhancedRefresh,
+        Capability::LongLivedRestart(Records::list(&[])),
     ];
     assert_eq!(open.capabilities().iter().collect::<Vec<_>>(), expected);
 
@@ -159,6 +158,18 @@ fn notifications() {
     let cut = message(3, b"\x06\x02\x0cmaintenance");
     let Message::Notification(notification) = decode(&cut, &four()) else { panic!("no NOTIFICATION") };
     assert_eq!(notification.shutdown_communication(), None);
+    // RFC 8538 §3.1: a hard reset carries code, subcode and data of the reason.
+    let hard = message(3, b"\x06\x09\x06\x02\x0bmaintenance");
+    let Message::Notification(notification) = decode(&hard, &four()) else { panic!("no NOTIFICATION") };
+    assert_eq!(notification.code(), ErrorCode::HARD_RESET);
+    let reason = notification.hard_reset_reason().unwrap();
+    assert_eq!(reason, Notification::new(ErrorCode::ADMINISTRATIVE_SHUTDOWN, b"\x0bmaintenance"));
+    assert_eq!(notification.shutdown_communication(), Some("maintenance"));
+    assert_eq!(Notification::new(ErrorCode::HARD_RESET, &[6]).hard_reset_reason(), None);
+    assert_eq!(Notification::new(ErrorCode::HARD_RESET, &[6, 9, 6, 9, 6, 2]).shutdown_communication(), None);
+    assert_eq!(Notification::shutdown_data(&"x".repeat(256), &mut [0; 300]), Err(EncodeError::ValueTooLong));
+    assert_eq!(ErrorCode::BFD_DOWN.to_string(), "BFD down (6/10)");
+    assert_eq!(ErrorCode::ROLE_MISMATCH.to_string(), "role mismatch (2/11)");
     assert_eq!(ErrorCode::new(6, 200).to_string(), "error 6/200");
 }
 
@@ -169,7 +180,7 @@ fn keepalive_and_route_refresh() {
     assert_eq!(decode(&bytes, &four()), Message::RouteRefresh(RouteRefresh::new(Family::IPV6_UNICAST)));
     let bytes = message(5, &[0, 1, 2, 128]);
     let Message::RouteRefresh(refresh) = decode(&bytes, &four()) else { panic!("no ROUTE-REFRESH") };
-    assert_eq!((refresh.subtype(), refresh.family().to_string().as_str()), (2, "afi1-safi128"));
+    assert_eq!((refresh.subtype(), refresh.family().to_string().as_str()), (2, "ipv4-vpn"));
 }
 
 #[test]
@@ -258,12 +269,12 @@ fn unknown_attributes_and_families_are_kept() {
     let update4 = decode_update(&bytes, &four());
     let Some(Ok(Attribute::Unknown(raw))) = update4.attributes().last() else { panic!("not kept") };
     assert_eq!((raw.flags().get(), raw.code(), raw.value()), (0xf0, AttributeCode::new(99), &[1, 2, 3][..]));
-    // L2VPN EVPN (25/70), next hop of four octets.
-    let evpn = hex("40010100 400200 800e0c 001946 04 0a000001 00 deadbe");
+    // L2VPN VPLS (25/65), next hop of four octets.
+    let evpn = hex("40010100 400200 800e0c 001941 04 0a000001 00 deadbe");
     let bytes = update(&[], &evpn, &[]);
     let update = decode_update(&bytes, &four());
     let Some(Nlri::Unknown(raw)) = update.announcements().next() else { panic!("not kept") };
-    assert_eq!((raw.family().to_string().as_str(), raw.bytes()), ("afi25-safi70", &[0xde, 0xad, 0xbe][..]));
+    assert_eq!((raw.family().to_string().as_str(), raw.bytes()), ("afi25-safi65", &[0xde, 0xad, 0xbe][..]));
     assert_eq!(update.next_hop(raw.family()), None);
 }
 

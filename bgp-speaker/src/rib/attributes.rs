@@ -56,11 +56,15 @@ impl PathAttributes {
                 Attribute::Communities(communities) => out.communities = communities.iter().collect(),
                 Attribute::OriginatorId(id) => out.originator_id = Some(id),
                 Attribute::ClusterList(list) => out.cluster_list = list.iter().collect(),
-                Attribute::Unknown(raw) if raw.flags().is_transitive() => {
-                    unknown.push(UnknownAttribute::new(&raw))
+                // They belong to sessions with two-octet AS numbers (RFC 6793 §4.1).
+                Attribute::As4Path(_) | Attribute::As4Aggregator(_) => {}
+                // Next hops depend on the family; optional non-transitive attributes end here. The others go on as they are.
+                other => {
+                    let first = update.raw_attributes().find(|raw| raw.code() == other.code());
+                    let passed_on =
+                        |raw: &RawAttribute<'_>| raw.flags().contains(AttributeFlags::OPTIONAL_TRANSITIVE);
+                    unknown.extend(first.filter(passed_on).map(|raw| UnknownAttribute::new(&raw)));
                 }
-                // Next hops depend on the family; optional non-transitive attributes end here.
-                _ => {}
             }
         }
         unknown.sort_unstable();

@@ -3,20 +3,31 @@
 use core::fmt;
 use core::net::Ipv4Addr;
 
-use crate::cursor::Writer;
-use crate::error::EncodeError;
+use crate::record::{Record, RecordIter, Records};
 
 /// A community (RFC 1997): by convention an AS number and a value of its choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Community(u32);
 
 impl Community {
+    /// Asks for a lower preference before a link goes down (RFC 8326).
+    pub const GRACEFUL_SHUTDOWN: Self = Self(0xffff_0000);
+    /// Accept own routes (RFC 7611).
+    pub const ACCEPT_OWN: Self = Self(0xffff_0001);
+    /// A route that its origin would keep although it is stale (RFC 9494).
+    pub const LLGR_STALE: Self = Self(0xffff_0006);
+    /// A route not to be kept when stale (RFC 9494).
+    pub const NO_LLGR: Self = Self(0xffff_0007);
+    /// Asks to drop traffic to this destination (RFC 7999).
+    pub const BLACKHOLE: Self = Self(0xffff_029a);
     /// Not to be advertised to external peers.
     pub const NO_EXPORT: Self = Self(0xffff_ff01);
     /// Not to be advertised to anybody.
     pub const NO_ADVERTISE: Self = Self(0xffff_ff02);
     /// Not to be advertised to external peers, not even inside the confederation.
     pub const NO_EXPORT_SUBCONFED: Self = Self(0xffff_ff03);
+    /// Not to be advertised to bilateral peers (RFC 3765).
+    pub const NO_PEER: Self = Self(0xffff_ff04);
 
     /// The community with this number.
     pub const fn new(value: u32) -> Self {
@@ -40,130 +51,37 @@ impl fmt::Display for Community {
     }
 }
 
-macro_rules! list {
-    ($(#[$doc:meta])* $list:ident, $(#[$iter_doc:meta])* $iter:ident, $item:ty, $of:expr, $to:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy)]
-        pub struct $list<'a>(Repr<'a, $item>);
+impl Record for Community {
+    const LEN: usize = 4;
 
-        impl<'a> $list<'a> {
-            /// The list to send.
-            pub const fn list(items: &'a [$item]) -> Self {
-                Self(Repr::List(items))
-            }
+    #[inline]
+    fn read(bytes: &[u8]) -> Option<Self> {
+        bytes.first_chunk().map(|octets| Self(u32::from_be_bytes(*octets)))
+    }
 
-            /// The value of the attribute; `None` unless it has four octets an item, and at least one (RFC 7606 §7).
-            pub fn from_wire(bytes: &'a [u8]) -> Option<Self> {
-                (!bytes.is_empty() && bytes.len() % 4 == 0).then_some(Self(Repr::Wire(bytes)))
-            }
-
-            /// The items in order.
-            pub const fn iter(&self) -> $iter<'a> {
-                $iter(self.0)
-            }
-
-            /// How many there are.
-            pub const fn len(&self) -> usize {
-                match self.0 {
-                    Repr::Wire(bytes) => bytes.len() / 4,
-                    Repr::List(items) => items.len(),
-                }
-            }
-
-            /// Whether there are none, which cannot be sent.
-            pub const fn is_empty(&self) -> bool {
-                self.len() == 0
-            }
-
-            /// Whether `item` is listed.
-            pub fn contains(&self, item: $item) -> bool {
-                self.iter().any(|i| i == item)
-            }
-
-            pub(super) fn write(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
-                match self.0 {
-                    Repr::Wire(bytes) => w.put(bytes),
-                    Repr::List(items) => items.iter().try_for_each(|&item| w.u32($to(item))),
-                }
-            }
-        }
-
-        impl<'a> IntoIterator for $list<'a> {
-            type Item = $item;
-            type IntoIter = $iter<'a>;
-
-            fn into_iter(self) -> $iter<'a> {
-                self.iter()
-            }
-        }
-
-        impl PartialEq for $list<'_> {
-            fn eq(&self, other: &Self) -> bool {
-                self.iter().eq(other.iter())
-            }
-        }
-
-        impl Eq for $list<'_> {}
-
-        impl fmt::Debug for $list<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_list().entries(self.iter()).finish()
-            }
-        }
-
-        $(#[$iter_doc])*
-        #[derive(Clone)]
-        pub struct $iter<'a>(Repr<'a, $item>);
-
-        impl Iterator for $iter<'_> {
-            type Item = $item;
-
-            fn next(&mut self) -> Option<$item> {
-                match &mut self.0 {
-                    Repr::Wire(bytes) => {
-                        let (head, rest) = bytes.split_first_chunk::<4>()?;
-                        *bytes = rest;
-                        Some($of(u32::from_be_bytes(*head)))
-                    }
-                    Repr::List(items) => {
-                        let (head, rest) = items.split_first()?;
-                        *items = rest;
-                        Some(*head)
-                    }
-                }
-            }
-        }
-
-        impl fmt::Debug for $iter<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_list().entries(self.clone()).finish()
-            }
-        }
-    };
+    fn octets(self) -> impl AsRef<[u8]> {
+        self.0.to_be_bytes()
+    }
 }
 
-#[derive(Clone, Copy)]
-enum Repr<'a, T> {
-    Wire(&'a [u8]),
-    List(&'a [T]),
+impl Record for Ipv4Addr {
+    const LEN: usize = 4;
+
+    #[inline]
+    fn read(bytes: &[u8]) -> Option<Self> {
+        bytes.first_chunk().map(|octets| Self::from(*octets))
+    }
+
+    fn octets(self) -> impl AsRef<[u8]> {
+        Self::octets(&self)
+    }
 }
 
-list!(
-    /// The value of COMMUNITIES.
-    Communities,
-    /// Iterator over [`Communities`].
-    CommunityIter,
-    Community,
-    Community,
-    Community::get
-);
-
-list!(
-    /// The value of CLUSTER_LIST: the last reflector first.
-    ClusterList,
-    /// Iterator over [`ClusterList`].
-    ClusterIds,
-    Ipv4Addr,
-    Ipv4Addr::from,
-    u32::from
-);
+/// The value of COMMUNITIES.
+pub type Communities<'a> = Records<'a, Community>;
+/// Iterator over [`Communities`].
+pub type CommunityIter<'a> = RecordIter<'a, Community>;
+/// The value of CLUSTER_LIST: the last reflector first.
+pub type ClusterList<'a> = Records<'a, Ipv4Addr>;
+/// Iterator over [`ClusterList`].
+pub type ClusterIds<'a> = RecordIter<'a, Ipv4Addr>;

@@ -2,20 +2,30 @@
 
 mod as_path;
 mod community;
+mod extended;
 mod iter;
 mod mp;
+mod parts;
 
 use core::net::Ipv4Addr;
 
 use crate::cursor::{Reader, Writer};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError, ErrorAction};
-use crate::session::Session;
+use crate::record::Records;
+use crate::session::{Rules, Session};
 
-pub use as_path::{AsPath, Asns, Segment, SegmentKind, Segments};
+pub use as_path::{AsPath, Asns, MergedPath, PathAsns, Segment, SegmentKind, Segments};
 pub use community::{ClusterIds, ClusterList, Communities, Community, CommunityIter};
-pub use iter::{Attributes, RawAttributes};
-pub(crate) use iter::{Seen, frame};
+pub use extended::{
+    ExtendedCommunities, ExtendedCommunity, ExtendedCommunityKind, Ipv6ExtendedCommunities,
+    Ipv6ExtendedCommunity, LargeCommunities, LargeCommunity,
+};
+pub use iter::{Attributes, FlaggedAttributes, RawAttributes};
+pub(crate) use iter::{Place, Seen, frame};
 pub use mp::{MpReach, MpUnreach};
+pub use parts::{
+    Aigp, AttributeSet, LinkStateAttribute, PmsiTunnel, PrefixSid, SidStructure, Srv6Service, TunnelEncap,
+};
 
 /// Type code of an attribute, any 8-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +57,31 @@ impl AttributeCode {
     /// MP_UNREACH_NLRI (RFC 4760).
     pub const MP_UNREACH: Self = Self(15);
 
+    /// EXTENDED COMMUNITIES (RFC 4360).
+    pub const EXTENDED_COMMUNITIES: Self = Self(16);
+    /// AS4_PATH (RFC 6793).
+    pub const AS4_PATH: Self = Self(17);
+    /// AS4_AGGREGATOR (RFC 6793).
+    pub const AS4_AGGREGATOR: Self = Self(18);
+    /// PMSI_TUNNEL (RFC 6514).
+    pub const PMSI_TUNNEL: Self = Self(22);
+    /// TUNNEL_ENCAP (RFC 9012).
+    pub const TUNNEL_ENCAP: Self = Self(23);
+    /// IPv6 EXTENDED COMMUNITIES (RFC 5701).
+    pub const IPV6_EXTENDED_COMMUNITIES: Self = Self(25);
+    /// AIGP (RFC 7311).
+    pub const AIGP: Self = Self(26);
+    /// Link state (RFC 9552).
+    pub const LINK_STATE: Self = Self(29);
+    /// LARGE_COMMUNITY (RFC 8092).
+    pub const LARGE_COMMUNITY: Self = Self(32);
+    /// ONLY_TO_CUSTOMER (RFC 9234).
+    pub const ONLY_TO_CUSTOMER: Self = Self(35);
+    /// PREFIX_SID (RFC 8669).
+    pub const PREFIX_SID: Self = Self(40);
+    /// ATTR_SET (RFC 6368).
+    pub const ATTR_SET: Self = Self(128);
+
     /// The code with this number, assigned or not.
     pub const fn new(value: u8) -> Self {
         Self(value)
@@ -63,18 +98,68 @@ impl AttributeCode {
             Self::ORIGIN | Self::AS_PATH | Self::NEXT_HOP | Self::LOCAL_PREF | Self::ATOMIC_AGGREGATE => {
                 AttributeFlags::WELL_KNOWN
             }
-            Self::MED | Self::ORIGINATOR_ID | Self::CLUSTER_LIST | Self::MP_REACH | Self::MP_UNREACH => {
-                AttributeFlags::OPTIONAL
-            }
-            Self::AGGREGATOR | Self::COMMUNITIES => AttributeFlags::OPTIONAL_TRANSITIVE,
+            Self::MED
+            | Self::ORIGINATOR_ID
+            | Self::CLUSTER_LIST
+            | Self::MP_REACH
+            | Self::MP_UNREACH
+            | Self::AIGP
+            | Self::LINK_STATE => AttributeFlags::OPTIONAL,
+            Self::AGGREGATOR
+            | Self::COMMUNITIES
+            | Self::EXTENDED_COMMUNITIES
+            | Self::AS4_PATH
+            | Self::AS4_AGGREGATOR
+            | Self::PMSI_TUNNEL
+            | Self::TUNNEL_ENCAP
+            | Self::IPV6_EXTENDED_COMMUNITIES
+            | Self::LARGE_COMMUNITY
+            | Self::ONLY_TO_CUSTOMER
+            | Self::PREFIX_SID
+            | Self::ATTR_SET => AttributeFlags::OPTIONAL_TRANSITIVE,
             _ => return None,
         })
+    }
+
+    /// The same as an octet, [`UNTYPED`] for `None`.
+    #[inline]
+    fn expected(self) -> u8 {
+        EXPECTED.get(usize::from(self.0)).copied().unwrap_or(UNTYPED)
     }
 
     /// Whether RFC 7606 §7 has it discarded when an external peer sends it.
     const fn is_internal(self) -> bool {
         matches!(self, Self::LOCAL_PREF | Self::ORIGINATOR_ID | Self::CLUSTER_LIST)
     }
+}
+
+/// What no two flag bits are equal to.
+const UNTYPED: u8 = 0xff;
+
+/// [`AttributeCode::expected_flags`] of every code.
+const EXPECTED: [u8; 256] = {
+    let mut table = [UNTYPED; 256];
+    let mut rest: &mut [u8] = &mut table;
+    let mut code = 0;
+    while let Some((first, others)) = rest.split_first_mut() {
+        if let Some(flags) = AttributeCode(code).expected_flags() {
+            *first = flags.0;
+        }
+        code = code.wrapping_add(1);
+        rest = others;
+    }
+    table
+};
+
+/// What can be wrong with an attribute.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Unrecognized,
+    Internal,
+    Flags,
+    Length,
+    Origin,
+    AsPath,
 }
 
 /// Flag octet of an attribute.
@@ -179,6 +264,28 @@ impl<'a> RawAttribute<'a> {
         Self { flags, code, value }
     }
 
+    /// Octets from the header to the end.
+    fn whole(&self, start: u16, offset: u16) -> u16 {
+        let value = u16::try_from(self.value.len()).unwrap_or(u16::MAX);
+        offset.saturating_sub(start).saturating_add(value)
+    }
+
+    /// The error of an attribute whose header begins at `start`, the value at `offset`.
+    #[cold]
+    fn fault(&self, fault: Fault, start: u16, offset: u16) -> DecodeError {
+        use DecodeErrorKind as K;
+        let code = self.code.0;
+        let (kind, action) = match fault {
+            Fault::Unrecognized => (K::UnrecognizedWellKnown { code }, ErrorAction::SessionReset),
+            Fault::Internal => (K::NotFromExternal { code }, ErrorAction::AttributeDiscard),
+            Fault::Flags => (K::AttributeFlags { code }, ErrorAction::TreatAsWithdraw),
+            Fault::Length => (K::AttributeLength { code }, ErrorAction::TreatAsWithdraw),
+            Fault::Origin => (K::InvalidOrigin, ErrorAction::TreatAsWithdraw),
+            Fault::AsPath => (K::MalformedAsPath, ErrorAction::TreatAsWithdraw),
+        };
+        DecodeError::new(kind, start).with_data(start, self.whole(start, offset)).with_action(action)
+    }
+
     /// The flags as received.
     pub const fn flags(&self) -> AttributeFlags {
         self.flags
@@ -234,6 +341,30 @@ pub enum Attribute<'a> {
     MpReach(MpReach<'a>),
     /// MP_UNREACH_NLRI: withdrawals of any family.
     MpUnreach(MpUnreach<'a>),
+    /// EXTENDED COMMUNITIES.
+    ExtendedCommunities(ExtendedCommunities<'a>),
+    /// AS4_PATH: the path with four-octet numbers, from a session with two-octet ones; see [`Update::as_path`](crate::Update::as_path).
+    As4Path(AsPath<'a>),
+    /// AS4_AGGREGATOR: the aggregator with a four-octet number, from a session with two-octet ones.
+    As4Aggregator(Aggregator),
+    /// PMSI_TUNNEL: how multicast traffic of a VPN travels.
+    PmsiTunnel(PmsiTunnel<'a>),
+    /// TUNNEL_ENCAP: tunnels to the destination.
+    TunnelEncap(TunnelEncap<'a>),
+    /// IPv6 EXTENDED COMMUNITIES.
+    Ipv6ExtendedCommunities(Ipv6ExtendedCommunities<'a>),
+    /// AIGP: the metric that accumulated on the way.
+    Aigp(Aigp<'a>),
+    /// Properties of nodes, links and prefixes of a topology.
+    LinkState(LinkStateAttribute<'a>),
+    /// LARGE_COMMUNITY.
+    LargeCommunities(LargeCommunities<'a>),
+    /// ONLY_TO_CUSTOMER: the AS that let the route go down; it must not go up again.
+    OnlyToCustomer(u32),
+    /// PREFIX_SID: segment routing to the destination.
+    PrefixSid(PrefixSid<'a>),
+    /// ATTR_SET: the attributes of a customer's AS.
+    AttributeSet(AttributeSet<'a>),
     /// Any other attribute, as received.
     Unknown(RawAttribute<'a>),
 }
@@ -254,65 +385,129 @@ impl<'a> Attribute<'a> {
             Self::ClusterList(_) => AttributeCode::CLUSTER_LIST,
             Self::MpReach(_) => AttributeCode::MP_REACH,
             Self::MpUnreach(_) => AttributeCode::MP_UNREACH,
+            Self::ExtendedCommunities(_) => AttributeCode::EXTENDED_COMMUNITIES,
+            Self::As4Path(_) => AttributeCode::AS4_PATH,
+            Self::As4Aggregator(_) => AttributeCode::AS4_AGGREGATOR,
+            Self::PmsiTunnel(_) => AttributeCode::PMSI_TUNNEL,
+            Self::TunnelEncap(_) => AttributeCode::TUNNEL_ENCAP,
+            Self::Ipv6ExtendedCommunities(_) => AttributeCode::IPV6_EXTENDED_COMMUNITIES,
+            Self::Aigp(_) => AttributeCode::AIGP,
+            Self::LinkState(_) => AttributeCode::LINK_STATE,
+            Self::LargeCommunities(_) => AttributeCode::LARGE_COMMUNITY,
+            Self::OnlyToCustomer(_) => AttributeCode::ONLY_TO_CUSTOMER,
+            Self::PrefixSid(_) => AttributeCode::PREFIX_SID,
+            Self::AttributeSet(_) => AttributeCode::ATTR_SET,
             Self::Unknown(raw) => raw.code,
         }
     }
 
     /// Reads the value of one framed attribute whose header begins at `start`, the value at `offset`.
+    #[inline(always)]
     pub(super) fn decode(
         raw: RawAttribute<'a>,
         start: u16,
         offset: u16,
-        session: &Session,
+        rules: Rules,
     ) -> Result<Self, DecodeError> {
-        let code = raw.code.0;
-        let value = raw.value;
-        let whole =
-            offset.saturating_sub(start).saturating_add(u16::try_from(value.len()).unwrap_or(u16::MAX));
-        let error = |kind, action| DecodeError::new(kind, start).with_data(start, whole).with_action(action);
-        let withdraw = |kind| error(kind, ErrorAction::TreatAsWithdraw);
-        let Some(expected) = raw.code.expected_flags() else {
-            return if raw.flags.is_optional() {
-                Ok(Self::Unknown(raw))
-            } else {
-                Err(error(DecodeErrorKind::UnrecognizedWellKnown { code }, ErrorAction::SessionReset))
+        let fault = |fault| Err(raw.fault(fault, start, offset));
+        let expected = raw.code.expected();
+        if raw.flags.0 & 0xc0 != expected {
+            return match expected {
+                UNTYPED if raw.flags.is_optional() => Ok(Self::Unknown(raw)),
+                UNTYPED => fault(Fault::Unrecognized),
+                _ if rules.external && raw.code.is_internal() => fault(Fault::Internal),
+                _ => fault(Fault::Flags),
             };
+        }
+        let word = |of: fn(u32) -> Self| match *raw.value {
+            [a, b, c, d] => Ok(of(u32::from_be_bytes([a, b, c, d]))),
+            _ => fault(Fault::Length),
         };
-        if session.external && raw.code.is_internal() {
-            return Err(error(DecodeErrorKind::NotFromExternal { code }, ErrorAction::AttributeDiscard));
+        match raw.code {
+            AttributeCode::ORIGIN => match raw.value {
+                &[origin @ 0..=2] => Ok(Self::Origin(Origin(origin))),
+                [_] => fault(Fault::Origin),
+                _ => fault(Fault::Length),
+            },
+            AttributeCode::AS_PATH => match AsPath::from_wire(raw.value, rules.four_octet_as) {
+                Some(path) => Ok(Self::AsPath(path)),
+                None => fault(Fault::AsPath),
+            },
+            AttributeCode::NEXT_HOP => word(|word| Self::NextHop(word.into())),
+            AttributeCode::MED => word(Self::Med),
+            AttributeCode::COMMUNITIES => match Communities::from_wire(raw.value) {
+                Some(list) => Ok(Self::Communities(list)),
+                None => fault(Fault::Length),
+            },
+            code if rules.external && code.is_internal() => fault(Fault::Internal),
+            AttributeCode::LOCAL_PREF => word(Self::LocalPref),
+            _ => Self::decode_other(raw, start, offset, rules),
         }
-        if raw.flags.0 & 0xc0 != expected.0 {
-            return Err(withdraw(DecodeErrorKind::AttributeFlags { code }));
-        }
-        let bad_len = withdraw(DecodeErrorKind::AttributeLength { code });
-        let word = || <[u8; 4]>::try_from(value).map(u32::from_be_bytes).map_err(|_| bad_len);
+    }
+
+    /// Those that are seen less often.
+    fn decode_other(
+        raw: RawAttribute<'a>,
+        start: u16,
+        offset: u16,
+        rules: Rules,
+    ) -> Result<Self, DecodeError> {
+        let value = raw.value;
+        let withdraw = || raw.fault(Fault::Length, start, offset);
+        let discard = || withdraw().with_action(ErrorAction::AttributeDiscard);
         Ok(match raw.code {
-            AttributeCode::ORIGIN => match value {
-                &[origin @ 0..=2] => Self::Origin(Origin(origin)),
-                [_] => return Err(withdraw(DecodeErrorKind::InvalidOrigin)),
-                _ => return Err(bad_len),
-            },
-            AttributeCode::AS_PATH => Self::AsPath(
-                AsPath::from_wire(value, session.four_octet_as)
-                    .ok_or_else(|| withdraw(DecodeErrorKind::MalformedAsPath))?,
-            ),
-            AttributeCode::NEXT_HOP => Self::NextHop(word()?.into()),
-            AttributeCode::MED => Self::Med(word()?),
-            AttributeCode::LOCAL_PREF => Self::LocalPref(word()?),
             AttributeCode::ATOMIC_AGGREGATE if value.is_empty() => Self::AtomicAggregate,
-            AttributeCode::AGGREGATOR => match Self::aggregator(value, session.four_octet_as) {
+            AttributeCode::ATOMIC_AGGREGATE => return Err(discard()),
+            AttributeCode::AGGREGATOR => match Self::aggregator(value, rules.four_octet_as) {
                 Some(aggregator) if aggregator.asn != 0 => Self::Aggregator(aggregator),
-                _ => return Err(bad_len.with_action(ErrorAction::AttributeDiscard)),
+                _ => return Err(discard()),
             },
-            AttributeCode::ATOMIC_AGGREGATE => return Err(bad_len.with_action(ErrorAction::AttributeDiscard)),
-            AttributeCode::COMMUNITIES => Self::Communities(Communities::from_wire(value).ok_or(bad_len)?),
-            AttributeCode::ORIGINATOR_ID => Self::OriginatorId(word()?.into()),
-            AttributeCode::CLUSTER_LIST => Self::ClusterList(ClusterList::from_wire(value).ok_or(bad_len)?),
+            AttributeCode::ORIGINATOR_ID => {
+                Self::OriginatorId(<[u8; 4]>::try_from(value).map_err(|_| withdraw())?.into())
+            }
+            AttributeCode::CLUSTER_LIST => {
+                Self::ClusterList(ClusterList::from_wire(value).ok_or_else(withdraw)?)
+            }
             AttributeCode::MP_REACH => {
-                Self::MpReach(MpReach::decode(Reader::new(value, offset), start, whole)?)
+                let whole = raw.whole(start, offset);
+                Self::MpReach(MpReach::decode(Reader::new(value, offset), start, whole, rules)?)
             }
             AttributeCode::MP_UNREACH => {
-                Self::MpUnreach(MpUnreach::decode(Reader::new(value, offset), start, whole)?)
+                let whole = raw.whole(start, offset);
+                Self::MpUnreach(MpUnreach::decode(Reader::new(value, offset), start, whole, rules)?)
+            }
+            AttributeCode::EXTENDED_COMMUNITIES => {
+                Self::ExtendedCommunities(Records::from_wire(value).ok_or_else(withdraw)?)
+            }
+            // RFC 6793 §6: these two are discarded when malformed.
+            AttributeCode::AS4_PATH => Self::As4Path(AsPath::from_wire(value, true).ok_or_else(discard)?),
+            AttributeCode::AS4_AGGREGATOR => {
+                Self::As4Aggregator(Self::aggregator(value, true).filter(|a| a.asn != 0).ok_or_else(discard)?)
+            }
+            AttributeCode::PMSI_TUNNEL => {
+                Self::PmsiTunnel(PmsiTunnel::from_wire(value).ok_or_else(withdraw)?)
+            }
+            AttributeCode::TUNNEL_ENCAP => {
+                Self::TunnelEncap(TunnelEncap::from_wire(value).ok_or_else(withdraw)?)
+            }
+            AttributeCode::IPV6_EXTENDED_COMMUNITIES => {
+                Self::Ipv6ExtendedCommunities(Records::from_wire(value).ok_or_else(withdraw)?)
+            }
+            // RFC 7311 §3.2, RFC 9552 §8.2.2 and RFC 8669 §6: discarded when malformed.
+            AttributeCode::AIGP => Self::Aigp(Aigp::from_wire(value).ok_or_else(discard)?),
+            AttributeCode::LINK_STATE => {
+                Self::LinkState(LinkStateAttribute::from_wire(value).ok_or_else(discard)?)
+            }
+            AttributeCode::PREFIX_SID => Self::PrefixSid(PrefixSid::from_wire(value).ok_or_else(discard)?),
+            AttributeCode::LARGE_COMMUNITY => {
+                Self::LargeCommunities(Records::from_wire(value).ok_or_else(withdraw)?)
+            }
+            AttributeCode::ONLY_TO_CUSTOMER => {
+                let octets = <[u8; 4]>::try_from(value).map_err(|_| withdraw())?;
+                Self::OnlyToCustomer(u32::from_be_bytes(octets))
+            }
+            AttributeCode::ATTR_SET => {
+                Self::AttributeSet(AttributeSet::decode(Reader::new(value, offset)).ok_or_else(withdraw)?)
             }
             _ => Self::Unknown(raw),
         })
@@ -339,8 +534,20 @@ impl<'a> Attribute<'a> {
                     6
                 }
             }
-            Self::Communities(communities) => communities.len() * 4,
-            Self::ClusterList(list) => list.len() * 4,
+            Self::Communities(communities) => communities.encoded_len(),
+            Self::ClusterList(list) => list.encoded_len(),
+            Self::ExtendedCommunities(list) => list.encoded_len(),
+            Self::Ipv6ExtendedCommunities(list) => list.encoded_len(),
+            Self::LargeCommunities(list) => list.encoded_len(),
+            Self::As4Path(path) => path.encoded_len(true),
+            Self::As4Aggregator(_) => 8,
+            Self::PmsiTunnel(tunnel) => 5 + tunnel.identifier.len(),
+            Self::TunnelEncap(tunnels) => tunnels.bytes().len(),
+            Self::Aigp(aigp) => aigp.bytes().len(),
+            Self::LinkState(state) => state.bytes().len(),
+            Self::PrefixSid(sid) => sid.bytes().len(),
+            Self::OnlyToCustomer(_) => 4,
+            Self::AttributeSet(set) => 4 + set.bytes().len(),
             Self::MpReach(reach) => reach.encoded_len(),
             Self::MpUnreach(unreach) => unreach.encoded_len(),
             Self::Unknown(raw) => raw.value.len(),
@@ -363,8 +570,17 @@ impl<'a> Attribute<'a> {
 
     /// Writes header and value.
     pub(crate) fn write(&self, w: &mut Writer<'_>, session: &Session) -> Result<(), EncodeError> {
-        let len = self.value_len(session);
-        write_header(w, self.flags(), self.code(), len)?;
+        self.write_with(self.flags(), w, session)
+    }
+
+    /// Writes header, with these flags, and value.
+    fn write_with(
+        &self,
+        flags: AttributeFlags,
+        w: &mut Writer<'_>,
+        session: &Session,
+    ) -> Result<(), EncodeError> {
+        write_header(w, flags, self.code(), self.value_len(session))?;
         match self {
             Self::Origin(origin) => w.u8(origin.0),
             Self::AsPath(path) => path.write(w, session.four_octet_as),
@@ -377,10 +593,70 @@ impl<'a> Attribute<'a> {
             }
             Self::Communities(communities) => communities.write(w),
             Self::ClusterList(list) => list.write(w),
+            Self::ExtendedCommunities(list) => list.write(w),
+            Self::Ipv6ExtendedCommunities(list) => list.write(w),
+            Self::LargeCommunities(list) => list.write(w),
+            Self::As4Path(path) => path.write(w, true),
+            Self::As4Aggregator(Aggregator { asn, address }) => {
+                w.u32(*asn)?;
+                w.put(&address.octets())
+            }
+            Self::PmsiTunnel(tunnel) => {
+                w.put(&[tunnel.flags, tunnel.kind])?;
+                w.put(&tunnel.label.octets())?;
+                w.put(tunnel.identifier)
+            }
+            Self::TunnelEncap(tunnels) => w.put(tunnels.bytes()),
+            Self::Aigp(aigp) => w.put(aigp.bytes()),
+            Self::LinkState(state) => w.put(state.bytes()),
+            Self::PrefixSid(sid) => w.put(sid.bytes()),
+            Self::OnlyToCustomer(asn) => w.u32(*asn),
+            Self::AttributeSet(set) => {
+                w.u32(set.origin())?;
+                w.put(set.bytes())
+            }
             Self::MpReach(reach) => reach.write(w),
             Self::MpUnreach(unreach) => unreach.write(w),
             Self::Unknown(raw) => w.put(raw.value),
         }
+    }
+}
+
+/// A typed attribute with the flags it was received with.
+///
+/// Written again it has the same octets: the Partial bit and a length field wider than needed are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlaggedAttribute<'a> {
+    /// The flags.
+    pub flags: AttributeFlags,
+    /// The attribute.
+    pub attribute: Attribute<'a>,
+}
+
+impl<'a> FlaggedAttribute<'a> {
+    /// An attribute with any flags.
+    pub const fn new(flags: AttributeFlags, attribute: Attribute<'a>) -> Self {
+        Self { flags, attribute }
+    }
+
+    /// Length of the encoded attribute in octets, header included.
+    #[inline]
+    pub fn encoded_len(&self, session: &Session) -> usize {
+        let len = self.attribute.value_len(session);
+        len + if len > 255 || self.flags.contains(AttributeFlags::EXTENDED_LENGTH) { 4 } else { 3 }
+    }
+
+    #[inline]
+    pub(crate) fn write(&self, w: &mut Writer<'_>, session: &Session) -> Result<(), EncodeError> {
+        self.attribute.write_with(self.flags, w, session)
+    }
+}
+
+impl<'a> From<Attribute<'a>> for FlaggedAttribute<'a> {
+    /// With the flags that the attribute's definition demands.
+    fn from(attribute: Attribute<'a>) -> Self {
+        Self { flags: attribute.flags(), attribute }
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::cursor::{Reader, Writer};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::family::{Afi, Family, Safi};
-use crate::nlri::{self, NextHop, NlriIter};
+use crate::nlri::{Field, NextHop, NlriIter};
+use crate::session::Rules;
 
 /// The value of MP_REACH_NLRI: a next hop and announcements of one family.
 ///
@@ -12,35 +13,49 @@ use crate::nlri::{self, NextHop, NlriIter};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MpReach<'a> {
-    family: Family,
     next_hop: &'a [u8],
     reserved: u8,
-    nlri: &'a [u8],
+    nlri: Field<'a>,
 }
 
 impl<'a> MpReach<'a> {
-    pub(super) fn decode(mut r: Reader<'a>, start: u16, len: u16) -> Result<Self, DecodeError> {
+    pub(super) fn decode(mut r: Reader<'a>, start: u16, len: u16, rules: Rules) -> Result<Self, DecodeError> {
         let error = |kind| DecodeError::new(kind, start).with_data(start, len);
         let cut = error(DecodeErrorKind::OptionalAttribute { code: 14 });
         let family = family(&mut r).ok_or(cut)?;
-        let next_hop_len = r.u8().ok_or(cut)?;
-        let next_hop = r.take(usize::from(next_hop_len)).ok_or(cut)?;
-        if family.is_known() && NextHop::decode(family, next_hop).is_none() {
-            return Err(error(DecodeErrorKind::NextHopLength { family, len: next_hop_len }));
+        let len = r.u8().ok_or(cut)?;
+        let next_hop = r.take(usize::from(len)).ok_or(cut)?;
+        if !NextHop::is_good_len(family, next_hop.len(), rules.ipv6_next_hops) {
+            return Err(error(DecodeErrorKind::NextHopLength { family, len }));
         }
         let reserved = r.u8().ok_or(cut)?;
-        nlri::check(family, r.rest(), r.offset()).map_err(|bad| cut.at(bad.offset()))?;
-        Ok(Self { family, next_hop, reserved, nlri: r.rest() })
+        let nlri =
+            Field { family, bytes: r.rest(), add_path: rules.add_path.contains(family), withdrawn: false };
+        nlri.check(r.offset()).map_err(|bad| cut.at(bad.offset()))?;
+        Ok(Self { next_hop, reserved, nlri })
+    }
+
+    /// The value once more, after [`decode`](Self::decode) found it good.
+    #[inline]
+    pub(crate) fn again(value: &'a [u8], rules: Rules) -> Option<Self> {
+        let mut r = Reader::new(value, 0);
+        let family = family(&mut r)?;
+        let len = r.u8()?;
+        let (next_hop, reserved) = (r.take(usize::from(len))?, r.u8()?);
+        let add_path = rules.add_path.contains(family);
+        let nlri = Field { family, bytes: r.rest(), add_path, withdrawn: false };
+        Some(Self { next_hop, reserved, nlri })
     }
 
     /// The family.
     pub const fn family(&self) -> Family {
-        self.family
+        self.nlri.family
     }
 
-    /// The next hop; `None` if this crate does not type the family.
+    /// The next hop; `None` if there is none, as for flow specifications, or none that this crate can read.
     pub fn next_hop(&self) -> Option<NextHop> {
-        NextHop::decode(self.family, self.next_hop)
+        let family = self.nlri.family;
+        if family.is_known() { NextHop::decode(family, self.next_hop) } else { None }
     }
 
     /// The octets of the next hop.
@@ -50,25 +65,30 @@ impl<'a> MpReach<'a> {
 
     /// The announced destinations.
     pub const fn nlri(&self) -> NlriIter<'a> {
-        NlriIter::new(self.family, self.nlri)
+        NlriIter::new(self.nlri)
     }
 
     /// Whether nothing is announced.
     pub const fn is_empty(&self) -> bool {
-        self.nlri.is_empty()
+        self.nlri.bytes.is_empty()
+    }
+
+    /// Whether a path identifier stands before each destination.
+    pub const fn has_path_ids(&self) -> bool {
+        self.nlri.add_path
     }
 
     pub(super) const fn encoded_len(&self) -> usize {
-        5 + self.next_hop.len() + self.nlri.len()
+        5 + self.next_hop.len() + self.nlri.bytes.len()
     }
 
     pub(super) fn write(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
-        w.u16(self.family.afi().get())?;
-        w.u8(self.family.safi().get())?;
+        w.u16(self.nlri.family.afi().get())?;
+        w.u8(self.nlri.family.safi().get())?;
         w.u8(u8::try_from(self.next_hop.len()).map_err(|_| EncodeError::ValueTooLong)?)?;
         w.put(self.next_hop)?;
         w.u8(self.reserved)?;
-        w.put(self.nlri)
+        w.put(self.nlri.bytes)
     }
 }
 
@@ -79,45 +99,61 @@ impl<'a> MpReach<'a> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MpUnreach<'a> {
-    family: Family,
-    nlri: &'a [u8],
+    nlri: Field<'a>,
 }
 
 impl<'a> MpUnreach<'a> {
-    pub(super) fn decode(mut r: Reader<'a>, start: u16, len: u16) -> Result<Self, DecodeError> {
+    pub(super) fn decode(mut r: Reader<'a>, start: u16, len: u16, rules: Rules) -> Result<Self, DecodeError> {
         let cut =
             DecodeError::new(DecodeErrorKind::OptionalAttribute { code: 15 }, start).with_data(start, len);
         let family = family(&mut r).ok_or(cut)?;
-        nlri::check(family, r.rest(), r.offset()).map_err(|bad| cut.at(bad.offset()))?;
-        Ok(Self { family, nlri: r.rest() })
+        let nlri =
+            Field { family, bytes: r.rest(), add_path: rules.add_path.contains(family), withdrawn: true };
+        nlri.check(r.offset()).map_err(|bad| cut.at(bad.offset()))?;
+        Ok(Self { nlri })
+    }
+
+    /// The value once more, after [`decode`](Self::decode) found it good.
+    #[inline]
+    pub(crate) fn again(value: &'a [u8], rules: Rules) -> Option<Self> {
+        let mut r = Reader::new(value, 0);
+        let family = family(&mut r)?;
+        let add_path = rules.add_path.contains(family);
+        Some(Self { nlri: Field { family, bytes: r.rest(), add_path, withdrawn: true } })
     }
 
     /// The family.
     pub const fn family(&self) -> Family {
-        self.family
+        self.nlri.family
     }
 
     /// The withdrawn destinations.
     pub const fn nlri(&self) -> NlriIter<'a> {
-        NlriIter::new(self.family, self.nlri)
+        NlriIter::new(self.nlri)
     }
 
     /// Whether nothing is withdrawn, as in End-of-RIB.
     pub const fn is_empty(&self) -> bool {
-        self.nlri.is_empty()
+        self.nlri.bytes.is_empty()
+    }
+
+    /// Whether a path identifier stands before each destination.
+    pub const fn has_path_ids(&self) -> bool {
+        self.nlri.add_path
     }
 
     pub(super) const fn encoded_len(&self) -> usize {
-        3 + self.nlri.len()
+        3 + self.nlri.bytes.len()
     }
 
     pub(super) fn write(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
-        w.u16(self.family.afi().get())?;
-        w.u8(self.family.safi().get())?;
-        w.put(self.nlri)
+        w.u16(self.nlri.family.afi().get())?;
+        w.u8(self.nlri.family.safi().get())?;
+        w.put(self.nlri.bytes)
     }
 }
 
+#[inline]
 fn family(r: &mut Reader<'_>) -> Option<Family> {
     Some(Family::new(Afi::new(r.u16()?), Safi::new(r.u8()?)))
 }

@@ -1,41 +1,57 @@
 //! A prefix as a length octet and as many octets as that needs (RFC 4271 §4.3).
 
-use ipnet::IpNet;
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::cursor::Writer;
-use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
-use crate::family::Family;
+use crate::error::EncodeError;
 
-/// The first prefix: its octets with the irrelevant bits cleared, its length, what follows.
-pub(super) fn split<const N: usize>(bytes: &[u8]) -> Option<([u8; N], u8, &[u8])> {
-    let (&len, rest) = bytes.split_first()?;
-    let (head, rest) = rest.split_at_checked(usize::from(len).div_ceil(8))?;
+/// The octets at the front of an address whose others are zero; `None` if it has fewer.
+pub(crate) fn padded<const N: usize>(head: &[u8]) -> Option<[u8; N]> {
     let mut octets = [0; N];
     octets.get_mut(..head.len())?.copy_from_slice(head);
-    if let (bits @ 1.., Some(last)) = (len % 8, octets.get_mut(usize::from(len / 8))) {
-        *last &= 0xff << (8 - bits);
-    }
-    Some((octets, len, rest))
+    Some(octets)
 }
 
-/// Checks that a field is a sequence of prefixes; a field of an unknown family always is.
-pub(crate) fn check(family: Family, bytes: &[u8], offset: u16) -> Result<(), DecodeError> {
-    let max = match family {
-        Family::IPV4_UNICAST => 32,
-        Family::IPV6_UNICAST => 128,
-        _ => return Ok(()),
+/// The first prefix of a field, its bits beyond the length cleared, and what follows.
+#[inline]
+pub(super) fn v4(bytes: &[u8]) -> Option<(Ipv4Net, &[u8])> {
+    let (&len, tail) = bytes.split_first()?;
+    let (head, rest) = tail.split_at_checked(usize::from(len).div_ceil(8))?;
+    let mask = u32::MAX.checked_shl(32_u32.checked_sub(len.into())?).unwrap_or(0);
+    // Four octets of the field, if there are so many: the mask clears what belongs to the next prefix.
+    let octets = match tail.first_chunk() {
+        Some(octets) => *octets,
+        None => padded(head)?,
     };
+    Some((Ipv4Net::new(Ipv4Addr::from(u32::from_be_bytes(octets) & mask), len).ok()?, rest))
+}
+
+/// As [`v4`].
+#[inline]
+pub(super) fn v6(bytes: &[u8]) -> Option<(Ipv6Net, &[u8])> {
+    let (&len, tail) = bytes.split_first()?;
+    let (head, rest) = tail.split_at_checked(usize::from(len).div_ceil(8))?;
+    let mask = u128::MAX.checked_shl(128_u32.checked_sub(len.into())?).unwrap_or(0);
+    let octets = match tail.first_chunk() {
+        Some(octets) => *octets,
+        None => padded(head)?,
+    };
+    Some((Ipv6Net::new(Ipv6Addr::from(u128::from_be_bytes(octets) & mask), len).ok()?, rest))
+}
+
+/// From the first prefix that is longer than `max` bits or cut, if there is one.
+#[inline]
+pub(super) fn first_bad(bytes: &[u8], max: u8) -> Option<&[u8]> {
     let mut rest = bytes;
     while let Some((&len, tail)) = rest.split_first() {
         match tail.get(usize::from(len).div_ceil(8)..) {
             Some(next) if len <= max => rest = next,
-            _ => {
-                let at = u16::try_from(bytes.len() - rest.len()).unwrap_or(u16::MAX);
-                return Err(DecodeError::new(DecodeErrorKind::InvalidNetwork, offset.saturating_add(at)));
-            }
+            _ => return Some(rest),
         }
     }
-    Ok(())
+    None
 }
 
 /// Length of the encoded prefix in octets.
@@ -45,10 +61,27 @@ pub(crate) fn encoded_len(prefix: IpNet) -> usize {
 
 /// Writes a prefix; host bits are cleared.
 pub(crate) fn encode(prefix: IpNet, w: &mut Writer<'_>) -> Result<(), EncodeError> {
-    let octets = usize::from(prefix.prefix_len()).div_ceil(8);
-    w.u8(prefix.prefix_len())?;
     match prefix {
-        IpNet::V4(net) => w.put(net.network().octets().get(..octets).unwrap_or(&[])),
-        IpNet::V6(net) => w.put(net.network().octets().get(..octets).unwrap_or(&[])),
+        IpNet::V4(net) => encode_v4(net, w),
+        IpNet::V6(net) => {
+            let octets = usize::from(net.prefix_len()).div_ceil(8);
+            w.u8(net.prefix_len())?;
+            w.put(net.network().octets().get(..octets).unwrap_or(&[]))
+        }
+    }
+}
+
+/// Writes an IPv4 prefix; host bits are cleared.
+#[inline]
+pub(crate) fn encode_v4(net: Ipv4Net, w: &mut Writer<'_>) -> Result<(), EncodeError> {
+    let len = net.prefix_len();
+    let mask = u32::MAX.checked_shl(32_u32.saturating_sub(len.into())).unwrap_or(0);
+    let [a, b, c, d] = (u32::from(net.addr()) & mask).to_be_bytes();
+    match len {
+        0 => w.put(&[len]),
+        1..=8 => w.put(&[len, a]),
+        9..=16 => w.put(&[len, a, b]),
+        17..=24 => w.put(&[len, a, b, c]),
+        _ => w.put(&[len, a, b, c, d]),
     }
 }
