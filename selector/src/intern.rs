@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use core::slice;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
@@ -138,6 +139,7 @@ impl Symbols {
                 op: node.op,
                 node: at,
                 name: 0,
+                pair: 0,
                 from: 0,
                 to: 0,
                 then: node.then,
@@ -148,7 +150,7 @@ impl Symbols {
             }
             step.from = place(values.len());
             match node.op {
-                Op::Equal | Op::NotEqual => values.push(self.pair(step.name, node.value_in(&tree.text))),
+                Op::Equal | Op::NotEqual => step.pair = self.pair(step.name, node.value_in(&tree.text)),
                 Op::In | Op::NotIn => {
                     let items = tree.items(node, at).iter();
                     values.extend(items.map(|item| self.pair(step.name, item.value_in(&tree.text))));
@@ -236,7 +238,7 @@ impl Symbols {
 
     /// What was compiled is used no more.
     pub(crate) fn forget(&mut self, compiled: &Compiled) {
-        compiled.values.iter().for_each(|pair| self.release(*pair));
+        compiled.values.iter().chain(compiled.singles()).for_each(|pair| self.release(*pair));
         compiled.names().for_each(|name| self.release_name(name));
     }
 
@@ -332,7 +334,9 @@ struct Step {
     op: Op,
     node: u32,
     name: u32,
-    /// Its values, from this one on,
+    /// Its one value, where it has just one.
+    pair: u32,
+    /// Its set of values, from this one on,
     from: u32,
     /// and up to this one.
     to: u32,
@@ -359,14 +363,15 @@ impl Compiled {
 
     #[inline]
     fn holds(&self, step: &Step, find: impl Fn(u32) -> Option<u32>, symbols: &Symbols) -> bool {
-        if matches!(step.op, Op::All | Op::Global) {
-            return true;
-        }
-        let Some(pair) = find(step.name) else { return matches!(step.op, Op::NotEqual | Op::NotIn) };
+        let Some(pair) = find(step.name) else {
+            return matches!(step.op, Op::NotEqual | Op::NotIn | Op::All | Op::Global);
+        };
         match step.op {
-            Op::Has => true,
-            Op::Equal | Op::In => self.has_value(step, pair),
-            Op::NotEqual | Op::NotIn => !self.has_value(step, pair),
+            Op::Has | Op::All | Op::Global => true,
+            Op::Equal => step.pair == pair,
+            Op::NotEqual => step.pair != pair,
+            Op::In => self.has_value(step, pair),
+            Op::NotIn => !self.has_value(step, pair),
             _ => {
                 let tree = self.tree();
                 let node = tree.nodes.get(step.node as usize);
@@ -391,6 +396,11 @@ impl Compiled {
         self.selector.tree()
     }
 
+    /// The value of each term that has just one.
+    fn singles(&self) -> impl Iterator<Item = &u32> {
+        self.steps.iter().filter(|step| matches!(step.op, Op::Equal | Op::NotEqual)).map(|step| &step.pair)
+    }
+
     /// The name of each term that has one; some more than once.
     pub(crate) fn names(&self) -> impl Iterator<Item = u32> {
         self.steps.iter().filter(|step| !matches!(step.op, Op::All | Op::Global)).map(|step| step.name)
@@ -400,7 +410,11 @@ impl Compiled {
     pub(crate) fn term(&self, node: u32) -> Option<(u32, &[u32])> {
         let step = self.steps.binary_search_by_key(&node, |step| step.node).ok();
         let step = step.and_then(|step| self.steps.get(step))?;
-        Some((step.name, self.values.get(step.from as usize..step.to as usize).unwrap_or_default()))
+        let values = match step.op {
+            Op::Equal | Op::NotEqual => slice::from_ref(&step.pair),
+            _ => self.values.get(step.from as usize..step.to as usize).unwrap_or_default(),
+        };
+        Some((step.name, values))
     }
 }
 
