@@ -86,3 +86,90 @@ fn reserved_ranges_are_not_assigned() {
     let wrong = reservation.replace("10.78.0.4,", "10.78.0.400,");
     assert!(shop.apply(&wrong).bad().contains("spec.reservedCIDRs[1]"));
 }
+
+/// A shop with the demo's objects, and an address of `10.78.0.0/29` for a handle.
+fn with_leak() -> (Shop, String) {
+    let shop = Shop::new();
+    shop.run(&["apply", "-f", manifests().to_str().unwrap()]).good();
+    let address = assign(&shop, "net.c0ffee");
+    (shop, address)
+}
+
+fn assign(shop: &Shop, handle: &str) -> String {
+    let store = shop.store();
+    block_on(async {
+        let view = convert::view(&store, "node-1", Some("blue")).await.unwrap();
+        let request = AssignRequest::new(handle, "node-1", Use::Workload)
+            .v4(1)
+            .pools4(["10.78.0.0/29".parse().unwrap()])
+            .attribute("pod", "db-1")
+            .attribute("node", "node-2");
+        let assigned =
+            Allocator::new(store.clone()).auto_assign(&request, &view, Duration::from_secs(9)).await.unwrap();
+        assigned.addresses().next().unwrap().addr().to_string()
+    })
+}
+
+#[test]
+fn what_a_check_finds_is_released_unless_it_changed() {
+    let (shop, address) = with_leak();
+    let found = shop.run(&["ipam", "check"]);
+    assert_eq!(found.code, Some(1));
+    let leak = format!("leaked   {address}  handle net.c0ffee of node-2/-/db-1");
+    assert!(found.out.contains(&leak) && found.out.contains("and 1 problems"), "{found:?}");
+    let report = shop.run(&["ipam", "check", "-o", "json"]).out;
+    let path = shop.write("report.json", &report);
+    let path = path.to_str().unwrap();
+    let json: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&json["problems"], &json["leaked"][0]["ip"]), (&1.into(), &address.as_str().into()));
+
+    // Released and assigned again meanwhile: another address of the same handle.
+    assert_eq!(shop.run(&["ipam", "release", "--ip", &address]).good(), format!("released {address}\n"));
+    assert_eq!(shop.run(&["ipam", "check"]).good(), "0 addresses in use, and no problems\n");
+    let again = shop.run(&["ipam", "release", "--ip", &address]);
+    assert_eq!((again.code, again.out), (Some(1), format!("{address} is not assigned\n")));
+    let other = assign(&shop, "net.c0ffee");
+    let stale = shop.run(&["ipam", "release", "--from-report", path]).bad();
+    assert!(stale.contains("the report is stale") && stale.contains(&address), "{stale}");
+    assert!(shop.run(&["ipam", "show", "--ip", &other]).good().contains("is in use"));
+
+    shop.write("report.json", &shop.run(&["ipam", "check", "-o", "json"]).out);
+    let released = shop.run(&["ipam", "release", "--from-report", path]).good();
+    assert_eq!(released, format!("released {other}\n"));
+    assert_eq!(shop.run(&["ipam", "check"]).good(), "0 addresses in use, and no problems\n");
+    shop.write("report.json", "{}");
+    assert!(shop.run(&["ipam", "release", "--from-report", path]).bad().contains("is no report"));
+}
+
+#[test]
+fn what_is_borrowed_is_shown() {
+    let (shop, address) = with_leak();
+    let shown = shop.run(&["ipam", "show", "--show-borrowed"]).good();
+    assert!(
+        shown.contains("| BORROWING-NODE |") && shown.contains(&format!("| {address} | node-2")),
+        "{shown}"
+    );
+    let json = shop.run(&["ipam", "show", "--show-borrowed", "-o", "json"]).good();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["borrowed"][0]["blockOwner"], "node-1");
+    assert_eq!(json["withoutNode"], 0);
+}
+
+#[test]
+fn the_configuration_is_changed_within_its_rules() {
+    let shop = Shop::new();
+    shop.run(&["apply", "-f", manifests().to_str().unwrap()]).good();
+    let configure = |arguments: &[&str]| shop.run(&[&["ipam", "configure"], arguments].concat());
+    assert!(configure(&[]).bad().contains("required"));
+    let refused = configure(&["--max-blocks-per-host", "4"]).bad();
+    assert!(refused.contains("requires strict affinity"), "{refused}");
+    let set = configure(&["--strict-affinity", "true", "--max-blocks-per-host", "4"]).good();
+    assert!(
+        set.contains("| StrictAffinity     | true  |") && set.contains("| MaxBlocksPerHost   | 4     |"),
+        "{set}"
+    );
+    assert_eq!(shop.run(&["ipam", "show", "--show-configuration"]).good(), set);
+    let json = shop.run(&["ipam", "show", "--show-configuration", "-o", "json"]).good();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["maxBlocksPerHost"], &json["autoAllocateBlocks"]), (&4.into(), &true.into()));
+}
