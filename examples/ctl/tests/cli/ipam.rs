@@ -173,3 +173,22 @@ fn the_configuration_is_changed_within_its_rules() {
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["maxBlocksPerHost"], &json["autoAllocateBlocks"]), (&4.into(), &true.into()));
 }
+
+#[test]
+fn a_pool_is_split_under_its_addresses() {
+    let (shop, address) = with_leak();
+    let split = |arguments: &[&str]| shop.run(&[&["ipam", "split"], arguments].concat());
+    assert!(split(&["3", "--name", "small-v4"]).bad().contains("not a power of two"));
+    assert!(split(&["4", "--name", "small-v4"]).bad().contains("has not 4 parts"));
+    assert!(split(&["2", "--name", "none"]).bad().contains("no such pool"));
+    let done = split(&["2", "--cidr", "10.78.0.0/29"]).good();
+    let want = "created IPPool split-small-v4-0 (10.78.0.0/30)\n\
+                created IPPool split-small-v4-1 (10.78.0.4/30)\ndeleted IPPool small-v4\n";
+    assert_eq!(done, want);
+    let pools = shop.run(&["get", "pools"]).good();
+    assert!(pools.contains("split-small-v4-1") && !pools.contains("\nsmall-v4"), "{pools}");
+    assert!(shop.run(&["ipam", "show", "--ip", &address]).good().contains("is in use"));
+    let table = shop.run(&["ipam", "show"]).good();
+    assert!(table.contains("10.78.0.0/30") && table.contains("10.78.0.4/30"), "{table}");
+    assert_eq!(shop.run(&["ipam", "release", "--ip", &address]).good(), format!("released {address}\n"));
+}

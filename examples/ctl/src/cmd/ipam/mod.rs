@@ -4,6 +4,7 @@ mod check;
 mod configure;
 mod release;
 mod show;
+mod split;
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Release(release::Arguments),
     /// Change how addresses are assigned.
     Configure(configure::Arguments),
+    /// Put several pools in the place of one; blocks and addresses stay.
+    Split(split::Arguments),
 }
 
 pub(crate) async fn run(store: &Embedded, command: &Command) -> Result<ExitCode> {
@@ -34,6 +37,7 @@ pub(crate) async fn run(store: &Embedded, command: &Command) -> Result<ExitCode>
         Command::Check(arguments) => check::run(store, arguments).await,
         Command::Release(arguments) => release::run(store, arguments).await,
         Command::Configure(arguments) => configure::run(store, arguments).await,
+        Command::Split(arguments) => split::run(store, arguments).await,
     }
 }
 
