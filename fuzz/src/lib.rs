@@ -5,10 +5,12 @@
 
 mod bgp;
 mod bytes;
+mod cluster;
 mod ipam;
 mod selector;
 
 pub use bgp::{check_bgp_decode, check_bgp_stream};
+pub use cluster::{check_ipam_ops, check_ipam_records};
 pub use ipam::check_ipam_block;
 pub use selector::{check_selector_index, check_selector_parse, check_selector_roundtrip};
 
@@ -61,5 +63,15 @@ mod tests {
     #[test]
     fn ipam_block() {
         replay("ipam_block", super::check_ipam_block);
+    }
+
+    #[test]
+    fn ipam_records() {
+        replay("ipam_records", super::check_ipam_records);
+    }
+
+    #[test]
+    fn ipam_ops() {
+        replay("ipam_ops", super::check_ipam_ops);
     }
 }

@@ -70,6 +70,7 @@ extern crate alloc;
 
 mod allocator;
 mod assigned;
+mod audit;
 mod block;
 #[cfg(feature = "std")]
 mod blocking;
@@ -97,6 +98,7 @@ pub use assigned::{
     AddressRequest, AssignRequest, Assigned, FamilyAssigned, HostReserve, LOAD_BALANCER, Message,
     ReleaseRequest, Released, Shortfall,
 };
+pub use audit::{Audit, HandleLie, Problem, Tenant};
 pub use block::{Allocation, Attributes, Block, WINDOWS_RESERVED_HANDLE};
 #[cfg(feature = "std")]
 pub use blocking::block_on;

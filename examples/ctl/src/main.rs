@@ -44,19 +44,13 @@ enum Command {
     Delete(cmd::delete::Arguments),
     /// Look at address assignment.
     #[command(subcommand)]
-    Ipam(IpamCommand),
+    Ipam(cmd::ipam::Command),
     /// Look at network policy.
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Look at label selectors; needs no datastore.
     #[command(subcommand)]
     Selector(cmd::selector::Command),
-}
-
-#[derive(Debug, Subcommand)]
-enum IpamCommand {
-    /// Show how full the pools are, or who has an address.
-    Show(cmd::ipam::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -114,7 +108,7 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Apply(command) => cmd::apply::run(&arguments.open(true)?, command).await,
         Command::Get(command) => cmd::get::run(&arguments.open(false)?, command).await,
         Command::Delete(command) => cmd::delete::run(&arguments.open(false)?, command).await,
-        Command::Ipam(IpamCommand::Show(command)) => cmd::ipam::run(&arguments.open(false)?, command).await,
+        Command::Ipam(command) => cmd::ipam::run(&arguments.open(false)?, command).await,
         Command::Policy(PolicyCommand::Explain(command)) => {
             cmd::policy::run(&arguments.open(false)?, command).await
         }

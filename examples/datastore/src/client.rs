@@ -115,6 +115,9 @@ async fn admit<K: Kind>(store: &Embedded, object: &mut Resource<K>, pending: &[O
             }
             _ => None,
         }));
+        let goes =
+            |key: &str| pending.iter().any(|op| matches!(op, Op::Delete { key: gone, .. } if gone == key));
+        neighbours.retain(|neighbour| !goes(&neighbour.key));
         refuse(object.spec.validate_among(&object.metadata, &neighbours))?;
     }
     if object.metadata.uid.is_none() {

@@ -1,7 +1,7 @@
 //! The JSON of a block. By hand, since a derived reader that keeps unknown fields copies everything twice.
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -86,6 +86,36 @@ pub(super) struct Stored {
     pub(super) deleted: bool,
     pub(super) host_affinity: Option<String>,
     pub(super) extra: Map<String, Value>,
+}
+
+impl Stored {
+    /// What cannot be so in a sound block.
+    pub(super) fn contradictions(&self) -> Vec<&'static str> {
+        let mut found = BTreeSet::new();
+        let mut used = BTreeSet::new();
+        for index in self.allocations.iter().flatten() {
+            if usize::try_from(*index).map_or(true, |index| index >= self.attributes.len()) {
+                found.insert("an address has attributes that do not exist");
+            }
+            used.insert(*index);
+        }
+        if used.len() < self.attributes.len() {
+            found.insert("attributes belong to no address");
+        }
+        let mut free = BTreeSet::new();
+        for ordinal in &self.unallocated {
+            match usize::try_from(*ordinal).ok().and_then(|at| self.allocations.get(at)) {
+                None => found.insert("an address beyond the block is free"),
+                Some(Some(_)) => found.insert("an address is both in use and free"),
+                Some(None) if !free.insert(*ordinal) => found.insert("an address is free twice"),
+                Some(None) => false,
+            };
+        }
+        if free.len() < self.allocations.iter().filter(|slot| slot.is_none()).count() {
+            found.insert("an address is neither in use nor free");
+        }
+        found.into_iter().collect()
+    }
 }
 
 impl<'de> Deserialize<'de> for Stored {

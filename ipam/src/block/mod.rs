@@ -196,6 +196,11 @@ impl Block {
         self.compact();
     }
 
+    /// What a stored value says that contradicts itself, and that reading it repairs; `None` if it cannot be read.
+    pub(crate) fn contradictions(value: &[u8]) -> Option<Vec<&'static str>> {
+        serde_json::from_slice::<Stored>(value).ok().map(|stored| stored.contradictions())
+    }
+
     /// The value to store.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -86,3 +86,109 @@ fn reserved_ranges_are_not_assigned() {
     let wrong = reservation.replace("10.78.0.4,", "10.78.0.400,");
     assert!(shop.apply(&wrong).bad().contains("spec.reservedCIDRs[1]"));
 }
+
+/// A shop with the demo's objects, and an address of `10.78.0.0/29` for a handle.
+fn with_leak() -> (Shop, String) {
+    let shop = Shop::new();
+    shop.run(&["apply", "-f", manifests().to_str().unwrap()]).good();
+    let address = assign(&shop, "net.c0ffee");
+    (shop, address)
+}
+
+fn assign(shop: &Shop, handle: &str) -> String {
+    let store = shop.store();
+    block_on(async {
+        let view = convert::view(&store, "node-1", Some("blue")).await.unwrap();
+        let request = AssignRequest::new(handle, "node-1", Use::Workload)
+            .v4(1)
+            .pools4(["10.78.0.0/29".parse().unwrap()])
+            .attribute("pod", "db-1")
+            .attribute("node", "node-2");
+        let assigned =
+            Allocator::new(store.clone()).auto_assign(&request, &view, Duration::from_secs(9)).await.unwrap();
+        assigned.addresses().next().unwrap().addr().to_string()
+    })
+}
+
+#[test]
+fn what_a_check_finds_is_released_unless_it_changed() {
+    let (shop, address) = with_leak();
+    let found = shop.run(&["ipam", "check"]);
+    assert_eq!(found.code, Some(1));
+    let leak = format!("leaked   {address}  handle net.c0ffee of node-2/-/db-1");
+    assert!(found.out.contains(&leak) && found.out.contains("and 1 problems"), "{found:?}");
+    let report = shop.run(&["ipam", "check", "-o", "json"]).out;
+    let path = shop.write("report.json", &report);
+    let path = path.to_str().unwrap();
+    let json: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&json["problems"], &json["leaked"][0]["ip"]), (&1.into(), &address.as_str().into()));
+
+    // Released and assigned again meanwhile: another address of the same handle.
+    assert_eq!(shop.run(&["ipam", "release", "--ip", &address]).good(), format!("released {address}\n"));
+    assert_eq!(shop.run(&["ipam", "check"]).good(), "0 addresses in use, and no problems\n");
+    let again = shop.run(&["ipam", "release", "--ip", &address]);
+    assert_eq!((again.code, again.out), (Some(1), format!("{address} is not assigned\n")));
+    let other = assign(&shop, "net.c0ffee");
+    let stale = shop.run(&["ipam", "release", "--from-report", path]).bad();
+    assert!(stale.contains("the report is stale") && stale.contains(&address), "{stale}");
+    assert!(shop.run(&["ipam", "show", "--ip", &other]).good().contains("is in use"));
+
+    shop.write("report.json", &shop.run(&["ipam", "check", "-o", "json"]).out);
+    let released = shop.run(&["ipam", "release", "--from-report", path]).good();
+    assert_eq!(released, format!("released {other}\n"));
+    assert_eq!(shop.run(&["ipam", "check"]).good(), "0 addresses in use, and no problems\n");
+    shop.write("report.json", "{}");
+    assert!(shop.run(&["ipam", "release", "--from-report", path]).bad().contains("is no report"));
+}
+
+#[test]
+fn what_is_borrowed_is_shown() {
+    let (shop, address) = with_leak();
+    let shown = shop.run(&["ipam", "show", "--show-borrowed"]).good();
+    assert!(
+        shown.contains("| BORROWING-NODE |") && shown.contains(&format!("| {address} | node-2")),
+        "{shown}"
+    );
+    let json = shop.run(&["ipam", "show", "--show-borrowed", "-o", "json"]).good();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["borrowed"][0]["blockOwner"], "node-1");
+    assert_eq!(json["withoutNode"], 0);
+}
+
+#[test]
+fn the_configuration_is_changed_within_its_rules() {
+    let shop = Shop::new();
+    shop.run(&["apply", "-f", manifests().to_str().unwrap()]).good();
+    let configure = |arguments: &[&str]| shop.run(&[&["ipam", "configure"], arguments].concat());
+    assert!(configure(&[]).bad().contains("required"));
+    let refused = configure(&["--max-blocks-per-host", "4"]).bad();
+    assert!(refused.contains("requires strict affinity"), "{refused}");
+    let set = configure(&["--strict-affinity", "true", "--max-blocks-per-host", "4"]).good();
+    assert!(
+        set.contains("| StrictAffinity     | true  |") && set.contains("| MaxBlocksPerHost   | 4     |"),
+        "{set}"
+    );
+    assert_eq!(shop.run(&["ipam", "show", "--show-configuration"]).good(), set);
+    let json = shop.run(&["ipam", "show", "--show-configuration", "-o", "json"]).good();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["maxBlocksPerHost"], &json["autoAllocateBlocks"]), (&4.into(), &true.into()));
+}
+
+#[test]
+fn a_pool_is_split_under_its_addresses() {
+    let (shop, address) = with_leak();
+    let split = |arguments: &[&str]| shop.run(&[&["ipam", "split"], arguments].concat());
+    assert!(split(&["3", "--name", "small-v4"]).bad().contains("not a power of two"));
+    assert!(split(&["4", "--name", "small-v4"]).bad().contains("has not 4 parts"));
+    assert!(split(&["2", "--name", "none"]).bad().contains("no such pool"));
+    let done = split(&["2", "--cidr", "10.78.0.0/29"]).good();
+    let want = "created IPPool split-small-v4-0 (10.78.0.0/30)\n\
+                created IPPool split-small-v4-1 (10.78.0.4/30)\ndeleted IPPool small-v4\n";
+    assert_eq!(done, want);
+    let pools = shop.run(&["get", "pools"]).good();
+    assert!(pools.contains("split-small-v4-1") && !pools.contains("\nsmall-v4"), "{pools}");
+    assert!(shop.run(&["ipam", "show", "--ip", &address]).good().contains("is in use"));
+    let table = shop.run(&["ipam", "show"]).good();
+    assert!(table.contains("10.78.0.0/30") && table.contains("10.78.0.4/30"), "{table}");
+    assert_eq!(shop.run(&["ipam", "release", "--ip", &address]).good(), format!("released {address}\n"));
+}

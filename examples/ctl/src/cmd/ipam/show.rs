@@ -2,13 +2,12 @@
 
 use core::net::IpAddr;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 use tortie_datastore::{Embedded, convert};
-use tortie_ipam::{Allocator, Attributes, Block, BlockUtilization, Utilization, keys};
+use tortie_ipam::{Allocator, Attributes, Block, BlockUtilization, Config, Tenant, Utilization, keys};
 
 use crate::Output;
 use crate::table::{self, count, share};
@@ -21,21 +20,93 @@ pub(crate) struct Arguments {
     /// Show who has this address instead.
     #[arg(long, value_name = "ADDRESS", conflicts_with = "show_blocks")]
     ip: Option<IpAddr>,
+    /// Show the addresses that nodes have from others' blocks, or nobody's, instead.
+    #[arg(long, conflicts_with_all = ["show_blocks", "ip"])]
+    show_borrowed: bool,
+    /// Show the configuration instead.
+    #[arg(long, conflicts_with_all = ["show_blocks", "ip", "show_borrowed"])]
+    show_configuration: bool,
     /// How to print it. Counts beyond 2^64 - 1 are strings in JSON and YAML.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
 }
 
-pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitCode> {
     if let Some(address) = arguments.ip {
         return show_address(store, address.to_canonical(), arguments.output).await;
     }
+    if arguments.show_borrowed {
+        return show_borrowed(store, arguments.output).await;
+    }
     let view = convert::pool_view(store).await?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let utilization = Allocator::new(store.clone()).utilization(&view, now).await?;
+    if arguments.show_configuration {
+        match arguments.output {
+            Output::Table => say!("{}", configuration(&view.config)),
+            output => output.print(&json!({
+                "strictAffinity": view.config.strict_affinity,
+                "autoAllocateBlocks": view.config.auto_allocate_blocks,
+                "maxBlocksPerHost": view.config.max_blocks_per_host,
+                "ipCooldownSeconds": view.config.ip_cooldown.as_secs(),
+            }))?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let utilization = Allocator::new(store.clone()).utilization(&view, super::now()).await?;
     match arguments.output {
         Output::Table => say!("{}", table::framed(&rows(&utilization, arguments.show_blocks))),
         output => output.print(&value(&utilization, arguments.show_blocks))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The configuration, for people.
+pub(super) fn configuration(config: &Config) -> String {
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    table::framed(&[
+        row("PROPERTY", "VALUE".to_owned()),
+        row("StrictAffinity", config.strict_affinity.to_string()),
+        row("AutoAllocateBlocks", config.auto_allocate_blocks.to_string()),
+        row("MaxBlocksPerHost", config.max_blocks_per_host.to_string()),
+        row("IPCooldownSeconds", config.ip_cooldown.as_secs().to_string()),
+    ])
+}
+
+/// Columns as calico@87c15906f2 calicoctl/calicoctl/commands/ipam/show.go has them.
+async fn show_borrowed(store: &Embedded, output: Output) -> Result<ExitCode> {
+    let audit = super::audit(store).await?;
+    let unknown = audit.tenants.iter().filter(|tenant| tenant.is_borrowed().is_none()).count();
+    let borrowed: Vec<&Tenant> =
+        audit.tenants.iter().filter(|tenant| tenant.is_borrowed() == Some(true)).collect();
+    let of = |tenant: &Tenant, key: &str| tenant.attributes.get(key).cloned().unwrap_or_default();
+    let kind = |tenant: &Tenant| match (of(tenant, "vmi-name"), of(tenant, "pod")) {
+        (machine, _) if !machine.is_empty() => ("vmi".to_owned(), machine),
+        (_, pod) if !pod.is_empty() => ("pod".to_owned(), format!("{}/{pod}", of(tenant, "namespace"))),
+        _ => (of(tenant, "type"), tenant.handle.clone().unwrap_or_default()),
+    };
+    let owner =
+        |tenant: &Tenant| tenant.owner.as_ref().map(|owner| owner.name().to_owned()).unwrap_or_default();
+    if output != Output::Table {
+        let item = |tenant: &&Tenant| {
+            let (kind, user) = kind(tenant);
+            json!({
+                "ip": tenant.address, "borrowingNode": of(tenant, "node"), "block": tenant.block,
+                "blockOwner": owner(tenant), "type": kind, "allocatedTo": user,
+            })
+        };
+        let items: Vec<Value> = borrowed.iter().map(item).collect();
+        output.print(&json!({ "borrowed": items, "withoutNode": unknown }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let heads = ["IP", "BORROWING-NODE", "BLOCK", "BLOCK OWNER", "TYPE", "ALLOCATED-TO"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    for tenant in borrowed {
+        let (kind, user) = kind(tenant);
+        let (address, block) = (tenant.address.to_string(), tenant.block.to_string());
+        rows.push(vec![address, of(tenant, "node"), block, owner(tenant), kind, user]);
+    }
+    say!("{}", table::framed(&rows));
+    if unknown > 0 {
+        say!("Of {unknown} more the node is not known\n");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,4 @@
+//! See `check_ipam_records`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tortie_fuzz::check_ipam_records(data));
