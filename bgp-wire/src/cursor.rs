@@ -2,26 +2,32 @@
 
 use crate::error::EncodeError;
 
-/// Reads from the front of a slice and keeps the offset from the start of the message.
+/// Reads from the front of a slice and knows the offset from the start of the message.
+///
+/// It keeps where the slice ends, which reading does not change; the offset is that less what is left.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
-    offset: u16,
+    end: usize,
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(crate) const fn new(bytes: &'a [u8], offset: u16) -> Self {
-        Self { bytes, offset }
+        Self { bytes, end: (offset as usize).saturating_add(bytes.len()) }
     }
 
-    pub(crate) const fn offset(&self) -> u16 {
-        self.offset
+    #[inline]
+    pub(crate) fn offset(&self) -> u16 {
+        u16::try_from(self.end.saturating_sub(self.bytes.len())).unwrap_or(u16::MAX)
     }
 
+    #[inline]
     pub(crate) const fn rest(&self) -> &'a [u8] {
         self.bytes
     }
 
+    #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -30,7 +36,6 @@ impl<'a> Reader<'a> {
     pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (head, tail) = self.bytes.split_at_checked(len)?;
         self.bytes = tail;
-        self.offset = self.offset.saturating_add(u16::try_from(len).unwrap_or(u16::MAX));
         Some(head)
     }
 
@@ -38,7 +43,6 @@ impl<'a> Reader<'a> {
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, tail) = self.bytes.split_first_chunk::<N>()?;
         self.bytes = tail;
-        self.offset = self.offset.saturating_add(u16::try_from(N).unwrap_or(u16::MAX));
         Some(*head)
     }
 

@@ -101,11 +101,12 @@ impl Header {
     ///
     /// # Panics
     /// Never.
+    #[inline]
     pub fn decode_in(bytes: &[u8], session: &Session) -> Result<Self, DecodeError> {
         Self::read(bytes, if session.extended_message { u16::MAX } else { MAX })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(bytes: &[u8], max: u16) -> Result<Self, DecodeError> {
         let Some(header) = bytes.first_chunk::<HEADER_LEN>() else {
             return Err(DecodeError::new(DecodeErrorKind::Incomplete, 0));

@@ -119,7 +119,7 @@ pub use attribute::{
     ClusterIds, ClusterList, Communities, Community, CommunityIter, ExtendedCommunities, ExtendedCommunity,
     ExtendedCommunityKind, FlaggedAttribute, FlaggedAttributes, Ipv6ExtendedCommunities,
     Ipv6ExtendedCommunity, LargeCommunities, LargeCommunity, LinkStateAttribute, MergedPath, MpReach,
-    MpUnreach, Origin, PmsiTunnel, PrefixSid, RawAttribute, RawAttributes, Segment, SegmentKind, Segments,
+    MpUnreach, Origin, PathAsns, PmsiTunnel, PrefixSid, RawAttribute, RawAttributes, Segment, SegmentKind, Segments,
     SidStructure, Srv6Service, TunnelEncap,
 };
 pub use build::UpdateBuilder;

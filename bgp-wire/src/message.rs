@@ -43,20 +43,28 @@ impl<'a> Message<'a> {
     ///
     /// # Panics
     /// Never.
+    #[inline(always)]
     pub fn decode(bytes: &'a [u8], session: &Session) -> Result<(Self, &'a [u8]), DecodeError> {
         let header = Header::decode_in(bytes, session)?;
         let incomplete = DecodeError::new(DecodeErrorKind::Incomplete, 16).with_data(16, 2);
         let (message, rest) = bytes.split_at_checked(usize::from(header.len())).ok_or(incomplete)?;
         let body = Reader::new(message.get(HEADER_LEN..).unwrap_or(&[]), BODY);
-        let message = match header.kind() {
+        if header.kind() == MessageType::UPDATE {
+            return Ok((Self::Update(Update::decode(body, session)?), rest));
+        }
+        Ok((Self::decode_other(header.kind(), body)?, rest))
+    }
+
+    /// All but UPDATE: inlined with the one that matters, they would only be in the way.
+    #[inline(never)]
+    fn decode_other(kind: MessageType, body: Reader<'a>) -> Result<Self, DecodeError> {
+        Ok(match kind {
             MessageType::OPEN => Self::Open(Open::decode(body)?),
-            MessageType::UPDATE => Self::Update(Update::decode(body, session)?),
             MessageType::NOTIFICATION => Self::Notification(Notification::decode(body)?),
             MessageType::KEEPALIVE => Self::Keepalive,
             MessageType::ROUTE_REFRESH => Self::RouteRefresh(RouteRefresh::decode(body)?),
             other => return Err(DecodeError::new(DecodeErrorKind::BadMessageType { kind: other.get() }, 18)),
-        };
-        Ok((message, rest))
+        })
     }
 
     /// Type of the message.

@@ -83,7 +83,26 @@ impl Default for Session {
     }
 }
 
+/// What of a [`Session`] decides how an UPDATE is read and judged: little, since every view of one has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) four_octet_as: bool,
+    pub(crate) external: bool,
+    pub(crate) add_path: FamilySet,
+    pub(crate) ipv6_next_hops: FamilySet,
+}
+
 impl Session {
+    #[inline]
+    pub(crate) const fn rules(&self) -> Rules {
+        Rules {
+            four_octet_as: self.four_octet_as,
+            external: self.external,
+            add_path: self.add_path_receive,
+            ipv6_next_hops: self.ipv6_next_hops,
+        }
+    }
+
     /// The agreement between the OPEN that was sent and the one that was received. The order matters for what has a
     /// direction: roles and add-path.
     ///

@@ -1,8 +1,8 @@
 //! UPDATE: routes announced and withdrawn.
 
 use crate::attribute::{
-    Aggregator, Attribute, AttributeCode, Attributes, FlaggedAttribute, MergedPath, MpReach, MpUnreach,
-    RawAttributes, Seen, frame,
+    Aggregator, Attribute, AttributeCode, AttributeFlags, Attributes, FlaggedAttribute, MergedPath, MpReach,
+    MpUnreach, Place, RawAttribute, RawAttributes, Seen, frame,
 };
 use crate::cursor::{Reader, Writer};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError, ErrorAction};
@@ -10,7 +10,7 @@ use crate::family::Family;
 use crate::header::{self, HEADER_LEN, MAX_LEN, MessageType};
 use crate::nlri::{self, Field, NextHop, Nlri, NlriIter};
 use crate::open::AS_TRANS;
-use crate::session::Session;
+use crate::session::{Rules, Session};
 
 /// An UPDATE message: a view whose sections, attribute framing and prefixes were checked once.
 ///
@@ -22,9 +22,11 @@ pub struct Update<'a> {
     withdrawn: Field<'a>,
     attributes: Reader<'a>,
     nlri: Field<'a>,
-    reach: Option<MpReach<'a>>,
-    unreach: Option<MpUnreach<'a>>,
-    session: Session,
+    /// The value of MP_REACH_NLRI, checked.
+    reach: Option<&'a [u8]>,
+    /// The value of MP_UNREACH_NLRI, checked.
+    unreach: Option<&'a [u8]>,
+    rules: Rules,
 }
 
 impl PartialEq for Update<'_> {
@@ -39,6 +41,7 @@ impl PartialEq for Update<'_> {
 impl Eq for Update<'_> {}
 
 impl<'a> Update<'a> {
+    #[inline(always)]
     pub(crate) fn decode(mut body: Reader<'a>, session: &Session) -> Result<Self, DecodeError> {
         let malformed = |at| DecodeError::new(DecodeErrorKind::MalformedAttributeList, at);
         let start = body.offset();
@@ -55,56 +58,72 @@ impl<'a> Update<'a> {
         withdrawn.check(withdrawn_offset)?;
         nlri.check(body.offset())?;
         let attributes = Reader::new(attributes, attributes_offset);
-        let mut update = Self { withdrawn, attributes, nlri, reach: None, unreach: None, session: *session };
+        let mut update =
+            Self { withdrawn, attributes, nlri, reach: None, unreach: None, rules: session.rules() };
         update.find_multiprotocol()?;
         Ok(update)
     }
 
     /// Finds and checks the two attributes that hold routes; errors in them, and a second one, are fatal (RFC 7606 §3.g, §7.11).
+    #[inline(always)]
     fn find_multiprotocol(&mut self) -> Result<(), DecodeError> {
         let mut rest = self.attributes;
         while let Some((raw, place)) = frame(&mut rest) {
             let code = raw.code();
-            if code != AttributeCode::MP_REACH && code != AttributeCode::MP_UNREACH {
-                continue;
-            }
-            // Wrong flags alone do not hide the routes; `attributes` reports them.
-            let checked =
-                crate::attribute::RawAttribute::new(crate::AttributeFlags::OPTIONAL, code, raw.value());
-            let repeated = match Attribute::decode(checked, place.start, place.value, &self.session)? {
-                Attribute::MpReach(reach) => self.reach.replace(reach).is_some(),
-                Attribute::MpUnreach(unreach) => self.unreach.replace(unreach).is_some(),
-                _ => false,
-            };
-            if repeated {
-                let kind = DecodeErrorKind::DuplicateAttribute { code: code.get() };
-                return Err(DecodeError::new(kind, place.start));
+            if code == AttributeCode::MP_REACH || code == AttributeCode::MP_UNREACH {
+                self.take_multiprotocol(raw, place)?;
             }
         }
         Ok(())
     }
 
+    fn take_multiprotocol(&mut self, raw: RawAttribute<'a>, place: Place) -> Result<(), DecodeError> {
+        // Wrong flags alone do not hide the routes; `attributes` reports them.
+        let checked = RawAttribute::new(AttributeFlags::OPTIONAL, raw.code(), raw.value());
+        let repeated = match Attribute::decode(checked, place.start, place.value, self.rules)? {
+            Attribute::MpReach(_) => self.reach.replace(raw.value()).is_some(),
+            _ => self.unreach.replace(raw.value()).is_some(),
+        };
+        if repeated {
+            let kind = DecodeErrorKind::DuplicateAttribute { code: raw.code().get() };
+            return Err(DecodeError::new(kind, place.start));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn reach(&self) -> Option<MpReach<'a>> {
+        MpReach::again(self.reach?, self.rules)
+    }
+
+    #[inline]
+    fn unreach(&self) -> Option<MpUnreach<'a>> {
+        MpUnreach::again(self.unreach?, self.rules)
+    }
+
     /// All announced destinations of all families: MP_REACH_NLRI, then the classic field.
+    #[inline]
     pub fn announcements(&self) -> Announcements<'a> {
-        let reach = self.reach.map_or(NlriIter::new(Field::EMPTY), |reach| reach.nlri());
-        Announcements(reach.chain(NlriIter::new(self.nlri)))
+        let reach = self.reach().map_or(NlriIter::new(Field::EMPTY), |reach| reach.nlri());
+        Announcements { classic: NlriIter::new(self.nlri), multiprotocol: reach }
     }
 
     /// All announced destinations with their path identifiers (RFC 7911), in the same order.
     pub fn announced_paths(&self) -> impl Iterator<Item = (Option<u32>, Nlri<'a>)> + use<'a> {
-        let reach = self.reach.map_or(NlriIter::new(Field::EMPTY), |reach| reach.nlri());
+        let reach = self.reach().map_or(NlriIter::new(Field::EMPTY), |reach| reach.nlri());
         reach.paths().chain(NlriIter::new(self.nlri).paths())
     }
 
     /// All withdrawn destinations of all families: the classic field, then MP_UNREACH_NLRI.
+    #[inline]
     pub fn withdrawals(&self) -> Withdrawals<'a> {
-        let unreach = self.unreach.map_or(NlriIter::new(Field::EMPTY), |unreach| unreach.nlri());
-        Withdrawals(NlriIter::new(self.withdrawn).chain(unreach))
+        let unreach = self.unreach().map_or(NlriIter::new(Field::EMPTY), |unreach| unreach.nlri());
+        Withdrawals { classic: NlriIter::new(self.withdrawn), multiprotocol: unreach }
     }
 
     /// All withdrawn destinations with their path identifiers (RFC 7911), in the same order.
     pub fn withdrawn_paths(&self) -> impl Iterator<Item = (Option<u32>, Nlri<'a>)> + use<'a> {
-        let unreach = self.unreach.map_or(NlriIter::new(Field::EMPTY), |unreach| unreach.nlri());
+        let unreach = self.unreach().map_or(NlriIter::new(Field::EMPTY), |unreach| unreach.nlri());
         NlriIter::new(self.withdrawn).paths().chain(unreach.paths())
     }
 
@@ -124,7 +143,7 @@ impl<'a> Update<'a> {
         }
         // An aggregator with a two-octet number of its own came later than what is in the two attributes.
         let later = aggregator.is_some_and(|found| found.asn != AS_TRANS.into()) && aggregator4.is_some();
-        let path4 = path4.filter(|_| !self.session.four_octet_as && !later);
+        let path4 = path4.filter(|_| !self.rules.four_octet_as && !later);
         path.map(|path| MergedPath::new(path, path4))
     }
 
@@ -139,7 +158,7 @@ impl<'a> Update<'a> {
             }
         }
         let short = short?;
-        let long = long.filter(|_| !self.session.four_octet_as && short.asn == AS_TRANS.into());
+        let long = long.filter(|_| !self.rules.four_octet_as && short.asn == AS_TRANS.into());
         Some(long.unwrap_or(short))
     }
 
@@ -148,7 +167,7 @@ impl<'a> Update<'a> {
     ///
     /// IPv4 unicast can be announced in both fields of one message; then MP_REACH_NLRI has the word.
     pub fn next_hop(&self, family: Family) -> Option<NextHop> {
-        match self.reach {
+        match self.reach() {
             Some(reach) if reach.family() == family => reach.next_hop(),
             _ if family == Family::IPV4_UNICAST && !self.nlri.bytes.is_empty() => {
                 self.attributes().flatten().find_map(|attribute| match attribute {
@@ -161,8 +180,9 @@ impl<'a> Update<'a> {
     }
 
     /// The attributes, typed and judged one by one.
+    #[inline]
     pub fn attributes(&self) -> Attributes<'a> {
-        Attributes { rest: self.attributes, session: self.session, seen: Seen::default() }
+        Attributes { rest: self.attributes, rules: self.rules, seen: Seen::default() }
     }
 
     /// The attributes as they lie on the wire.
@@ -178,7 +198,7 @@ impl<'a> Update<'a> {
         if self.attributes.is_empty() {
             return Some(Family::IPV4_UNICAST);
         }
-        let unreach = self.unreach.filter(|unreach| unreach.is_empty())?;
+        let unreach = self.unreach().filter(|unreach| unreach.is_empty())?;
         (self.raw_attributes().count() == 1).then_some(unreach.family())
     }
 
@@ -220,7 +240,7 @@ impl<'a> Update<'a> {
 
     /// Whether attributes must be rewritten for a session with AS numbers of another width.
     fn same_width(&self, session: &Session) -> bool {
-        self.session.four_octet_as == session.four_octet_as
+        self.rules.four_octet_as == session.four_octet_as
     }
 
     /// Whether the destinations have path identifiers exactly where the session sends them.
@@ -228,8 +248,10 @@ impl<'a> Update<'a> {
         let fields = [
             (!self.withdrawn.bytes.is_empty()).then_some((Family::IPV4_UNICAST, self.withdrawn.add_path)),
             (!self.nlri.bytes.is_empty()).then_some((Family::IPV4_UNICAST, self.nlri.add_path)),
-            self.reach.filter(|r| !r.is_empty()).map(|reach| (reach.family(), reach.has_path_ids())),
-            self.unreach.filter(|u| !u.is_empty()).map(|unreach| (unreach.family(), unreach.has_path_ids())),
+            self.reach().filter(|r| !r.is_empty()).map(|reach| (reach.family(), reach.has_path_ids())),
+            self.unreach()
+                .filter(|u| !u.is_empty())
+                .map(|unreach| (unreach.family(), unreach.has_path_ids())),
         ];
         for (family, there) in fields.into_iter().flatten() {
             if there != session.add_path_send.contains(family) {
@@ -385,24 +407,52 @@ fn write_paths(
 
 /// Iterator over the announcements of an UPDATE.
 #[derive(Debug, Clone)]
-pub struct Announcements<'a>(core::iter::Chain<NlriIter<'a>, NlriIter<'a>>);
+pub struct Announcements<'a> {
+    classic: NlriIter<'a>,
+    multiprotocol: NlriIter<'a>,
+}
 
 impl<'a> Iterator for Announcements<'a> {
     type Item = Nlri<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Nlri<'a>> {
-        self.0.next()
+        self.multiprotocol.next().or_else(|| self.classic.next())
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, Nlri<'a>) -> B>(mut self, init: B, mut f: F) -> B {
+        let mut out = init;
+        // Seldom anything: one at a time.
+        while let Some(nlri) = self.multiprotocol.next().or_else(|| self.classic.next_path()) {
+            out = f(out, nlri);
+        }
+        self.classic.fold_plain(out, f)
     }
 }
 
 /// Iterator over the withdrawals of an UPDATE.
 #[derive(Debug, Clone)]
-pub struct Withdrawals<'a>(core::iter::Chain<NlriIter<'a>, NlriIter<'a>>);
+pub struct Withdrawals<'a> {
+    classic: NlriIter<'a>,
+    multiprotocol: NlriIter<'a>,
+}
 
 impl<'a> Iterator for Withdrawals<'a> {
     type Item = Nlri<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Nlri<'a>> {
-        self.0.next()
+        self.classic.next().or_else(|| self.multiprotocol.next())
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, Nlri<'a>) -> B>(mut self, init: B, mut f: F) -> B {
+        let mut out = self.classic.fold_plain(init, &mut f);
+        // Seldom anything: one at a time.
+        for nlri in self {
+            out = f(out, nlri);
+        }
+        out
     }
 }

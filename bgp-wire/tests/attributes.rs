@@ -279,7 +279,7 @@ proptest! {
         let Some(Ok(attribute)) = update.attributes().flagged().next() else { return Ok(()) };
         core::hint::black_box(format!("{attribute:?}"));
         if let Attribute::PrefixSid(sid) = attribute.attribute {
-            core::hint::black_box((sid.label_index(), sid.label_blocks().count(), sid.services().map(|s| s.structure()).count()));
+            core::hint::black_box((sid.label_index(), sid.label_blocks().count(), sid.services().filter_map(|s| s.structure()).count()));
         }
         let parts = UpdateParts { withdrawn: &[], attributes: &[attribute], announced: &[] };
         let mut buf = [0; 4096];

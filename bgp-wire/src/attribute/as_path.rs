@@ -60,6 +60,7 @@ impl Asns<'_> {
 impl Iterator for Asns<'_> {
     type Item = u32;
 
+    #[inline]
     fn next(&mut self) -> Option<u32> {
         match &mut self.0 {
             AsnRepr::Two(bytes) => {
@@ -77,6 +78,21 @@ impl Iterator for Asns<'_> {
                 *asns = rest;
                 Some(*head)
             }
+        }
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, u32) -> B>(self, init: B, mut f: F) -> B {
+        match self.0 {
+            AsnRepr::Two(bytes) => {
+                let asns = bytes.chunks_exact(2).filter_map(|octets| octets.first_chunk());
+                asns.fold(init, |out, octets| f(out, u32::from(u16::from_be_bytes(*octets))))
+            }
+            AsnRepr::Four(bytes) => {
+                let asns = bytes.chunks_exact(4).filter_map(|octets| octets.first_chunk());
+                asns.fold(init, |out, octets| f(out, u32::from_be_bytes(*octets)))
+            }
+            AsnRepr::Native(asns) => asns.iter().copied().fold(init, f),
         }
     }
 
@@ -129,18 +145,10 @@ impl<'a> AsPath<'a> {
 
     /// The value of an AS_PATH attribute; `None` if it is malformed: a segment that is cut, empty or of unknown kind,
     /// or AS 0 (RFC 7606 §7.2, RFC 7607).
+    #[inline]
     pub fn from_wire(bytes: &'a [u8], four_octet_as: bool) -> Option<Self> {
-        let mut r = Reader::new(bytes, 0);
-        while !r.is_empty() {
-            let segment = read_segment(&mut r, four_octet_as)?;
-            if !(1..=4).contains(&segment.kind.0)
-                || segment.asns.len() == 0
-                || segment.asns.clone().any(|n| n == 0)
-            {
-                return None;
-            }
-        }
-        Some(Self(Repr::Wire { bytes, four: four_octet_as }))
+        let good = if four_octet_as { is_good::<4>(bytes) } else { is_good::<2>(bytes) };
+        good.then_some(Self(Repr::Wire { bytes, four: four_octet_as }))
     }
 
     /// The segments, the nearest first.
@@ -149,8 +157,9 @@ impl<'a> AsPath<'a> {
     }
 
     /// All AS numbers, whatever their segment.
-    pub fn asns(&self) -> impl Iterator<Item = u32> + use<'a> {
-        self.segments().flat_map(|segment| segment.asns)
+    #[inline]
+    pub const fn asns(&self) -> PathAsns<'a> {
+        PathAsns { rest: Segments(self.0), current: Asns(AsnRepr::Native(&[])) }
     }
 
     /// Whether `asn` occurs anywhere.
@@ -233,6 +242,53 @@ impl<'a> AsPath<'a> {
     }
 }
 
+/// Whether a value is a sequence of whole segments of known kinds, none of them empty or with AS 0.
+#[inline]
+fn is_good<const N: usize>(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let [kind, count, tail @ ..] = rest {
+        if !(1..=4).contains(kind) || *count == 0 {
+            return false;
+        }
+        let Some((asns, tail)) = tail.split_at_checked(usize::from(*count) * N) else { return false };
+        // All are looked at, so that several can be looked at at once.
+        let asns = asns.chunks_exact(N).filter_map(|asn| asn.first_chunk::<N>());
+        let zeros = asns.fold(false, |zeros, asn| zeros | (*asn == [0; N]));
+        if zeros {
+            return false;
+        }
+        rest = tail;
+    }
+    rest.is_empty()
+}
+
+/// Iterator over all AS numbers of a path.
+#[derive(Debug, Clone)]
+pub struct PathAsns<'a> {
+    rest: Segments<'a>,
+    current: Asns<'a>,
+}
+
+impl Iterator for PathAsns<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        loop {
+            if let Some(asn) = self.current.next() {
+                return Some(asn);
+            }
+            self.current = self.rest.next()?.asns;
+        }
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, u32) -> B>(self, init: B, mut f: F) -> B {
+        let out = self.current.fold(init, &mut f);
+        self.rest.fold(out, |out, segment| segment.asns.fold(out, &mut f))
+    }
+}
+
 fn write_segment(w: &mut Writer<'_>, segment: Segment<'_>, four: bool) -> Result<(), EncodeError> {
     w.u8(segment.kind.0)?;
     w.u8(u8::try_from(segment.asns.len()).map_err(|_| EncodeError::ValueTooLong)?)?;
@@ -247,6 +303,7 @@ pub(super) fn write_asn(w: &mut Writer<'_>, asn: u32, four: bool) -> Result<(), 
     }
 }
 
+#[inline]
 fn read_segment<'a>(r: &mut Reader<'a>, four: bool) -> Option<Segment<'a>> {
     let (kind, count) = (SegmentKind(r.u8()?), usize::from(r.u8()?));
     let asns = if four { AsnRepr::Four(r.take(count * 4)?) } else { AsnRepr::Two(r.take(count * 2)?) };
@@ -344,6 +401,7 @@ pub struct Segments<'a>(Repr<'a>);
 impl<'a> Iterator for Segments<'a> {
     type Item = Segment<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Segment<'a>> {
         match &mut self.0 {
             Repr::Wire { bytes, four } => {

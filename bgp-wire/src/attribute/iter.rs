@@ -3,7 +3,7 @@
 use crate::attribute::{Attribute, AttributeCode, AttributeFlags, FlaggedAttribute, RawAttribute};
 use crate::cursor::Reader;
 use crate::error::{DecodeError, DecodeErrorKind, ErrorAction};
-use crate::session::Session;
+use crate::session::Rules;
 
 /// Where an attribute lies: offsets of its header and of its value.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +13,7 @@ pub(crate) struct Place {
 }
 
 /// Takes the next attribute's header and value off the reader; `None`, and nothing is taken, if they are cut.
-#[inline]
+#[inline(always)]
 pub(crate) fn frame<'a>(r: &mut Reader<'a>) -> Option<(RawAttribute<'a>, Place)> {
     let mut rest = *r;
     let start = rest.offset();
@@ -46,7 +46,7 @@ impl<'a> Iterator for RawAttributes<'a> {
 #[derive(Debug, Clone)]
 pub struct Attributes<'a> {
     pub(crate) rest: Reader<'a>,
-    pub(crate) session: Session,
+    pub(crate) rules: Rules,
     pub(crate) seen: Seen,
 }
 
@@ -56,32 +56,37 @@ impl<'a> Attributes<'a> {
         FlaggedAttributes(self)
     }
 
-    #[inline]
-    fn step(&mut self) -> Option<(AttributeFlags, Result<Attribute<'a>, DecodeError>)> {
+    /// The next attribute as it lies there, and where; an error if it is cut or was there before.
+    ///
+    /// Always inlined, as is what uses it: the parts of an attribute then stay in registers, where a call would move
+    /// the whole `Result` through memory for each.
+    #[inline(always)]
+    fn step(&mut self) -> Option<Result<(RawAttribute<'a>, Place), DecodeError>> {
         if self.rest.is_empty() {
             return None;
         }
-        let start = self.rest.offset();
         let Some((raw, place)) = frame(&mut self.rest) else {
+            let start = self.rest.offset();
             self.rest = Reader::new(&[], start);
-            return Some((AttributeFlags::new(0), Err(framing_error(start))));
+            return Some(Err(framing_error(start)));
         };
-        let attribute = if self.seen.insert(raw.code()) {
-            Attribute::decode(raw, place.start, place.value, &self.session)
+        if self.seen.insert(raw.code()) {
+            Some(Ok((raw, place)))
         } else {
-            let kind = DecodeErrorKind::DuplicateAttribute { code: raw.code().get() };
-            Err(DecodeError::new(kind, start).with_action(ErrorAction::AttributeDiscard))
-        };
-        Some((raw.flags(), attribute))
+            Some(Err(duplicate_error(raw.code(), place.start)))
+        }
     }
 }
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = Result<Attribute<'a>, DecodeError>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        self.step().map(|(_, attribute)| attribute)
+        match self.step()? {
+            Ok((raw, place)) => Some(Attribute::decode(raw, place.start, place.value, self.rules)),
+            Err(error) => Some(Err(error)),
+        }
     }
 }
 
@@ -92,14 +97,27 @@ pub struct FlaggedAttributes<'a>(Attributes<'a>);
 impl<'a> Iterator for FlaggedAttributes<'a> {
     type Item = Result<FlaggedAttribute<'a>, DecodeError>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        let (flags, attribute) = self.0.step()?;
-        Some(attribute.map(|attribute| FlaggedAttribute { flags, attribute }))
+        match self.0.step()? {
+            Ok((raw, place)) => {
+                let attribute = Attribute::decode(raw, place.start, place.value, self.0.rules);
+                Some(attribute.map(|attribute| FlaggedAttribute { flags: raw.flags(), attribute }))
+            }
+            Err(error) => Some(Err(error)),
+        }
     }
 }
 
+/// RFC 7606 §3.g: the first occurrence counts.
+#[cold]
+fn duplicate_error(code: AttributeCode, offset: u16) -> DecodeError {
+    let kind = DecodeErrorKind::DuplicateAttribute { code: code.get() };
+    DecodeError::new(kind, offset).with_action(ErrorAction::AttributeDiscard)
+}
+
 /// RFC 7606 §4: what was framed so far counts, the routes are withdrawn.
+#[cold]
 fn framing_error(offset: u16) -> DecodeError {
     DecodeError::new(DecodeErrorKind::MalformedAttributeList, offset)
         .with_action(ErrorAction::TreatAsWithdraw)
@@ -111,6 +129,7 @@ pub(crate) struct Seen([u64; 4]);
 
 impl Seen {
     /// Whether the code is new.
+    #[inline]
     pub(crate) fn insert(&mut self, code: AttributeCode) -> bool {
         let bit = 1 << (code.get() % 64);
         match self.0.get_mut(usize::from(code.get() / 64)) {

@@ -12,16 +12,16 @@ use core::net::Ipv4Addr;
 use crate::cursor::{Reader, Writer};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError, ErrorAction};
 use crate::record::Records;
-use crate::session::Session;
+use crate::session::{Rules, Session};
 
-pub use as_path::{AsPath, Asns, MergedPath, Segment, SegmentKind, Segments};
+pub use as_path::{AsPath, Asns, MergedPath, PathAsns, Segment, SegmentKind, Segments};
 pub use community::{ClusterIds, ClusterList, Communities, Community, CommunityIter};
 pub use extended::{
     ExtendedCommunities, ExtendedCommunity, ExtendedCommunityKind, Ipv6ExtendedCommunities,
     Ipv6ExtendedCommunity, LargeCommunities, LargeCommunity,
 };
 pub use iter::{Attributes, FlaggedAttributes, RawAttributes};
-pub(crate) use iter::{Seen, frame};
+pub(crate) use iter::{Place, Seen, frame};
 pub use mp::{MpReach, MpUnreach};
 pub use parts::{
     Aigp, AttributeSet, LinkStateAttribute, PmsiTunnel, PrefixSid, SidStructure, Srv6Service, TunnelEncap,
@@ -121,10 +121,45 @@ impl AttributeCode {
         })
     }
 
+    /// The same as an octet, [`UNTYPED`] for `None`.
+    #[inline]
+    fn expected(self) -> u8 {
+        EXPECTED.get(usize::from(self.0)).copied().unwrap_or(UNTYPED)
+    }
+
     /// Whether RFC 7606 §7 has it discarded when an external peer sends it.
     const fn is_internal(self) -> bool {
         matches!(self, Self::LOCAL_PREF | Self::ORIGINATOR_ID | Self::CLUSTER_LIST)
     }
+}
+
+/// What no two flag bits are equal to.
+const UNTYPED: u8 = 0xff;
+
+/// [`AttributeCode::expected_flags`] of every code.
+const EXPECTED: [u8; 256] = {
+    let mut table = [UNTYPED; 256];
+    let mut rest: &mut [u8] = &mut table;
+    let mut code = 0;
+    while let Some((first, others)) = rest.split_first_mut() {
+        if let Some(flags) = AttributeCode(code).expected_flags() {
+            *first = flags.0;
+        }
+        code = code.wrapping_add(1);
+        rest = others;
+    }
+    table
+};
+
+/// What can be wrong with an attribute.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Unrecognized,
+    Internal,
+    Flags,
+    Length,
+    Origin,
+    AsPath,
 }
 
 /// Flag octet of an attribute.
@@ -227,6 +262,28 @@ impl<'a> RawAttribute<'a> {
     /// set if the value needs it.
     pub const fn new(flags: AttributeFlags, code: AttributeCode, value: &'a [u8]) -> Self {
         Self { flags, code, value }
+    }
+
+    /// Octets from the header to the end.
+    fn whole(&self, start: u16, offset: u16) -> u16 {
+        let value = u16::try_from(self.value.len()).unwrap_or(u16::MAX);
+        offset.saturating_sub(start).saturating_add(value)
+    }
+
+    /// The error of an attribute whose header begins at `start`, the value at `offset`.
+    #[cold]
+    fn fault(&self, fault: Fault, start: u16, offset: u16) -> DecodeError {
+        use DecodeErrorKind as K;
+        let code = self.code.0;
+        let (kind, action) = match fault {
+            Fault::Unrecognized => (K::UnrecognizedWellKnown { code }, ErrorAction::SessionReset),
+            Fault::Internal => (K::NotFromExternal { code }, ErrorAction::AttributeDiscard),
+            Fault::Flags => (K::AttributeFlags { code }, ErrorAction::TreatAsWithdraw),
+            Fault::Length => (K::AttributeLength { code }, ErrorAction::TreatAsWithdraw),
+            Fault::Origin => (K::InvalidOrigin, ErrorAction::TreatAsWithdraw),
+            Fault::AsPath => (K::MalformedAsPath, ErrorAction::TreatAsWithdraw),
+        };
+        DecodeError::new(kind, start).with_data(start, self.whole(start, offset)).with_action(action)
     }
 
     /// The flags as received.
@@ -345,98 +402,112 @@ impl<'a> Attribute<'a> {
     }
 
     /// Reads the value of one framed attribute whose header begins at `start`, the value at `offset`.
+    #[inline(always)]
     pub(super) fn decode(
         raw: RawAttribute<'a>,
         start: u16,
         offset: u16,
-        session: &Session,
+        rules: Rules,
     ) -> Result<Self, DecodeError> {
-        let code = raw.code.0;
-        let value = raw.value;
-        let whole =
-            offset.saturating_sub(start).saturating_add(u16::try_from(value.len()).unwrap_or(u16::MAX));
-        let error = |kind, action| DecodeError::new(kind, start).with_data(start, whole).with_action(action);
-        let withdraw = |kind| error(kind, ErrorAction::TreatAsWithdraw);
-        let Some(expected) = raw.code.expected_flags() else {
-            return if raw.flags.is_optional() {
-                Ok(Self::Unknown(raw))
-            } else {
-                Err(error(DecodeErrorKind::UnrecognizedWellKnown { code }, ErrorAction::SessionReset))
+        let fault = |fault| Err(raw.fault(fault, start, offset));
+        let expected = raw.code.expected();
+        if raw.flags.0 & 0xc0 != expected {
+            return match expected {
+                UNTYPED if raw.flags.is_optional() => Ok(Self::Unknown(raw)),
+                UNTYPED => fault(Fault::Unrecognized),
+                _ if rules.external && raw.code.is_internal() => fault(Fault::Internal),
+                _ => fault(Fault::Flags),
             };
+        }
+        let word = |of: fn(u32) -> Self| match *raw.value {
+            [a, b, c, d] => Ok(of(u32::from_be_bytes([a, b, c, d]))),
+            _ => fault(Fault::Length),
         };
-        if session.external && raw.code.is_internal() {
-            return Err(error(DecodeErrorKind::NotFromExternal { code }, ErrorAction::AttributeDiscard));
-        }
-        if raw.flags.0 & 0xc0 != expected.0 {
-            return Err(withdraw(DecodeErrorKind::AttributeFlags { code }));
-        }
-        let bad_len = withdraw(DecodeErrorKind::AttributeLength { code });
-        let word = || <[u8; 4]>::try_from(value).map(u32::from_be_bytes).map_err(|_| bad_len);
-        Ok(match raw.code {
-            AttributeCode::ORIGIN => match value {
-                &[origin @ 0..=2] => Self::Origin(Origin(origin)),
-                [_] => return Err(withdraw(DecodeErrorKind::InvalidOrigin)),
-                _ => return Err(bad_len),
+        match raw.code {
+            AttributeCode::ORIGIN => match raw.value {
+                &[origin @ 0..=2] => Ok(Self::Origin(Origin(origin))),
+                [_] => fault(Fault::Origin),
+                _ => fault(Fault::Length),
             },
-            AttributeCode::AS_PATH => Self::AsPath(
-                AsPath::from_wire(value, session.four_octet_as)
-                    .ok_or_else(|| withdraw(DecodeErrorKind::MalformedAsPath))?,
-            ),
-            AttributeCode::NEXT_HOP => Self::NextHop(word()?.into()),
-            AttributeCode::MED => Self::Med(word()?),
-            AttributeCode::LOCAL_PREF => Self::LocalPref(word()?),
-            AttributeCode::ATOMIC_AGGREGATE if value.is_empty() => Self::AtomicAggregate,
-            AttributeCode::AGGREGATOR => match Self::aggregator(value, session.four_octet_as) {
-                Some(aggregator) if aggregator.asn != 0 => Self::Aggregator(aggregator),
-                _ => return Err(bad_len.with_action(ErrorAction::AttributeDiscard)),
+            AttributeCode::AS_PATH => match AsPath::from_wire(raw.value, rules.four_octet_as) {
+                Some(path) => Ok(Self::AsPath(path)),
+                None => fault(Fault::AsPath),
             },
-            AttributeCode::ATOMIC_AGGREGATE => return Err(bad_len.with_action(ErrorAction::AttributeDiscard)),
-            AttributeCode::COMMUNITIES => Self::Communities(Communities::from_wire(value).ok_or(bad_len)?),
-            AttributeCode::ORIGINATOR_ID => Self::OriginatorId(word()?.into()),
-            AttributeCode::CLUSTER_LIST => Self::ClusterList(ClusterList::from_wire(value).ok_or(bad_len)?),
-            AttributeCode::MP_REACH => {
-                Self::MpReach(MpReach::decode(Reader::new(value, offset), start, whole, session)?)
-            }
-            AttributeCode::MP_UNREACH => {
-                Self::MpUnreach(MpUnreach::decode(Reader::new(value, offset), start, whole, session)?)
-            }
-            _ => return Self::decode_other(raw, offset, bad_len),
-        })
+            AttributeCode::NEXT_HOP => word(|word| Self::NextHop(word.into())),
+            AttributeCode::MED => word(Self::Med),
+            AttributeCode::COMMUNITIES => match Communities::from_wire(raw.value) {
+                Some(list) => Ok(Self::Communities(list)),
+                None => fault(Fault::Length),
+            },
+            code if rules.external && code.is_internal() => fault(Fault::Internal),
+            AttributeCode::LOCAL_PREF => word(Self::LocalPref),
+            _ => Self::decode_other(raw, start, offset, rules),
+        }
     }
 
-    /// Those that are seldom seen. `bad_len` withdraws.
-    fn decode_other(raw: RawAttribute<'a>, offset: u16, bad_len: DecodeError) -> Result<Self, DecodeError> {
+    /// Those that are seen less often.
+    fn decode_other(
+        raw: RawAttribute<'a>,
+        start: u16,
+        offset: u16,
+        rules: Rules,
+    ) -> Result<Self, DecodeError> {
         let value = raw.value;
-        let discard = bad_len.with_action(ErrorAction::AttributeDiscard);
+        let withdraw = || raw.fault(Fault::Length, start, offset);
+        let discard = || withdraw().with_action(ErrorAction::AttributeDiscard);
         Ok(match raw.code {
+            AttributeCode::ATOMIC_AGGREGATE if value.is_empty() => Self::AtomicAggregate,
+            AttributeCode::ATOMIC_AGGREGATE => return Err(discard()),
+            AttributeCode::AGGREGATOR => match Self::aggregator(value, rules.four_octet_as) {
+                Some(aggregator) if aggregator.asn != 0 => Self::Aggregator(aggregator),
+                _ => return Err(discard()),
+            },
+            AttributeCode::ORIGINATOR_ID => {
+                Self::OriginatorId(<[u8; 4]>::try_from(value).map_err(|_| withdraw())?.into())
+            }
+            AttributeCode::CLUSTER_LIST => {
+                Self::ClusterList(ClusterList::from_wire(value).ok_or_else(withdraw)?)
+            }
+            AttributeCode::MP_REACH => {
+                let whole = raw.whole(start, offset);
+                Self::MpReach(MpReach::decode(Reader::new(value, offset), start, whole, rules)?)
+            }
+            AttributeCode::MP_UNREACH => {
+                let whole = raw.whole(start, offset);
+                Self::MpUnreach(MpUnreach::decode(Reader::new(value, offset), start, whole, rules)?)
+            }
             AttributeCode::EXTENDED_COMMUNITIES => {
-                Self::ExtendedCommunities(Records::from_wire(value).ok_or(bad_len)?)
+                Self::ExtendedCommunities(Records::from_wire(value).ok_or_else(withdraw)?)
             }
             // RFC 6793 §6: these two are discarded when malformed.
-            AttributeCode::AS4_PATH => Self::As4Path(AsPath::from_wire(value, true).ok_or(discard)?),
+            AttributeCode::AS4_PATH => Self::As4Path(AsPath::from_wire(value, true).ok_or_else(discard)?),
             AttributeCode::AS4_AGGREGATOR => {
-                Self::As4Aggregator(Self::aggregator(value, true).filter(|a| a.asn != 0).ok_or(discard)?)
+                Self::As4Aggregator(Self::aggregator(value, true).filter(|a| a.asn != 0).ok_or_else(discard)?)
             }
-            AttributeCode::PMSI_TUNNEL => Self::PmsiTunnel(PmsiTunnel::from_wire(value).ok_or(bad_len)?),
-            AttributeCode::TUNNEL_ENCAP => Self::TunnelEncap(TunnelEncap::from_wire(value).ok_or(bad_len)?),
+            AttributeCode::PMSI_TUNNEL => {
+                Self::PmsiTunnel(PmsiTunnel::from_wire(value).ok_or_else(withdraw)?)
+            }
+            AttributeCode::TUNNEL_ENCAP => {
+                Self::TunnelEncap(TunnelEncap::from_wire(value).ok_or_else(withdraw)?)
+            }
             AttributeCode::IPV6_EXTENDED_COMMUNITIES => {
-                Self::Ipv6ExtendedCommunities(Records::from_wire(value).ok_or(bad_len)?)
+                Self::Ipv6ExtendedCommunities(Records::from_wire(value).ok_or_else(withdraw)?)
             }
             // RFC 7311 §3.2, RFC 9552 §8.2.2 and RFC 8669 §6: discarded when malformed.
-            AttributeCode::AIGP => Self::Aigp(Aigp::from_wire(value).ok_or(discard)?),
+            AttributeCode::AIGP => Self::Aigp(Aigp::from_wire(value).ok_or_else(discard)?),
             AttributeCode::LINK_STATE => {
-                Self::LinkState(LinkStateAttribute::from_wire(value).ok_or(discard)?)
+                Self::LinkState(LinkStateAttribute::from_wire(value).ok_or_else(discard)?)
             }
-            AttributeCode::PREFIX_SID => Self::PrefixSid(PrefixSid::from_wire(value).ok_or(discard)?),
+            AttributeCode::PREFIX_SID => Self::PrefixSid(PrefixSid::from_wire(value).ok_or_else(discard)?),
             AttributeCode::LARGE_COMMUNITY => {
-                Self::LargeCommunities(Records::from_wire(value).ok_or(bad_len)?)
+                Self::LargeCommunities(Records::from_wire(value).ok_or_else(withdraw)?)
             }
             AttributeCode::ONLY_TO_CUSTOMER => {
-                let octets = <[u8; 4]>::try_from(value).map_err(|_| bad_len)?;
+                let octets = <[u8; 4]>::try_from(value).map_err(|_| withdraw())?;
                 Self::OnlyToCustomer(u32::from_be_bytes(octets))
             }
             AttributeCode::ATTR_SET => {
-                Self::AttributeSet(AttributeSet::decode(Reader::new(value, offset)).ok_or(bad_len)?)
+                Self::AttributeSet(AttributeSet::decode(Reader::new(value, offset)).ok_or_else(withdraw)?)
             }
             _ => Self::Unknown(raw),
         })

@@ -4,7 +4,7 @@ use crate::cursor::{Reader, Writer};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::family::{Afi, Family, Safi};
 use crate::nlri::{Field, NextHop, NlriIter};
-use crate::session::Session;
+use crate::session::Rules;
 
 /// The value of MP_REACH_NLRI: a next hop and announcements of one family.
 ///
@@ -19,25 +19,32 @@ pub struct MpReach<'a> {
 }
 
 impl<'a> MpReach<'a> {
-    pub(super) fn decode(
-        mut r: Reader<'a>,
-        start: u16,
-        len: u16,
-        session: &Session,
-    ) -> Result<Self, DecodeError> {
+    pub(super) fn decode(mut r: Reader<'a>, start: u16, len: u16, rules: Rules) -> Result<Self, DecodeError> {
         let error = |kind| DecodeError::new(kind, start).with_data(start, len);
         let cut = error(DecodeErrorKind::OptionalAttribute { code: 14 });
         let family = family(&mut r).ok_or(cut)?;
-        let next_hop_len = r.u8().ok_or(cut)?;
-        let next_hop = r.take(usize::from(next_hop_len)).ok_or(cut)?;
-        if !NextHop::is_good_len(family, next_hop.len(), session) {
-            return Err(error(DecodeErrorKind::NextHopLength { family, len: next_hop_len }));
+        let len = r.u8().ok_or(cut)?;
+        let next_hop = r.take(usize::from(len)).ok_or(cut)?;
+        if !NextHop::is_good_len(family, next_hop.len(), rules.ipv6_next_hops) {
+            return Err(error(DecodeErrorKind::NextHopLength { family, len }));
         }
         let reserved = r.u8().ok_or(cut)?;
-        let add_path = session.add_path_receive.contains(family);
-        let nlri = Field { family, bytes: r.rest(), add_path, withdrawn: false };
+        let nlri =
+            Field { family, bytes: r.rest(), add_path: rules.add_path.contains(family), withdrawn: false };
         nlri.check(r.offset()).map_err(|bad| cut.at(bad.offset()))?;
         Ok(Self { next_hop, reserved, nlri })
+    }
+
+    /// The value once more, after [`decode`](Self::decode) found it good.
+    #[inline]
+    pub(crate) fn again(value: &'a [u8], rules: Rules) -> Option<Self> {
+        let mut r = Reader::new(value, 0);
+        let family = family(&mut r)?;
+        let len = r.u8()?;
+        let (next_hop, reserved) = (r.take(usize::from(len))?, r.u8()?);
+        let add_path = rules.add_path.contains(family);
+        let nlri = Field { family, bytes: r.rest(), add_path, withdrawn: false };
+        Some(Self { next_hop, reserved, nlri })
     }
 
     /// The family.
@@ -96,19 +103,23 @@ pub struct MpUnreach<'a> {
 }
 
 impl<'a> MpUnreach<'a> {
-    pub(super) fn decode(
-        mut r: Reader<'a>,
-        start: u16,
-        len: u16,
-        session: &Session,
-    ) -> Result<Self, DecodeError> {
+    pub(super) fn decode(mut r: Reader<'a>, start: u16, len: u16, rules: Rules) -> Result<Self, DecodeError> {
         let cut =
             DecodeError::new(DecodeErrorKind::OptionalAttribute { code: 15 }, start).with_data(start, len);
         let family = family(&mut r).ok_or(cut)?;
-        let add_path = session.add_path_receive.contains(family);
-        let nlri = Field { family, bytes: r.rest(), add_path, withdrawn: true };
+        let nlri =
+            Field { family, bytes: r.rest(), add_path: rules.add_path.contains(family), withdrawn: true };
         nlri.check(r.offset()).map_err(|bad| cut.at(bad.offset()))?;
         Ok(Self { nlri })
+    }
+
+    /// The value once more, after [`decode`](Self::decode) found it good.
+    #[inline]
+    pub(crate) fn again(value: &'a [u8], rules: Rules) -> Option<Self> {
+        let mut r = Reader::new(value, 0);
+        let family = family(&mut r)?;
+        let add_path = rules.add_path.contains(family);
+        Some(Self { nlri: Field { family, bytes: r.rest(), add_path, withdrawn: true } })
     }
 
     /// The family.
@@ -142,6 +153,7 @@ impl<'a> MpUnreach<'a> {
     }
 }
 
+#[inline]
 fn family(r: &mut Reader<'_>) -> Option<Family> {
     Some(Family::new(Afi::new(r.u16()?), Safi::new(r.u8()?)))
 }

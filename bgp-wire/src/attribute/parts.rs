@@ -6,7 +6,7 @@ use crate::attribute::RawAttribute;
 use crate::attribute::iter::{Attributes, RawAttributes, Seen};
 use crate::cursor::Reader;
 use crate::nlri::Label;
-use crate::session::Session;
+use crate::session::{Rules, Session};
 use crate::tlv::{Tlvs, Widths};
 
 /// The value of PMSI_TUNNEL: how multicast traffic of a VPN travels (RFC 6514 §5).
@@ -232,8 +232,8 @@ impl<'a> AttributeSet<'a> {
 
     /// The attributes, typed and judged one by one; AS numbers have four octets, and the peer counts as internal.
     pub fn attributes(&self) -> Attributes<'a> {
-        let session = Session { four_octet_as: true, external: false, ..Session::default() };
-        Attributes { rest: self.attributes, session, seen: Seen::default() }
+        let rules = Rules { four_octet_as: true, ..Session::default().rules() };
+        Attributes { rest: self.attributes, rules, seen: Seen::default() }
     }
 
     /// The attributes as they lie on the wire.

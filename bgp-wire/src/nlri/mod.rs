@@ -272,6 +272,26 @@ impl<'a> NlriIter<'a> {
         Self(field)
     }
 
+    /// Hands over the destinations of IPv4 unicast, most of all there are, without a look at the family each time; of
+    /// another family, or with path identifiers, none.
+    #[inline]
+    pub(crate) fn fold_plain<B, F: FnMut(B, Nlri<'a>) -> B>(&mut self, init: B, mut f: F) -> B {
+        let mut out = init;
+        if self.0.family == Family::IPV4_UNICAST && !self.0.add_path {
+            while let Some((net, rest)) = prefix::v4(self.0.bytes) {
+                self.0.bytes = rest;
+                out = f(out, Nlri::Ipv4Unicast(net));
+            }
+        }
+        out
+    }
+
+    /// The next destination, if the field has path identifiers.
+    #[inline]
+    pub(crate) fn next_path(&mut self) -> Option<Nlri<'a>> {
+        if self.0.add_path { self.next() } else { None }
+    }
+
     /// The destinations with their path identifiers.
     pub const fn paths(self) -> PathIter<'a> {
         PathIter(self.0)
@@ -289,6 +309,15 @@ impl<'a> Iterator for NlriIter<'a> {
         let (_, nlri, rest) = self.0.split()?;
         self.0.bytes = rest;
         Some(nlri)
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, Nlri<'a>) -> B>(mut self, init: B, mut f: F) -> B {
+        let mut out = self.fold_plain(init, &mut f);
+        for nlri in self {
+            out = f(out, nlri);
+        }
+        out
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::family::{Afi, Family, Safi};
+use crate::family::{Afi, Family, FamilySet, Safi};
 use crate::session::Session;
 
 /// Where to send packets for a route.
@@ -75,9 +75,9 @@ impl NextHop {
 
     /// Whether a next hop in MP_REACH_NLRI may have so many octets.
     #[inline]
-    pub(crate) fn is_good_len(family: Family, len: usize, session: &Session) -> bool {
+    pub(crate) fn is_good_len(family: Family, len: usize, ipv6_next_hops: FamilySet) -> bool {
         // RFC 8950 §3: IPv6 next hops of IPv4 destinations are agreed on.
-        let v6 = session.ipv6_next_hops.contains(family);
+        let v6 = ipv6_next_hops.contains(family);
         match (family.afi(), family.safi()) {
             (Afi::IPV4, Safi::UNICAST | Safi::MULTICAST | Safi::LABELLED) => {
                 len == 4 || v6 && (len == 16 || len == 32)
@@ -95,7 +95,7 @@ impl NextHop {
     /// Whether routes of `family` may have this next hop.
     pub(crate) fn fits(self, family: Family, session: &Session) -> bool {
         let len = self.octets_for(family).1;
-        Self::is_good_len(family, len.into(), session)
+        Self::is_good_len(family, len.into(), session.ipv6_next_hops)
     }
 
     /// The octets for a family, and how many of them count.

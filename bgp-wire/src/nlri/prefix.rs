@@ -17,28 +17,28 @@ pub(crate) fn padded<const N: usize>(head: &[u8]) -> Option<[u8; N]> {
 /// The first prefix of a field, its bits beyond the length cleared, and what follows.
 #[inline]
 pub(super) fn v4(bytes: &[u8]) -> Option<(Ipv4Net, &[u8])> {
-    let (&len, rest) = bytes.split_first()?;
-    let (head, rest) = rest.split_at_checked(usize::from(len).div_ceil(8))?;
+    let (&len, tail) = bytes.split_first()?;
+    let (head, rest) = tail.split_at_checked(usize::from(len).div_ceil(8))?;
     let mask = u32::MAX.checked_shl(32_u32.checked_sub(len.into())?).unwrap_or(0);
-    let octets = match *head {
-        [] => 0,
-        [a] => u32::from_be_bytes([a, 0, 0, 0]),
-        [a, b] => u32::from_be_bytes([a, b, 0, 0]),
-        [a, b, c] => u32::from_be_bytes([a, b, c, 0]),
-        [a, b, c, d] => u32::from_be_bytes([a, b, c, d]),
-        _ => return None,
+    // Four octets of the field, if there are so many: the mask clears what belongs to the next prefix.
+    let octets = match tail.first_chunk() {
+        Some(octets) => *octets,
+        None => padded(head)?,
     };
-    Some((Ipv4Net::new(Ipv4Addr::from(octets & mask), len).ok()?, rest))
+    Some((Ipv4Net::new(Ipv4Addr::from(u32::from_be_bytes(octets) & mask), len).ok()?, rest))
 }
 
 /// As [`v4`].
 #[inline]
 pub(super) fn v6(bytes: &[u8]) -> Option<(Ipv6Net, &[u8])> {
-    let (&len, rest) = bytes.split_first()?;
-    let (head, rest) = rest.split_at_checked(usize::from(len).div_ceil(8))?;
+    let (&len, tail) = bytes.split_first()?;
+    let (head, rest) = tail.split_at_checked(usize::from(len).div_ceil(8))?;
     let mask = u128::MAX.checked_shl(128_u32.checked_sub(len.into())?).unwrap_or(0);
-    let octets = u128::from_be_bytes(padded(head)?);
-    Some((Ipv6Net::new(Ipv6Addr::from(octets & mask), len).ok()?, rest))
+    let octets = match tail.first_chunk() {
+        Some(octets) => *octets,
+        None => padded(head)?,
+    };
+    Some((Ipv6Net::new(Ipv6Addr::from(u128::from_be_bytes(octets) & mask), len).ok()?, rest))
 }
 
 /// From the first prefix that is longer than `max` bits or cut, if there is one.
