@@ -37,7 +37,7 @@
 //! tomorrow needs no new release to be carried.
 //!
 //! Encoding writes exactly `encoded_len` octets into the caller's buffer or fails; nothing is truncated in silence.
-//! [`UpdateBuilder`] fills one UPDATE with prefixes that share attributes.
+//! [`UpdateBuilder`] fills one UPDATE with destinations that share attributes, [`UpdatePacker`] as many as it takes.
 //!
 //! # Normal form
 //!
@@ -108,6 +108,7 @@ mod message;
 mod nlri;
 mod notification;
 mod open;
+mod pack;
 mod record;
 mod refresh;
 mod session;
@@ -119,8 +120,8 @@ pub use attribute::{
     ClusterIds, ClusterList, Communities, Community, CommunityIter, ExtendedCommunities, ExtendedCommunity,
     ExtendedCommunityKind, FlaggedAttribute, FlaggedAttributes, Ipv6ExtendedCommunities,
     Ipv6ExtendedCommunity, LargeCommunities, LargeCommunity, LinkStateAttribute, MergedPath, MpReach,
-    MpUnreach, Origin, PmsiTunnel, PrefixSid, RawAttribute, RawAttributes, Segment, SegmentKind, Segments,
-    SidStructure, Srv6Service, TunnelEncap,
+    MpUnreach, Origin, PathAsns, PmsiTunnel, PrefixSid, RawAttribute, RawAttributes, Segment, SegmentKind,
+    Segments, SidStructure, Srv6Service, TunnelEncap,
 };
 pub use build::UpdateBuilder;
 pub use capability::{
@@ -140,6 +141,7 @@ pub use nlri::{
 };
 pub use notification::{ErrorCode, Notification};
 pub use open::{AS_TRANS, HoldTime, Open};
+pub use pack::{Prefixes, UpdatePacker};
 pub use record::{Record, RecordIter, Records};
 pub use refresh::{FilterAction, FilterGroup, FilterGroups, PrefixFilter, RefreshFilters, RouteRefresh};
 pub use session::Session;

@@ -1,12 +1,13 @@
 //! Reading and writing allocate nothing: counted, not assumed.
 
 #![expect(unsafe_code, reason = "an allocator that counts")]
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::Cell;
+use std::alloc::System;
 
 use support::{four, hex, update};
 use tortie_bgp_wire::{Attribute, FlaggedAttribute, Message, Nlri, Session, UpdateParts};
