@@ -1,5 +1,7 @@
 //! The index has the matches that the reference system has on the same inputs, in whatever order they come.
 
+#![expect(clippy::unwrap_used, reason = "test code")]
+
 use tortie_benches::fixtures::index;
 use tortie_selector::{Index, Selector};
 
