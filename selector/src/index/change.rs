@@ -46,37 +46,32 @@ impl<I: Clone + Eq + Hash, P: Clone + Eq + Hash, S: Clone + Eq + Hash> Index<I, 
     }
 
     pub(super) fn change_item(&mut self, number: u32, labels: LabelSet, parents: SmallVec<[u32; 2]>) {
-        let mut before = Vec::new();
-        let Some(item) = self.items.get(number) else { return };
+        let Some(item) = self.items.get_mut(number) else { return };
+        let mut before = mem::take(&mut self.scratch.before);
         effective(item, &self.parents, &mut before);
+        let old_labels = mem::replace(&mut item.labels, labels);
+        let old_parents = mem::replace(&mut item.parents, parents);
         // What stays is not touched.
-        let old_labels = item.labels.clone();
-        let old_parents = item.parents.clone();
-        for entry in differing_from(&old_labels, &labels) {
+        for entry in differing_from(&old_labels, &item.labels) {
             self.rows.remove_item(*entry, number, &self.symbols);
         }
-        for entry in differing_from(&labels, &old_labels) {
+        for entry in differing_from(&item.labels, &old_labels) {
             self.rows.add_item(*entry, number, &self.symbols);
         }
-        for gone in old_parents.iter().filter(|parent| !parents.contains(parent)) {
+        for gone in old_parents.iter().filter(|parent| !item.parents.contains(parent)) {
             if let Some(parent) = self.parents.get_mut(*gone) {
                 parent.items.remove(number);
             }
         }
-        for new in parents.iter().filter(|parent| !old_parents.contains(parent)) {
+        for new in item.parents.iter().filter(|parent| !old_parents.contains(parent)) {
             if let Some(parent) = self.parents.get_mut(*new) {
                 parent.items.insert(number);
             }
         }
-        if let Some(item) = self.items.get_mut(number) {
-            (item.labels, item.parents) = (labels, parents);
-        }
         let mut after = mem::take(&mut self.scratch.labels);
-        if let Some(item) = self.items.get(number) {
-            effective(item, &self.parents, &mut after);
-        }
+        effective(item, &self.parents, &mut after);
         let names = differing(&before, &after);
-        self.scratch.labels = after;
+        (self.scratch.before, self.scratch.labels) = (before, after);
         if !names.is_empty() {
             self.reconsider(number, &Changed { mask: mask(names.iter().copied()), names: Some(&names) });
         }

@@ -152,6 +152,8 @@ struct Scratch {
     changes: Vec<Change>,
     /// Labels of an item with those that it inherits.
     labels: Vec<Entry>,
+    /// The same before they changed.
+    before: Vec<Entry>,
     found: Vec<u32>,
     /// By number of a selector or item: the turn in which it was looked at.
     seen: Vec<u32>,
