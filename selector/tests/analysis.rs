@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
+mod cases;
 mod twin;
 
 use core::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet};
 
+use cases::cases;
 use proptest::prelude::*;
 use twin::{Map, Tree};
 
@@ -18,17 +20,6 @@ use tortie_selector::{Limits, Selector};
 
 /// Cases of each property.
 const CASES: u32 = 1000;
-
-/// Fixed seed; `TORTIE_PROVE=1` runs fifty times as many cases.
-fn config() -> ProptestConfig {
-    let prove = std::env::var_os("TORTIE_PROVE").is_some_and(|value| value == "1");
-    ProptestConfig {
-        cases: if prove { CASES * 50 } else { CASES },
-        failure_persistence: None,
-        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
-        ..ProptestConfig::default()
-    }
-}
 
 fn parse(text: &str) -> Selector {
     Selector::parse(text).unwrap_or_else(|error| panic!("{}", error.render(text)))
@@ -467,7 +458,7 @@ fn hard_term() -> impl Strategy<Value = HardTerm> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(cases(CASES))]
 
     #[test]
     fn one_label_is_judged_as_by_trying(a in tree(&["a"], 48), b in tree(&["a"], 48)) {

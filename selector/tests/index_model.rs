@@ -1,23 +1,14 @@
 //! The index against its stupid twin: after every change the same events and the same relation.
 
+mod cases;
 mod twin;
 
+use cases::cases;
 use proptest::prelude::*;
 use twin::index::{Operation, Pair};
 
 /// Histories of each property.
 const CASES: u32 = 600;
-
-/// Fixed seed; `TORTIE_PROVE=1` runs fifty times as many histories.
-fn config() -> ProptestConfig {
-    let prove = std::env::var_os("TORTIE_PROVE").is_some_and(|value| value == "1");
-    ProptestConfig {
-        cases: if prove { CASES * 50 } else { CASES },
-        failure_persistence: None,
-        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
-        ..ProptestConfig::default()
-    }
-}
 
 /// Few names and values, which share their beginnings and ends.
 fn name() -> impl Strategy<Value = String> {
@@ -71,7 +62,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(cases(CASES))]
 
     #[test]
     fn a_history_has_the_events_and_the_relation_of_the_twin(history in prop::collection::vec(operation(), 1..40)) {

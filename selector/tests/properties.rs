@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
+mod cases;
 mod twin;
 
+use cases::cases;
 use proptest::prelude::*;
 use twin::check::{check_drawing, check_limits, check_text, check_tree};
 use twin::grammar::Limits;
@@ -13,17 +15,6 @@ use tortie_selector::Selector;
 
 /// Cases of each property.
 const CASES: u32 = 4000;
-
-/// Fixed seed; `TORTIE_PROVE=1` runs fifty times as many cases.
-fn config() -> ProptestConfig {
-    let prove = std::env::var_os("TORTIE_PROVE").is_some_and(|value| value == "1");
-    ProptestConfig {
-        cases: if prove { CASES * 50 } else { CASES },
-        failure_persistence: None,
-        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
-        ..ProptestConfig::default()
-    }
-}
 
 /// Few labels and values, so that they meet; the labels are the words of the language, too.
 fn label() -> impl Strategy<Value = String> {
@@ -244,7 +235,7 @@ fn soup() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(cases(CASES))]
 
     #[test]
     fn a_tree_survives_any_spelling(tree in tree(), seed: u64, maps in prop::collection::vec(map(), 1..8)) {
