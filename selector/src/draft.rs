@@ -1,200 +1,200 @@
-//! The canonical text and the nodes of a tree, while they are written.
-
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::mem;
+//! A text that has been read, until it is a tree: where its words stand in the source, in the order of the source.
 
 use smallvec::SmallVec;
 
-use crate::tree::{Node, Op, Tree, place};
+use crate::token::Span;
+use crate::tree::{Op, Tree, place};
+use crate::write::write;
 
-/// Where the parser writes to.
+/// What the parser tells what it reads, in the order of the text.
 pub(crate) trait Sink {
-    /// How many bytes of canonical text there are.
-    fn len(&self) -> usize;
+    /// Whether anything is done with it.
+    const KEEPS: bool;
 
-    /// How many nodes, and how many bytes of text without the parentheses of lists.
-    fn before(&self) -> (usize, usize);
+    /// Number of the next word.
+    fn next(&self) -> u32;
 
-    /// More canonical text.
-    fn put(&mut self, text: &str);
+    /// A sign or a term.
+    fn word(&mut self, word: Word);
 
-    /// A node, the next in the order of the text.
-    fn node(&mut self, node: Node);
+    /// A set and its items, with their quotes.
+    fn set(&mut self, word: Word, items: impl ExactSizeIterator<Item = Span>);
 
-    /// A set, before its items.
-    fn set(&mut self, node: Node, items: usize);
+    /// What joins what was read with what comes next.
+    fn joint(&mut self, op: Op);
 
-    /// A list, whose last operand has just been written.
-    fn list(&mut self, list: List);
+    /// A list of the words from this one on.
+    fn list(&mut self, op: Op, from: u32);
+}
 
-    /// Where the next text will stand.
-    fn place(&self) -> u32 {
-        place(self.before().1)
+/// For who only wants to know whether there is a tree.
+pub(crate) struct Nothing;
+
+impl Sink for Nothing {
+    const KEEPS: bool = false;
+
+    fn next(&self) -> u32 {
+        0
+    }
+
+    fn word(&mut self, _: Word) {}
+
+    fn set(&mut self, _: Word, _: impl ExactSizeIterator<Item = Span>) {}
+
+    fn joint(&mut self, _: Op) {}
+
+    fn list(&mut self, _: Op, _: u32) {}
+}
+
+/// A sign, a term or an item of a set, where it stands in the source.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(16))]
+pub(crate) struct Word {
+    pub(crate) op: Op,
+    /// What joins it with the word before it.
+    pub(crate) joint: Option<Op>,
+    /// Whether it is written in the canonical way; of a set, up to its brace.
+    pub(crate) is_canonical: bool,
+    pub(crate) label_len: u16,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    pub(crate) label: u32,
+    /// Where its value stands, without the quotes.
+    pub(crate) value: u32,
+    /// Length of its value; of a set, how many items it has.
+    pub(crate) value_len: u32,
+}
+
+impl Word {
+    /// One that has neither label nor value, or not yet.
+    #[inline]
+    pub(crate) fn new(op: Op, span: Span, is_canonical: bool) -> Self {
+        let (start, end) = (place(span.start), place(span.end));
+        Self {
+            op,
+            joint: None,
+            is_canonical,
+            label_len: 0,
+            start,
+            end,
+            label: start,
+            value: start,
+            value_len: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn with_label(self, label: Span) -> Self {
+        // At most MAX_LABEL_LEN.
+        let label_len = u16::try_from(label.len()).unwrap_or(u16::MAX);
+        Self { label: place(label.start), label_len, ..self }
+    }
+
+    #[inline]
+    pub(crate) fn with_value(self, value: Span) -> Self {
+        Self { value: place(value.start), value_len: value.len(), ..self }
+    }
+
+    /// Bytes of its canonical text; of a set, up to its brace.
+    #[inline]
+    fn len(&self) -> u32 {
+        if self.is_canonical { self.end - self.start } else { self.other_len() }
+    }
+
+    #[cold]
+    fn other_len(&self) -> u32 {
+        let spelled = u32::from(self.label_len) + place(self.op.spelling().len());
+        match self.op {
+            Op::All | Op::Global | Op::Not | Op::And | Op::Or | Op::In | Op::NotIn => spelled,
+            Op::Has => spelled + 1,
+            Op::Item => self.value_len + 2,
+            Op::Equal | Op::NotEqual | Op::Contains | Op::StartsWith | Op::EndsWith => {
+                spelled + self.value_len + 2
+            }
+        }
     }
 }
 
-/// A list that has been written, but for its node and for the parenthesis before it.
+/// A list of words.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct List {
     pub(crate) op: Op,
-    /// How many nodes, and how many bytes of text, stand before it.
-    pub(crate) before: (usize, usize),
+    /// The first word of it, and the first behind it.
+    pub(crate) from: u32,
+    pub(crate) to: u32,
 }
 
-/// Who only wants to know whether there is a tree counts the bytes of its text.
-impl Sink for usize {
-    #[inline]
-    fn len(&self) -> usize {
-        *self
-    }
-
-    fn before(&self) -> (usize, usize) {
-        (0, 0)
-    }
-
-    #[inline]
-    fn put(&mut self, text: &str) {
-        *self = self.saturating_add(text.len());
-    }
-
-    fn node(&mut self, _: Node) {}
-
-    fn set(&mut self, _: Node, _: usize) {}
-
-    fn list(&mut self, _: List) {
-        self.put("()");
-    }
-}
-
-/// A tree that is being written.
+/// What has been read of a text.
 #[derive(Debug)]
-pub(crate) struct Draft {
-    /// The text without the parentheses that open lists.
-    text: String,
-    /// The nodes without those of lists. As many as most selectors have are no allocation.
-    nodes: SmallVec<[Node; 24]>,
-    /// The lists, with how many nodes and how many bytes stand before their ends.
-    lists: SmallVec<[(List, (usize, usize)); 4]>,
+pub(crate) struct Draft<'t> {
+    source: &'t str,
+    /// As many as most selectors have are no allocation.
+    words: SmallVec<[Word; 32]>,
+    lists: SmallVec<[List; 8]>,
+    /// What joins the last word with the next.
+    joint: Option<Op>,
+    /// Length of the canonical text.
+    len: usize,
 }
 
-impl Draft {
-    /// A draft of which the text will have about so many bytes.
-    pub(crate) fn new(len: usize) -> Self {
-        Self { text: String::with_capacity(len + 8), nodes: SmallVec::new(), lists: SmallVec::new() }
+impl Sink for Draft<'_> {
+    const KEEPS: bool = true;
+
+    #[inline]
+    fn next(&self) -> u32 {
+        place(self.words.len())
+    }
+
+    #[inline]
+    fn word(&mut self, word: Word) {
+        self.len += word.len() as usize;
+        self.words.push(Word { joint: self.joint.take(), ..word });
+    }
+
+    #[inline]
+    fn set(&mut self, word: Word, items: impl ExactSizeIterator<Item = Span>) {
+        let count = items.len();
+        self.word(Word { value_len: place(count), ..word });
+        self.len += "}".len() + Op::Item.spelling().len() * count.saturating_sub(1);
+        for item in items {
+            let is_double = self.source.as_bytes().get(item.start) == Some(&b'"');
+            let value = Span { start: item.start + 1, end: item.end - 1 };
+            let word = Word::new(Op::Item, item, is_double).with_value(value);
+            self.len += word.len() as usize;
+            self.words.push(word);
+        }
+    }
+
+    #[inline]
+    fn joint(&mut self, op: Op) {
+        self.len += op.spelling().len();
+        self.joint = Some(op);
+    }
+
+    #[inline]
+    fn list(&mut self, op: Op, from: u32) {
+        self.len += "()".len();
+        self.lists.push(List { op, from, to: self.next() });
+    }
+}
+
+impl<'t> Draft<'t> {
+    /// Nothing has been read of this text.
+    pub(crate) fn new(source: &'t str) -> Self {
+        Self { source, words: SmallVec::new(), lists: SmallVec::new(), joint: None, len: 0 }
+    }
+
+    /// Length of the canonical text.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     /// The tree. The draft is of no use any more.
     pub(crate) fn finish(&mut self) -> Tree {
-        if self.lists.is_empty() {
-            return Tree::new(mem::take(&mut self.text), self.nodes.to_vec());
-        }
         // From the front to the back, and of those that begin together the longest first.
-        self.lists.sort_unstable_by_key(|(list, end)| (list.before.0, usize::MAX - end.0));
-        let lists = self.lists.as_slice();
-        let lists_before = |node: usize| lists.partition_point(|(list, _)| list.before.0 < node);
-        let mut nodes = Vec::with_capacity(self.nodes.len() + lists.len());
-        let mut opened = 0;
-        for (index, node) in self.nodes.iter().enumerate() {
-            while let Some((list, end)) = lists.get(opened).filter(|(list, _)| list.before.0 == index) {
-                let inner = lists_before(end.0);
-                nodes.push(Node {
-                    label: place(list.before.1 + opened),
-                    value: place(end.1 + inner),
-                    end: place(end.0 + inner),
-                    ..Node::new(list.op)
-                });
-                opened += 1;
-            }
-            nodes.push(*node);
-            let by = place(opened);
-            if let Some(node) = nodes.last_mut() {
-                node.label += by;
-                node.value += by;
-                node.end += by;
-            }
+        if self.lists.len() > 1 {
+            self.lists.sort_unstable_by_key(|list| (list.from, u32::MAX - list.to));
         }
-        let text = parenthesised(&self.text, lists.iter().map(|(list, _)| list.before.1));
-        Tree::new(text, nodes)
+        write(self.source, self.len, &self.words, &self.lists)
     }
-}
-
-/// The text with a parenthesis opened at each of these places, which come in rising order.
-fn parenthesised(text: &str, places: impl ExactSizeIterator<Item = usize>) -> String {
-    let mut whole = String::with_capacity(text.len() + places.len());
-    let mut copied = 0;
-    for at in places {
-        whole.push_str(text.get(copied..at).unwrap_or_default());
-        whole.push('(');
-        copied = at;
-    }
-    whole.push_str(text.get(copied..).unwrap_or_default());
-    whole
-}
-
-impl Sink for Draft {
-    fn len(&self) -> usize {
-        self.text.len() + self.lists.len()
-    }
-
-    fn before(&self) -> (usize, usize) {
-        (self.nodes.len(), self.text.len())
-    }
-
-    #[inline]
-    fn put(&mut self, text: &str) {
-        self.text.push_str(text);
-    }
-
-    #[inline]
-    fn node(&mut self, node: Node) {
-        let end = place(self.nodes.len() + 1);
-        self.nodes.push(Node { end, ..node });
-    }
-
-    fn set(&mut self, node: Node, items: usize) {
-        let end = place(self.nodes.len() + 1 + items);
-        self.nodes.push(Node { end, ..node });
-    }
-
-    fn list(&mut self, list: List) {
-        self.text.push(')');
-        self.lists.push((list, self.before()));
-    }
-}
-
-/// The same tree with a prefix in front of every label. What comes of it is not too long.
-pub(crate) fn prefixed(tree: &Tree, prefix: &str) -> Tree {
-    let by = place(prefix.len());
-    let labels = tree.nodes.iter().filter(|node| node.label_len > 0).count();
-    let mut text = String::with_capacity(tree.text.len() + labels * prefix.len());
-    let mut nodes = Vec::with_capacity(tree.nodes.len());
-    // By node: how much the text before it has grown.
-    let mut grown = Vec::with_capacity(tree.nodes.len() + 1);
-    let mut so_far = 0;
-    let mut copied = 0;
-    for node in &tree.nodes {
-        grown.push(so_far);
-        let mut node = *node;
-        let label = node.label as usize;
-        node.label += so_far;
-        if node.label_len > 0 {
-            text.push_str(tree.text.get(copied..label).unwrap_or_default());
-            text.push_str(prefix);
-            copied = label;
-            so_far += by;
-            // At most MAX_LABEL_LEN.
-            node.label_len = u16::try_from(u32::from(node.label_len) + by).unwrap_or(u16::MAX);
-        }
-        node.value += so_far;
-        nodes.push(node);
-    }
-    text.push_str(tree.text.get(copied..).unwrap_or_default());
-    grown.push(so_far);
-    for (node, old) in nodes.iter_mut().zip(&tree.nodes) {
-        if matches!(node.op, Op::And | Op::Or) {
-            node.value = old.value + grown.get(node.end as usize).copied().unwrap_or_default();
-        }
-    }
-    Tree::new(text, nodes)
 }

@@ -1,14 +1,14 @@
-//! Names and values as numbers, and selectors compiled to them.
+//! Names and values as numbers.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::hash::{BuildHasher as _, Hash as _, Hasher as _};
-use core::slice;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::compiled::{Compiled, Step, guard};
 use crate::selector::Selector;
-use crate::tree::{Op, Tree, YES, compare, place};
+use crate::tree::{Op, place};
 
 /// Label names and values as numbers, for selectors that are evaluated against the same items again and again.
 ///
@@ -136,6 +136,7 @@ impl Symbols {
                 continue;
             }
             let mut step = Step {
+                bits: 0,
                 op: node.op,
                 node: at,
                 name: 0,
@@ -147,6 +148,7 @@ impl Symbols {
             };
             if !matches!(node.op, Op::All | Op::Global) {
                 step.name = self.name(node.label_in(&tree.text));
+                step.bits = bit(step.name);
             }
             step.from = place(values.len());
             match node.op {
@@ -163,6 +165,7 @@ impl Symbols {
             step.to = place(values.len());
             steps.push(step);
         }
+        guard(&tree.nodes, &mut steps);
         // From nodes to steps.
         let step_of = |node: u32, steps: &[Step]| {
             steps.binary_search_by_key(&node, |step| step.node).map_or(node, place)
@@ -278,7 +281,7 @@ impl Entry {
 /// Labels of an item as numbers; made by [`Symbols::labels`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelSet {
-    bits: u64,
+    pub(crate) bits: u64,
     entries: Box<[Entry]>,
 }
 
@@ -294,9 +297,14 @@ impl LabelSet {
     }
 }
 
+/// The bit of a name; others share it.
+const fn bit(name: u32) -> u64 {
+    1 << (name % 64)
+}
+
 /// A bit for each name.
 pub(crate) fn bits(entries: &[Entry]) -> u64 {
-    entries.iter().fold(0, |bits, entry| bits | 1 << (entry.name % 64))
+    entries.iter().fold(0, |bits, entry| bits | bit(entry.name))
 }
 
 /// The pair of this name in a sorted list.
@@ -305,7 +313,7 @@ pub(crate) fn bits(entries: &[Entry]) -> u64 {
 /// no two names share a bit. Of more names than there are bits, many do.
 #[inline]
 pub(crate) fn find(bits: u64, entries: &[Entry], name: u32) -> Option<u32> {
-    let bit = 1_u64 << (name % 64);
+    let bit = bit(name);
     if bits & bit == 0 {
         return None;
     }
@@ -316,106 +324,6 @@ pub(crate) fn find(bits: u64, entries: &[Entry], name: u32) -> Option<u32> {
     }
     let before = (bits & (bit - 1)).count_ones() as usize;
     entries.get(before..)?.iter().find(|entry| entry.name == name).map(|entry| entry.pair)
-}
-
-/// Selector for labels that are numbers; made by [`Symbols::compile`].
-#[derive(Clone, Debug)]
-pub struct Compiled {
-    selector: Selector,
-    steps: Box<[Step]>,
-    /// The pairs of each step with values, sorted.
-    values: Box<[u32]>,
-    entry: u32,
-}
-
-/// A term.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    op: Op,
-    node: u32,
-    name: u32,
-    /// Its one value, where it has just one.
-    pair: u32,
-    /// Its set of values, from this one on,
-    from: u32,
-    /// and up to this one.
-    to: u32,
-    then: u32,
-    otherwise: u32,
-}
-
-impl Compiled {
-    /// Whether the labels match. Allocates nothing.
-    #[must_use]
-    pub fn matches(&self, labels: &LabelSet, symbols: &Symbols) -> bool {
-        self.matches_by(|name| labels.pair(name), symbols)
-    }
-
-    /// Whether labels match of which `find` knows the pair of a name.
-    #[inline]
-    pub(crate) fn matches_by(&self, find: impl Fn(u32) -> Option<u32>, symbols: &Symbols) -> bool {
-        let mut at = self.entry;
-        while let Some(step) = self.steps.get(at as usize) {
-            at = if self.holds(step, &find, symbols) { step.then } else { step.otherwise };
-        }
-        at == YES
-    }
-
-    #[inline]
-    fn holds(&self, step: &Step, find: impl Fn(u32) -> Option<u32>, symbols: &Symbols) -> bool {
-        let Some(pair) = find(step.name) else {
-            return matches!(step.op, Op::NotEqual | Op::NotIn | Op::All | Op::Global);
-        };
-        match step.op {
-            Op::Has | Op::All | Op::Global => true,
-            Op::Equal => step.pair == pair,
-            Op::NotEqual => step.pair != pair,
-            Op::In => self.has_value(step, pair),
-            Op::NotIn => !self.has_value(step, pair),
-            _ => {
-                let tree = self.tree();
-                let node = tree.nodes.get(step.node as usize);
-                node.is_some_and(|node| compare(step.op, symbols.value(pair), node.value_in(&tree.text)))
-            }
-        }
-    }
-
-    #[inline]
-    fn has_value(&self, step: &Step, pair: u32) -> bool {
-        /// Sets of at most so many values are searched from end to end, larger ones by halves.
-        const SCAN: usize = 16;
-        let values = self.values.get(step.from as usize..step.to as usize).unwrap_or_default();
-        if values.len() <= SCAN { values.contains(&pair) } else { values.binary_search(&pair).is_ok() }
-    }
-
-    pub(crate) const fn selector(&self) -> &Selector {
-        &self.selector
-    }
-
-    pub(crate) fn tree(&self) -> &Tree {
-        self.selector.tree()
-    }
-
-    /// The value of each term that has just one.
-    fn singles(&self) -> impl Iterator<Item = &u32> {
-        self.steps.iter().filter(|step| matches!(step.op, Op::Equal | Op::NotEqual)).map(|step| &step.pair)
-    }
-
-    /// The name of each term that has one; some more than once.
-    pub(crate) fn names(&self) -> impl Iterator<Item = u32> {
-        self.steps.iter().filter(|step| !matches!(step.op, Op::All | Op::Global)).map(|step| step.name)
-    }
-
-    /// Name and values of the term at a node.
-    pub(crate) fn term(&self, node: u32) -> Option<(u32, &[u32])> {
-        let step = self.steps.binary_search_by_key(&node, |step| step.node).ok();
-        let step = step.and_then(|step| self.steps.get(step))?;
-        let values = match step.op {
-            Op::Equal | Op::NotEqual => slice::from_ref(&step.pair),
-            _ => self.values.get(step.from as usize..step.to as usize).unwrap_or_default(),
-        };
-        Some((step.name, values))
-    }
 }
 
 #[cfg(test)]

@@ -130,6 +130,7 @@ pub mod analysis;
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
 pub mod combine;
+mod compiled;
 mod draft;
 mod error;
 mod expr;
@@ -143,18 +144,21 @@ mod parse;
 mod selector;
 #[cfg(feature = "serde")]
 mod serde;
+mod term;
 mod token;
 mod tree;
+mod write;
 
 /// README's example, held as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use compiled::Compiled;
 pub use error::{ParseError, ParseErrorKind, Rendered};
 pub use expr::{Expr, Operands, Term, Values};
 pub use index::{Event, Index};
-pub use intern::{Compiled, LabelSet, Symbols};
+pub use intern::{LabelSet, Symbols};
 pub use kubernetes::{LabelSelector, LabelSelectorError, Operator, Requirement};
 pub use labels::{FromFn, Labels, SortedPairs, from_fn};
 pub use limits::Limits;

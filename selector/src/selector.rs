@@ -14,7 +14,7 @@ use crate::labels::Labels;
 use crate::limits::Limits;
 use crate::token::{self, Span};
 use crate::tree::{Node, Op, Tree};
-use crate::{draft, parse};
+use crate::{parse, write};
 
 /// Label selector: parsed once, evaluated often.
 ///
@@ -58,7 +58,8 @@ impl Selector {
         parse::parse(text, limits).map(|tree| Self(Arc::new(tree)))
     }
 
-    /// Whether this text is a selector, within the default [`Limits`]. Allocates nothing for a text of some 30 terms.
+    /// Whether this text is a selector, within the default [`Limits`]. Allocates nothing for a text of up to a third of the
+    /// longest, with up to five levels of parentheses.
     ///
     /// # Errors
     ///
@@ -162,7 +163,7 @@ impl Selector {
                 ParseErrorKind::LabelTooLong { len, max: token::MAX_LABEL_LEN }
             }
             _ if len > Limits::MAX_LEN => ParseErrorKind::TooLong { len, max: Limits::MAX_LEN },
-            _ => return Ok(Self(Arc::new(draft::prefixed(tree, prefix)))),
+            _ => return Ok(Self(Arc::new(write::prefixed(tree, prefix)))),
         };
         Err(ParseError::new(kind, Span { start: 0, end: prefix.len() }, prefix))
     }

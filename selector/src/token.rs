@@ -2,6 +2,8 @@
 //!
 //! Source: calico@87c15906f2 libcalico-go/lib/selector/tokenizer/tokenizer.go.
 
+use crate::tree::place;
+
 /// Longest label name that a selector may contain, in bytes.
 ///
 /// Source: calico@87c15906f2 libcalico-go/lib/selector/tokenizer/tokenizer.go.
@@ -39,24 +41,79 @@ const LABEL_BYTES: [bool; 256] = {
     table
 };
 
-/// Where this byte is first in the text; the quote that ends a literal is a few bytes away.
+impl Span {
+    /// A text is not longer than [`Limits::MAX_LEN`](crate::Limits::MAX_LEN).
+    #[inline]
+    pub(crate) fn len(self) -> u32 {
+        place(self.end - self.start)
+    }
+}
+
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// How many bytes at the start are those of a label name.
+#[inline]
+pub(crate) fn label_len(bytes: &[u8]) -> usize {
+    first(bytes, others, |byte| !is_label_byte(byte)).unwrap_or(bytes.len())
+}
+
+/// Where this byte is first; the quote that ends a literal is a few bytes away.
 #[inline]
 pub(crate) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
     let pattern = ONES * u64::from(wanted);
+    first(bytes, |word| zeros(word ^ pattern), |byte| byte == wanted)
+}
+
+/// Where the first byte is that `is` says, and `among` marks with its high bit in a word of eight; above a byte that it
+/// marks it may err.
+///
+/// Two words at a time: most names and values end in them, and how long they are is not guessed.
+#[inline]
+fn first(bytes: &[u8], among: impl Fn(u64) -> u64, is: impl Fn(u8) -> bool) -> Option<usize> {
     let mut at = 0;
-    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        // Of the bytes that are zero now, the lowest has its high bit set, and none below it has.
-        let word = u64::from_le_bytes(*word) ^ pattern;
-        let zeros = word.wrapping_sub(ONES) & !word & HIGH;
-        if zeros != 0 {
-            return Some(at + zeros.trailing_zeros() as usize / 8);
+    while let Some([low, high]) = bytes.get(at..).and_then(|rest| rest.first_chunk()).map(words) {
+        let (low, high) = (among(low), among(high));
+        if low | high != 0 {
+            let (word, before) = if low == 0 { (high, 8) } else { (low, 0) };
+            return Some(at + before + word.trailing_zeros() as usize / 8);
         }
-        at += 8;
+        at += 16;
     }
     let rest = bytes.get(at..)?;
-    rest.iter().position(|byte| *byte == wanted).map(|found| at + found)
+    rest.iter().position(|byte| is(*byte)).map(|found| at + found)
+}
+
+/// Sixteen bytes as two numbers, the first byte lowest.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the halves are taken apart")]
+const fn words(bytes: &[u8; 16]) -> [u64; 2] {
+    let both = u128::from_le_bytes(*bytes);
+    [both as u64, (both >> 64) as u64]
+}
+
+/// Marks the bytes that are zero. The lowest mark is right.
+#[inline]
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & HIGH
+}
+
+/// Marks the bytes that may not stand in a label name.
+#[inline]
+const fn others(word: u64) -> u64 {
+    // Seven bits of each byte, to which seven bits can be added.
+    let low = word & !HIGH;
+    // From `-` to `9`, with `.` and `/`.
+    let digits = within(low, b'-', b'9');
+    let letters = within(low | (ONES * 0x20), b'a', b'z');
+    let line = within(low, b'_', b'_');
+    (!(digits | letters | line) | word) & HIGH
+}
+
+/// Marks the bytes from `first` to `last`; those of the word are below 128.
+#[inline]
+const fn within(word: u64, first: u8, last: u8) -> u64 {
+    (word + ONES * (0x80 - first) as u64) ^ (word + ONES * (0x7f - last) as u64)
 }
 
 /// The label name at the start of the text, of any length, and what is left. The name is empty where there is none.

@@ -53,9 +53,16 @@ impl Op {
         }
     }
 
-    /// Whether few labels fulfil a term like this. Only the order of evaluation depends on it.
-    const fn is_unlikely(self) -> bool {
-        matches!(self, Self::Equal | Self::In | Self::StartsWith | Self::EndsWith | Self::Contains)
+    /// Whether a term like this holds without the label.
+    pub(crate) const fn is_without(self) -> bool {
+        matches!(self, Self::NotEqual | Self::NotIn | Self::All | Self::Global)
+    }
+
+    /// Whether a term like this, negated or not, is likely to decide a list of this kind: few labels fulfil it, or most.
+    pub(crate) fn is_asked_first(self, list: Self, negated: bool) -> bool {
+        let is_unlikely =
+            matches!(self, Self::Equal | Self::In | Self::StartsWith | Self::EndsWith | Self::Contains);
+        (is_unlikely != negated) == (list == Self::And)
     }
 }
 
@@ -103,13 +110,6 @@ impl Node {
         Self { op, label_len: 0, label: 0, value: 0, value_len: 0, end: 0, then: YES, otherwise: NO }
     }
 
-    /// A node with this label, which stands here.
-    pub(crate) fn with_label(op: Op, at: u32, label: &str) -> Self {
-        // At most MAX_LABEL_LEN.
-        let label_len = u16::try_from(label.len()).unwrap_or(u16::MAX);
-        Self { label: at, label_len, ..Self::new(op) }
-    }
-
     pub(crate) fn label_in<'t>(&self, text: &'t str) -> &'t str {
         slice(text, self.label, u32::from(self.label_len))
     }
@@ -141,16 +141,8 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// `nodes` are whole but for the order of evaluation, and for the ends of negations.
+    /// `nodes` are whole but for the order of evaluation.
     pub(crate) fn new(text: String, mut nodes: Vec<Node>) -> Self {
-        // A negation ends with its operand, which stands behind it.
-        let mut end = 0;
-        for node in nodes.iter_mut().rev() {
-            if node.op == Op::Not {
-                node.end = end;
-            }
-            end = node.end;
-        }
         let entry = thread(&mut nodes, 0, YES, NO);
         Self { text: text.into(), nodes: nodes.into(), entry }
     }
@@ -251,6 +243,28 @@ fn has_part(whole: &str, part: &str) -> bool {
         .any(|(at, byte)| byte == first && whole.get(at + 1..).is_some_and(|tail| tail.starts_with(rest)))
 }
 
+/// The terms of a list that are operands of it, negated or not: where they stand, and whether they are negated.
+pub(crate) fn terms(nodes: &[Node], list: usize) -> impl Iterator<Item = (usize, &Node, bool)> {
+    let end = nodes.get(list).map_or(0, |node| node.end as usize);
+    let mut next = list + 1;
+    core::iter::from_fn(move || {
+        let mut negated = false;
+        loop {
+            let at = next;
+            let node = nodes.get(at).filter(|_| at < end)?;
+            next = at + 1;
+            match node.op {
+                Op::Not => negated = !negated,
+                Op::And | Op::Or => (next, negated) = (node.end as usize, false),
+                _ => {
+                    next = node.end as usize;
+                    return Some((at, node, negated));
+                }
+            }
+        }
+    })
+}
+
 /// Gives the terms of one subtree their targets, and returns the first of them to ask.
 fn thread(nodes: &mut [Node], mut at: u32, mut yes: u32, mut no: u32) -> u32 {
     loop {
@@ -267,28 +281,34 @@ fn thread(nodes: &mut [Node], mut at: u32, mut yes: u32, mut no: u32) -> u32 {
 }
 
 /// Terms of a list that are asked one after the other while each has the same outcome.
-#[derive(Clone, Copy)]
 struct Chain {
-    /// The first of them, and the last with the outcome that goes on.
-    ends: Option<(u32, u32, bool)>,
+    /// The first of them; where there is none, whoever comes after them.
+    first: Option<u32>,
+    /// The last, and the outcome that goes on.
+    last: (u32, bool),
 }
 
 impl Chain {
+    const EMPTY: Self = Self { first: None, last: (0, false) };
+
     /// Appends a term, which goes on if it `holds` or does not; else it exits.
+    #[inline]
     fn push(&mut self, nodes: &mut [Node], at: u32, holds: bool, exit: u32) {
         if let Some(node) = nodes.get_mut(at as usize) {
             (node.then, node.otherwise) = (exit, exit);
         }
         self.end(nodes, at);
-        let first = self.ends.map_or(at, |(first, ..)| first);
-        self.ends = Some((first, at, holds));
+        self.first = self.first.or(Some(at));
+        self.last = (at, holds);
     }
 
     /// Where the last of them goes on to. Returns the first, or that place where there are none.
+    #[inline]
     fn end(&self, nodes: &mut [Node], next: u32) -> u32 {
-        let Some((first, last, holds)) = self.ends else { return next };
+        let Some(first) = self.first else { return next };
+        let (last, holds) = self.last;
         if let Some(node) = nodes.get_mut(last as usize) {
-            if holds { node.then = next } else { node.otherwise = next }
+            *(if holds { &mut node.then } else { &mut node.otherwise }) = next;
         }
         first
     }
@@ -298,34 +318,36 @@ impl Chain {
 /// The outcome is the same in any order. It recurses as deep as the tree.
 fn thread_list(nodes: &mut [Node], list: u32, yes: u32, no: u32) -> u32 {
     let Some(node) = nodes.get(list as usize) else { return no };
-    let (and, end) = (node.op == Op::And, node.end);
+    let (kind, end) = (node.op, node.end);
+    let and = kind == Op::And;
     let (exit, mut next) = if and { (no, yes) } else { (yes, no) };
     let mut lists = SmallVec::<[u32; 4]>::new();
-    let (mut decisive, mut other) = (Chain { ends: None }, Chain { ends: None });
-    let mut at = list + 1;
+    // Those that do not decide it, and those that do.
+    let mut chains = [Chain::EMPTY, Chain::EMPTY];
+    let (mut at, mut operand, mut negated) = (list + 1, list + 1, false);
     while let Some(node) = nodes.get(at as usize).filter(|_| at < end) {
-        let (operand, after) = (at, node.end);
-        let mut negated = false;
-        while nodes.get(at as usize).is_some_and(|node| node.op == Op::Not) {
-            negated = !negated;
-            at += 1;
-        }
-        match nodes.get(at as usize) {
-            Some(term) if !matches!(term.op, Op::And | Op::Or) => {
-                let is_decisive = (term.op.is_unlikely() != negated) == and;
-                let chain = if is_decisive { &mut decisive } else { &mut other };
-                chain.push(nodes, at, and != negated, exit);
+        let after = node.end;
+        match node.op {
+            Op::Not => {
+                negated = !negated;
+                at += 1;
+                continue;
             }
-            _ => lists.push(operand),
+            Op::And | Op::Or => lists.push(operand),
+            op => {
+                // Not a jump: nobody could foresee where to.
+                if let Some(chain) = chains.get_mut(usize::from(op.is_asked_first(kind, negated))) {
+                    chain.push(nodes, at, and != negated, exit);
+                }
+            }
         }
-        at = after;
+        (at, operand, negated) = (after, after, false);
     }
     // The last to ask is done first: only then is the first term of what follows a list known.
     for operand in lists.into_iter().rev() {
         next = if and { thread(nodes, operand, next, no) } else { thread(nodes, operand, yes, next) };
     }
-    next = other.end(nodes, next);
-    decisive.end(nodes, next)
+    chains.iter().fold(next, |next, chain| chain.end(nodes, next))
 }
 
 #[cfg(test)]

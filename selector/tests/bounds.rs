@@ -82,16 +82,30 @@ fn a_clone_allocates_nothing() {
     assert_eq!(clone, selector);
 }
 
+/// The canonical text is the longer one here, by as much as it can be.
+#[test]
+fn what_is_too_long_in_canonical_form_is_not_valid() {
+    for text in
+        ["", "a==''", "a in{}", "a==''&&b==''||c==''&&d==''", "((a==''||b=='')&&(c==''||d==''))||e==''"]
+    {
+        let canonical = Selector::parse(text).unwrap().canonical().len();
+        assert!(canonical >= text.len() && canonical <= 3 * text.len() + 8, "{text}");
+        for len in 0..4 * canonical {
+            let limits = Limits::default().len(len);
+            assert_eq!(Selector::validate_with(text, &limits).is_ok(), len >= canonical, "{text} {len}");
+            assert_eq!(Selector::parse_with(text, &limits).is_ok(), len >= canonical, "{text} {len}");
+        }
+    }
+}
+
 #[test]
 fn an_error_allocates_nothing_of_its_own() {
     let text = "has(a) has(b)";
-    let (count, error) = allocations(|| Selector::parse(text).unwrap_err());
-    assert_eq!(error.kind(), ParseErrorKind::ExpectedEnd);
-    // The text that was written until then.
-    assert_eq!(count, 1);
-    let (count, error) = allocations(|| Selector::validate(text).unwrap_err());
-    assert_eq!(error.kind(), ParseErrorKind::ExpectedEnd);
-    assert_eq!(count, 0);
+    for read in [|text| Selector::parse(text).map(drop), Selector::validate] {
+        let (count, error) = allocations(|| read(text).unwrap_err());
+        assert_eq!(error.kind(), ParseErrorKind::ExpectedEnd);
+        assert_eq!(count, 0);
+    }
 }
 
 /// Work on a selector that needs as much stack as any text may make it need, on a stack of half a megabyte.

@@ -11,7 +11,8 @@ use super::ids::Ids;
 use super::rows::name_bit;
 use super::table::Table;
 use super::{Brief, Change, Changed, Filed, Index, Item, Parent};
-use crate::intern::{Compiled, Entry, LabelSet, bits, find};
+use crate::compiled::Compiled;
+use crate::intern::{Entry, LabelSet, bits, find};
 
 impl<I: Clone + Eq + Hash, P: Clone + Eq + Hash, S: Clone + Eq + Hash> Index<I, P, S> {
     /// Makes an item known to its labels and parents.
@@ -136,7 +137,9 @@ impl<I, P, S: Clone + Eq + Hash> Index<I, P, S> {
         let bits = bits(&labels);
         let matches = |selector: u32| {
             let filed = selectors.get(selector);
-            filed.is_some_and(|filed| filed.compiled.matches_by(|name| find(bits, &labels, name), symbols))
+            filed.is_some_and(|filed| {
+                filed.compiled.matches_by(bits, |name| find(bits, &labels, name), symbols)
+            })
         };
         let brief = |selector: u32| briefs.get(selector as usize).copied().unwrap_or_default();
         let concerned = |brief: Brief| changed.names.is_none() || brief.names & changed.mask != 0;
@@ -175,7 +178,7 @@ impl<I, P, S: Clone + Eq + Hash> Index<I, P, S> {
         let matches = |number: u32| {
             items
                 .get(number)
-                .is_some_and(|item| compiled.matches_by(|name| label(item, parents, name), symbols))
+                .is_some_and(|item| compiled.matches_by(u64::MAX, |name| label(item, parents, name), symbols))
         };
         let weight = |parent: u32| parents.get(parent).map_or(0, |parent| parent.items.len());
         let Some(cover) = cover(compiled, &mut |atom| rows.weight(atom, compiled, symbols, &weight)) else {

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::intern::Compiled;
+use crate::compiled::Compiled;
 use crate::tree::Op;
 
 /// A condition on labels that can be looked up.

@@ -23,7 +23,8 @@ use self::cover::Atom;
 use self::ids::Ids;
 use self::rows::Rows;
 use self::table::Table;
-use crate::intern::{Compiled, Entry, LabelSet, Symbols};
+use crate::compiled::Compiled;
+use crate::intern::{Entry, LabelSet, Symbols};
 use crate::selector::Selector;
 
 /// What an [`Index`] tells: a match that began or ended.

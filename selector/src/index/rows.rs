@@ -7,7 +7,8 @@ use core::ops::Bound;
 
 use super::cover::Atom;
 use super::ids::Ids;
-use crate::intern::{Compiled, Entry, Symbols};
+use crate::compiled::Compiled;
+use crate::intern::{Entry, Symbols};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {

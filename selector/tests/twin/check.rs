@@ -1,7 +1,7 @@
 //! What must hold of any text: called by property tests and by fuzz targets.
 
 use super::{Map, Tree, grammar, parse};
-use tortie_selector::{Expr, Limits, ParseErrorKind, Selector, Term};
+use tortie_selector::{Expr, Limits, ParseErrorKind, Selector, Symbols, Term};
 
 /// The grammar in nom agrees about a text: the tree, or kind and place of the error.
 fn check_grammar(text: &str, limits: &grammar::Limits) {
@@ -80,11 +80,15 @@ pub(crate) fn check_limits(text: &str, limits: &grammar::Limits) {
     }
 }
 
-/// A selector is this tree: same text, same matches.
+/// A selector is this tree: same text, same matches, also when it is compiled.
 pub(crate) fn check_tree(selector: &Selector, tree: &Tree) {
     assert_eq!(selector.canonical(), tree.canonical());
     check_expr(selector.expr(), tree);
+    let mut symbols = Symbols::new();
+    let compiled = symbols.compile(selector);
     for labels in probes(tree) {
+        let set = symbols.labels(&labels);
+        assert_eq!(compiled.matches(&set, &symbols), tree.matches(&labels), "{selector} on {labels:?}");
         assert_eq!(selector.matches(&labels), tree.matches(&labels), "{selector} on {labels:?}");
         assert_eq!(selector.expr().matches(&labels), tree.matches(&labels), "{selector} on {labels:?}");
     }
