@@ -7,7 +7,7 @@
 //! blanks. `None` says that there is a failure to report: a whole error in every result would be carried through memory.
 //!
 //! The same grammar in nom is this parser's twin in the tests: the two agree on every text, and on kind and place of
-//! every error. The nom grammar took almost six times as long.
+//! every error. The nom grammar took more than six times as long.
 //!
 //! Source: calico@87c15906f2 libcalico-go/lib/selector/parser/parser.go.
 
