@@ -12,7 +12,7 @@ use std::process::Command;
 /// Tests whose names begin so need root and namespaces of their own.
 const NAMESPACED: &str = "netns_";
 /// The libraries: each also has to build without the standard library.
-const LIBRARIES: [&str; 6] = ["selector", "ipam", "policy", "bgp-wire", "bgp-speaker", "routes"];
+const LIBRARIES: [&str; 7] = ["selector", "ipam", "policy", "bgp-wire", "nft-wire", "bgp-speaker", "routes"];
 /// The ordinary user as whom root runs the demo once more: `nobody`.
 const NOBODY: u32 = 65534;
 

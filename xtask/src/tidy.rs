@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Which of our libraries each library may depend on (ARCHITECTURE.md draws the same).
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("selector", &[]),
     ("bgp-wire", &[]),
+    ("nft-wire", &[]),
     ("routes", &[]),
     ("ipam", &["tortie-selector"]),
     ("policy", &["tortie-selector"]),

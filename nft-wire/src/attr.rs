@@ -1,0 +1,243 @@
+//! Netlink attributes: a length, a type and a value, padded to four bytes; nested ones are values of others.
+
+use alloc::vec::Vec;
+
+use smallvec::SmallVec;
+
+/// Bytes of the header of an attribute.
+const HEADER: usize = 4;
+/// Says that the value is attributes.
+pub(crate) const NESTED: u16 = 1 << 15;
+/// Says that the value is in the order of the network. Nobody in nf_tables sets it.
+const NET_BYTEORDER: u16 = 1 << 14;
+
+/// Writes attributes behind what is in a buffer.
+#[derive(Debug)]
+pub(crate) struct Writer<'b> {
+    bytes: &'b mut Vec<u8>,
+    /// Whether a value was longer than its length can say.
+    overflow: bool,
+}
+
+impl<'b> Writer<'b> {
+    pub(crate) fn new(bytes: &'b mut Vec<u8>) -> Self {
+        Self { bytes, overflow: false }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether everything that was written can be read.
+    pub(crate) const fn is_whole(&self) -> bool {
+        !self.overflow
+    }
+
+    #[inline]
+    pub(crate) fn put<F: Field>(&mut self, kind: u16, field: &F) {
+        let start = self.open(kind | F::FLAGS);
+        field.write(self);
+        self.close(start);
+    }
+
+    /// An attribute of these bytes.
+    #[inline]
+    pub(crate) fn bytes(&mut self, kind: u16, bytes: &[u8]) {
+        let start = self.open(kind);
+        self.raw(bytes);
+        self.close(start);
+    }
+
+    /// An attribute whose value is attributes, which this function writes.
+    #[inline]
+    pub(crate) fn nest(&mut self, kind: u16, write: impl FnOnce(&mut Self)) {
+        let start = self.open(kind | NESTED);
+        write(self);
+        self.close(start);
+    }
+
+    #[inline]
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    pub(crate) fn open(&mut self, kind: u16) -> usize {
+        let start = self.bytes.len();
+        let [low, high] = kind.to_ne_bytes();
+        self.bytes.extend_from_slice(&[0, 0, low, high]);
+        start
+    }
+
+    #[inline]
+    pub(crate) fn close(&mut self, start: usize) {
+        let len = self.bytes.len() - start;
+        match (u16::try_from(len), self.bytes.get_mut(start..start + 2)) {
+            (Ok(len), Some(place)) => place.copy_from_slice(&len.to_ne_bytes()),
+            _ => self.overflow = true,
+        }
+        self.bytes.resize(start + len.next_multiple_of(4), 0);
+    }
+}
+
+/// An attribute as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attr<'a> {
+    pub(crate) kind: u16,
+    pub(crate) value: &'a [u8],
+}
+
+/// Attributes, up to the first that is cut.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attrs<'a>(pub(crate) &'a [u8]);
+
+impl Attrs<'_> {
+    /// Whether nothing is left; after the last attribute, whether none was cut.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> Iterator for Attrs<'a> {
+    type Item = Attr<'a>;
+
+    fn next(&mut self) -> Option<Attr<'a>> {
+        let [a, b, c, d, ..] = *self.0 else { return None };
+        let (len, kind) = (usize::from(u16::from_ne_bytes([a, b])), u16::from_ne_bytes([c, d]));
+        let value = self.0.get(HEADER..len)?;
+        // The last one may lack its padding.
+        self.0 = self.0.get(len.next_multiple_of(4)..).unwrap_or_default();
+        Some(Attr { kind: kind & !(NESTED | NET_BYTEORDER), value })
+    }
+}
+
+/// The value of an attribute.
+pub(crate) trait Field: Sized {
+    /// Flags of the type of an attribute with such a value.
+    const FLAGS: u16 = 0;
+
+    fn write(&self, writer: &mut Writer<'_>);
+
+    /// `None` if these bytes are no such value.
+    fn read(bytes: &[u8]) -> Option<Self>;
+}
+
+macro_rules! number {
+    ($($type:ty)*) => {$(
+        /// In the order of the network, as everywhere in nf_tables.
+        impl Field for $type {
+            #[inline]
+            fn write(&self, writer: &mut Writer<'_>) {
+                writer.raw(&self.to_be_bytes());
+            }
+
+            fn read(bytes: &[u8]) -> Option<Self> {
+                bytes.try_into().ok().map(Self::from_be_bytes)
+            }
+        }
+    )*};
+}
+number!(u8 u16 u32 u64 i32);
+
+/// Bytes of any kind; sixteen, as of an address, are no allocation.
+pub type Bytes = SmallVec<[u8; 16]>;
+
+impl Field for Bytes {
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.raw(self);
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        Some(Self::from_slice(bytes))
+    }
+}
+
+/// A structure whose fields are attributes: its writer and its reader from one table. What `must` be there is a field,
+/// what `may` be there is an `Option`.
+macro_rules! record {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            must { $($(#[$must_meta:meta])* $must:ident: $must_type:ty = $must_kind:literal,)* }
+            may { $($(#[$may_meta:meta])* $may:ident: $may_type:ty = $may_kind:literal,)* }
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[expect(clippy::exhaustive_structs, reason = "it is made field by field, as in the kernel's header")]
+        pub struct $name {
+            $($(#[$must_meta])* pub $must: $must_type,)*
+            $($(#[$may_meta])* pub $may: Option<$may_type>,)*
+        }
+
+        impl $crate::attr::Field for $name {
+            const FLAGS: u16 = $crate::attr::NESTED;
+
+            fn write(&self, writer: &mut $crate::attr::Writer<'_>) {
+                $(writer.put($must_kind, &self.$must);)*
+                $(if let Some(field) = &self.$may { writer.put($may_kind, field); })*
+                // A record may have no field.
+                let _ = writer;
+            }
+
+            fn read(bytes: &[u8]) -> Option<Self> {
+                $(let mut $must = None;)*
+                $(let mut $may = None;)*
+                let mut attrs = $crate::attr::Attrs(bytes);
+                for attr in attrs.by_ref() {
+                    match attr.kind {
+                        $($must_kind => $must = Some($crate::attr::Field::read(attr.value)?),)*
+                        $($may_kind => $may = Some($crate::attr::Field::read(attr.value)?),)*
+                        // What aligns the number behind it.
+                        _ if attr.value.is_empty() => {}
+                        _ => return None,
+                    }
+                }
+                attrs.is_empty().then_some(Self { $($must: $must?,)* $($may,)* })
+            }
+        }
+    };
+}
+pub(crate) use record;
+
+/// A number that says what something is. Numbers without a name are kept.
+macro_rules! code {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident: $type:ty {
+            $($(#[$value_meta:meta])* $value:ident = $number:expr,)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name($type);
+
+        impl $name {
+            $($(#[$value_meta])* pub const $value: Self = Self($number);)*
+
+            /// The one with this number, whether it has a name here or not.
+            #[must_use]
+            pub const fn new(number: $type) -> Self {
+                Self(number)
+            }
+
+            /// Its number.
+            #[must_use]
+            pub const fn get(self) -> $type {
+                self.0
+            }
+        }
+
+        impl $crate::attr::Field for $name {
+            #[inline]
+            fn write(&self, writer: &mut $crate::attr::Writer<'_>) {
+                self.0.write(writer);
+            }
+
+            fn read(bytes: &[u8]) -> Option<Self> {
+                $crate::attr::Field::read(bytes).map(Self)
+            }
+        }
+    };
+}
+pub(crate) use code;

@@ -1,0 +1,161 @@
+//! Chains, and where they are hooked in.
+
+use alloc::vec::Vec;
+
+use crate::attr::{Attrs, Bytes, Field, NESTED, Writer, code, record};
+use crate::expr::Counter;
+use crate::name::Name;
+
+code! {
+    /// Where a base chain sees packets. The numbers of IP, IPv6, inet and bridge tables.
+    pub struct Hook: u32 {
+        /// As they come in.
+        PREROUTING = 0,
+        /// On their way to this host.
+        INPUT = 1,
+        /// On their way through this host.
+        FORWARD = 2,
+        /// As this host makes them.
+        OUTPUT = 3,
+        /// As they go out.
+        POSTROUTING = 4,
+    }
+}
+
+impl Hook {
+    /// In a netdev table: as a device gets them. (In an inet table the same is number 5.)
+    pub const INGRESS: Self = Self::new(0);
+    /// In a netdev table: as a device sends them.
+    pub const EGRESS: Self = Self::new(1);
+}
+
+code! {
+    /// What becomes of a packet that no rule of a base chain decides about.
+    pub struct Policy: u32 {
+        /// It is dropped.
+        DROP = 0,
+        /// It passes.
+        ACCEPT = 1,
+    }
+}
+
+/// Names of devices.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a list of names and nothing else")]
+pub struct Devices(pub Vec<Name>);
+
+impl Field for Devices {
+    const FLAGS: u16 = NESTED;
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        self.0.iter().for_each(|name| writer.put(1, name));
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let mut attrs = Attrs(bytes);
+        let names = attrs.by_ref().map(|attr| Name::read(attr.value)).collect::<Option<_>>()?;
+        attrs.is_empty().then_some(Self(names))
+    }
+}
+
+record! {
+    /// Where and when a base chain sees packets.
+    pub struct Attachment {
+        must {
+            /// Where.
+            hook: Hook = 1,
+            /// Chains of lower priority come first.
+            priority: i32 = 2,
+        }
+        may {
+            /// Of a netdev table: the device.
+            device: Name = 3,
+            /// The devices, if there are several.
+            devices: Devices = 4,
+        }
+    }
+}
+
+/// Priorities with names.
+impl Attachment {
+    /// Before connections are looked for.
+    pub const RAW: i32 = -300;
+    /// Where marks are set.
+    pub const MANGLE: i32 = -150;
+    /// Where destinations are translated.
+    pub const DSTNAT: i32 = -100;
+    /// Where packets are filtered.
+    pub const FILTER: i32 = 0;
+    /// Where sources are translated.
+    pub const SRCNAT: i32 = 100;
+
+    /// At this hook, with this priority.
+    #[must_use]
+    pub const fn new(hook: Hook, priority: i32) -> Self {
+        Self { hook, priority, device: None, devices: None }
+    }
+}
+
+record! {
+    /// A chain of rules.
+    pub struct Chain {
+        must {
+            /// Its table.
+            table: Name = 1,
+        }
+        may {
+            /// Its name.
+            name: Name = 3,
+            /// The kernel's number of it.
+            handle: u64 = 2,
+            /// Where it is hooked in; of a chain that is only jumped to, nothing.
+            attachment: Attachment = 4,
+            /// What becomes of a packet that no rule decides about.
+            policy: Policy = 5,
+            /// In an answer: how many rules jump here, and how many it has.
+            uses: u32 = 6,
+            /// `filter`, `nat` or `route`.
+            kind: Name = 7,
+            /// What it counted.
+            counters: Counter = 8,
+            /// 1, a base chain; 2, for the device to do; 4, of one rule alone.
+            flags: u32 = 10,
+            /// Its number in this batch.
+            id: u32 = 11,
+            /// Whatever its maker wants to remember, at most 256 bytes.
+            userdata: Bytes = 12,
+        }
+    }
+}
+
+impl Chain {
+    /// A chain that rules jump to.
+    #[must_use]
+    pub const fn new(table: Name, name: Name) -> Self {
+        Self {
+            table,
+            name: Some(name),
+            handle: None,
+            attachment: None,
+            policy: None,
+            uses: None,
+            kind: None,
+            counters: None,
+            flags: None,
+            id: None,
+            userdata: None,
+        }
+    }
+
+    /// The same as a base chain of a kind: `filter`, `nat` or `route`.
+    #[must_use]
+    pub fn base(self, kind: Name, attachment: Attachment) -> Self {
+        Self { kind: Some(kind), attachment: Some(attachment), ..self }
+    }
+
+    /// The same with this policy.
+    #[must_use]
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy: Some(policy), ..self }
+    }
+}

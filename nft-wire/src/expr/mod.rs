@@ -1,0 +1,203 @@
+//! Expressions: what a rule is made of.
+
+mod act;
+mod compare;
+mod load;
+
+use alloc::vec::Vec;
+
+pub use act::{
+    Connlimit, Counter, FlowOffload, Immediate, Last, Limit, LimitType, Log, Masq, Nat, NatType, Notrack,
+    Objref, Queue, Quota, Redir, Reject, RejectType,
+};
+pub use compare::{
+    Bitwise, BitwiseOp, Byteorder, ByteorderOp, Cmp, CmpOp, Dynset, DynsetOp, Lookup, Range, RangeOp,
+};
+pub use load::{
+    Base, Checksum, Ct, CtKey, Exthdr, ExthdrOp, Fib, FibResult, Hash, HashType, Meta, MetaKey, Numgen,
+    NumgenType, Payload, Rt, RtKey, Socket, SocketKey, Tproxy,
+};
+
+use crate::attr::{Attrs, Bytes, Field, NESTED, Writer, code};
+
+code! {
+    /// Kind of an object of a table.
+    pub struct ObjectType: u32 {
+        /// A counter.
+        COUNTER = 1,
+        /// A quota.
+        QUOTA = 2,
+        /// A helper of connection tracking.
+        CT_HELPER = 3,
+        /// A limit.
+        LIMIT = 4,
+        /// A limit of connections.
+        CONNLIMIT = 5,
+        /// A tunnel.
+        TUNNEL = 6,
+        /// Time-outs of connection tracking.
+        CT_TIMEOUT = 7,
+        /// A security mark.
+        SECMARK = 8,
+        /// A connection that is expected.
+        CT_EXPECT = 9,
+        /// A proxy for SYNs.
+        SYNPROXY = 10,
+    }
+}
+
+macro_rules! exprs {
+    ($($(#[$meta:meta])* $variant:ident = $name:literal,)*) => {
+        /// One step of a rule: it loads, compares or does something. The rule ends where a comparison fails.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Expr {
+            $($(#[$meta])* $variant($variant),)*
+            /// An expression that this crate does not know, or that says more than this crate knows of it: as it was read.
+            Other {
+                /// Its name, without the zero at the end.
+                name: Bytes,
+                /// Its attributes.
+                data: Bytes,
+            },
+        }
+
+        impl Expr {
+            fn write_data(&self, writer: &mut Writer<'_>) {
+                match self {
+                    $(Self::$variant(expr) => {
+                        writer.bytes(1, concat!($name, "\0").as_bytes());
+                        writer.put(2, expr);
+                    })*
+                    Self::Other { name, data } => {
+                        let start = writer.open(1);
+                        writer.raw(name);
+                        writer.raw(&[0]);
+                        writer.close(start);
+                        writer.nest(2, |writer| writer.raw(data));
+                    }
+                }
+            }
+
+            fn read_data(name: &[u8], data: &[u8]) -> Self {
+                let known = match name {
+                    $(name if name == $name.as_bytes() => $variant::read(data).map(Self::$variant),)*
+                    _ => None,
+                };
+                known.unwrap_or_else(|| Self::Other {
+                    name: Bytes::from_slice(name),
+                    data: Bytes::from_slice(data),
+                })
+            }
+        }
+
+        $(impl From<$variant> for Expr {
+            fn from(expr: $variant) -> Self {
+                Self::$variant(expr)
+            }
+        })*
+    };
+}
+
+exprs! {
+    /// `meta iifname`, `meta mark set`, ...
+    Meta = "meta",
+    /// `ip saddr`, `tcp dport`, `@th,0,16`, ...
+    Payload = "payload",
+    /// `ct state`, `ct mark set`, ...
+    Ct = "ct",
+    /// `rt nexthop`, ...
+    Rt = "rt",
+    /// `fib saddr . iif oif`, ...
+    Fib = "fib",
+    /// `socket transparent`, ...
+    Socket = "socket",
+    /// `tcp option maxseg size`, ...
+    Exthdr = "exthdr",
+    /// `numgen inc mod 2`, ...
+    Numgen = "numgen",
+    /// `jhash ip saddr mod 2`, ...
+    Hash = "hash",
+    /// `tproxy to :3128`.
+    Tproxy = "tproxy",
+    /// `==`, `!=`, `<`, ...
+    Cmp = "cmp",
+    /// `10-20`, `!= 10-20`.
+    Range = "range",
+    /// `& 0xff`, `<< 8`, ...
+    Bitwise = "bitwise",
+    /// Numbers turned around.
+    Byteorder = "byteorder",
+    /// `@set`, `map @map`, `vmap @map`.
+    Lookup = "lookup",
+    /// `add @set { ... }`, `update @set { ... }`.
+    Dynset = "dynset",
+    /// `accept`, `drop`, `jump chain`, and data for others.
+    Immediate = "immediate",
+    /// `counter`.
+    Counter = "counter",
+    /// `limit rate 10/second`.
+    Limit = "limit",
+    /// `ct count over 10`.
+    Connlimit = "connlimit",
+    /// `quota over 10 mbytes`.
+    Quota = "quota",
+    /// `last`.
+    Last = "last",
+    /// `log prefix "..." group 1`.
+    Log = "log",
+    /// `reject with tcp reset`, ...
+    Reject = "reject",
+    /// `snat to`, `dnat to`.
+    Nat = "nat",
+    /// `masquerade`.
+    Masq = "masq",
+    /// `redirect to :8080`.
+    Redir = "redir",
+    /// `notrack`.
+    Notrack = "notrack",
+    /// `queue num 0`.
+    Queue = "queue",
+    /// `counter name "..."`, ...
+    Objref = "objref",
+    /// `flow add @table`.
+    FlowOffload = "flow_offload",
+}
+
+impl Field for Expr {
+    const FLAGS: u16 = NESTED;
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        self.write_data(writer);
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (mut name, mut data): (Option<&[u8]>, &[u8]) = (None, &[]);
+        for attr in Attrs(bytes) {
+            match attr.kind {
+                1 => name = attr.value.split(|byte| *byte == 0).next(),
+                2 => data = attr.value,
+                _ => return None,
+            }
+        }
+        Some(Self::read_data(name?, data))
+    }
+}
+
+/// The expressions of a rule or of an element, in their order.
+pub type Exprs = Vec<Expr>;
+
+/// A list: each has the type of an element of a list.
+impl Field for Exprs {
+    const FLAGS: u16 = NESTED;
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        self.iter().for_each(|expr| writer.put(1, expr));
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let mut attrs = Attrs(bytes);
+        let exprs = attrs.by_ref().map(|attr| Expr::read(attr.value)).collect::<Option<_>>()?;
+        attrs.is_empty().then_some(exprs)
+    }
+}
