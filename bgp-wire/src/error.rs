@@ -178,6 +178,8 @@ impl DecodeError {
             K::MalformedAttributeList | K::DuplicateAttribute { .. } => ErrorCode::MALFORMED_ATTRIBUTE_LIST,
             K::UnrecognizedWellKnown { .. } => ErrorCode::UNRECOGNIZED_WELL_KNOWN,
             K::MissingWellKnown { .. } => ErrorCode::MISSING_WELL_KNOWN,
+            // RFC 4760 §7: whatever is wrong with MP_REACH_NLRI or MP_UNREACH_NLRI.
+            K::AttributeFlags { code: 14 | 15 } => ErrorCode::OPTIONAL_ATTRIBUTE,
             K::AttributeFlags { .. } => ErrorCode::ATTRIBUTE_FLAGS,
             K::AttributeLength { .. } => ErrorCode::ATTRIBUTE_LENGTH,
             K::InvalidOrigin => ErrorCode::INVALID_ORIGIN,

@@ -58,51 +58,22 @@ impl<'a> Update<'a> {
         withdrawn.check(withdrawn_offset)?;
         nlri.check(body.offset())?;
         let attributes = Reader::new(attributes, attributes_offset);
-        let mut update =
-            Self { withdrawn, attributes, nlri, reach: None, unreach: None, rules: session.rules() };
-        update.find_multiprotocol()?;
-        Ok(update)
+        let [reach, unreach] = multiprotocol(attributes, session.rules())?;
+        Ok(Self { withdrawn, attributes, nlri, reach, unreach, rules: session.rules() })
     }
 
-    /// Finds and checks the two attributes that hold routes; errors in them, and a second one, are fatal (RFC 7606 §3.g, §7.11).
     #[inline(always)]
-    fn find_multiprotocol(&mut self) -> Result<(), DecodeError> {
-        let mut rest = self.attributes;
-        while let Some((raw, place)) = frame(&mut rest) {
-            let code = raw.code();
-            if code == AttributeCode::MP_REACH || code == AttributeCode::MP_UNREACH {
-                self.take_multiprotocol(raw, place)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn take_multiprotocol(&mut self, raw: RawAttribute<'a>, place: Place) -> Result<(), DecodeError> {
-        // Wrong flags alone do not hide the routes; `attributes` reports them.
-        let checked = RawAttribute::new(AttributeFlags::OPTIONAL, raw.code(), raw.value());
-        let repeated = match Attribute::decode(checked, place.start, place.value, self.rules)? {
-            Attribute::MpReach(_) => self.reach.replace(raw.value()).is_some(),
-            _ => self.unreach.replace(raw.value()).is_some(),
-        };
-        if repeated {
-            let kind = DecodeErrorKind::DuplicateAttribute { code: raw.code().get() };
-            return Err(DecodeError::new(kind, place.start));
-        }
-        Ok(())
-    }
-
-    #[inline]
     fn reach(&self) -> Option<MpReach<'a>> {
         MpReach::again(self.reach?, self.rules)
     }
 
-    #[inline]
+    #[inline(always)]
     fn unreach(&self) -> Option<MpUnreach<'a>> {
         MpUnreach::again(self.unreach?, self.rules)
     }
 
     /// All announced destinations of all families: MP_REACH_NLRI, then the classic field.
-    #[inline]
+    #[inline(always)]
     pub fn announcements(&self) -> Announcements<'a> {
         let reach = self.reach().map_or(NlriIter::new(Field::EMPTY), |reach| reach.nlri());
         Announcements { classic: NlriIter::new(self.nlri), multiprotocol: reach }
@@ -115,7 +86,7 @@ impl<'a> Update<'a> {
     }
 
     /// All withdrawn destinations of all families: the classic field, then MP_UNREACH_NLRI.
-    #[inline]
+    #[inline(always)]
     pub fn withdrawals(&self) -> Withdrawals<'a> {
         let unreach = self.unreach().map_or(NlriIter::new(Field::EMPTY), |unreach| unreach.nlri());
         Withdrawals { classic: NlriIter::new(self.withdrawn), multiprotocol: unreach }
@@ -305,6 +276,48 @@ impl<'a> Update<'a> {
         }
         w.put(self.nlri.bytes)?;
         Ok(w.len())
+    }
+}
+
+/// The values of MP_REACH_NLRI and MP_UNREACH_NLRI, checked; errors in them, and a second one, are fatal (RFC 7606 §3.g,
+/// §5.3, §7.11).
+#[inline(always)]
+fn multiprotocol<'a>(
+    attributes: Reader<'a>,
+    rules: Rules,
+) -> Result<[Option<&'a [u8]>; 2], DecodeError> {
+    let (mut reach, mut unreach) = (None, None);
+    let mut rest = attributes;
+    while let Some((raw, place)) = frame(&mut rest) {
+        if raw.code() == AttributeCode::MP_REACH {
+            check_multiprotocol(raw, place, rules, reach.is_some())?;
+            reach = Some(raw.value());
+        } else if raw.code() == AttributeCode::MP_UNREACH {
+            check_multiprotocol(raw, place, rules, unreach.is_some())?;
+            unreach = Some(raw.value());
+        }
+    }
+    Ok([reach, unreach])
+}
+
+#[inline(never)]
+fn check_multiprotocol(
+    raw: RawAttribute<'_>,
+    place: Place<'_>,
+    rules: Rules,
+    repeated: bool,
+) -> Result<(), DecodeError> {
+    let code = raw.code().get();
+    if repeated {
+        return Err(DecodeError::new(DecodeErrorKind::DuplicateAttribute { code }, place.start()));
+    }
+    if raw.flags().get() & 0xc0 != AttributeFlags::OPTIONAL.get() {
+        return Err(place.error(DecodeErrorKind::AttributeFlags { code }, raw));
+    }
+    if raw.code() == AttributeCode::MP_REACH {
+        MpReach::check(raw, place, rules)
+    } else {
+        MpUnreach::check(raw, place, rules)
     }
 }
 

@@ -145,7 +145,7 @@ impl<'a> AsPath<'a> {
 
     /// The value of an AS_PATH attribute; `None` if it is malformed: a segment that is cut, empty or of unknown kind,
     /// or AS 0 (RFC 7606 §7.2, RFC 7607).
-    #[inline]
+    #[inline(always)]
     pub fn from_wire(bytes: &'a [u8], four_octet_as: bool) -> Option<Self> {
         let good = if four_octet_as { is_good::<4>(bytes) } else { is_good::<2>(bytes) };
         good.then_some(Self(Repr::Wire { bytes, four: four_octet_as }))
@@ -243,7 +243,6 @@ impl<'a> AsPath<'a> {
 }
 
 /// Whether a value is a sequence of whole segments of known kinds, none of them empty or with AS 0.
-#[inline]
 fn is_good<const N: usize>(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     while let [kind, count, tail @ ..] = rest {

@@ -2,6 +2,7 @@
 
 mod as_path;
 mod community;
+mod decode;
 mod extended;
 mod iter;
 mod mp;
@@ -9,10 +10,9 @@ mod parts;
 
 use core::net::Ipv4Addr;
 
-use crate::cursor::{Reader, Writer};
-use crate::error::{DecodeError, DecodeErrorKind, EncodeError, ErrorAction};
-use crate::record::Records;
-use crate::session::{Rules, Session};
+use crate::cursor::Writer;
+use crate::error::EncodeError;
+use crate::session::Session;
 
 pub use as_path::{AsPath, Asns, MergedPath, PathAsns, Segment, SegmentKind, Segments};
 pub use community::{ClusterIds, ClusterList, Communities, Community, CommunityIter};
@@ -151,17 +151,6 @@ const EXPECTED: [u8; 256] = {
     table
 };
 
-/// What can be wrong with an attribute.
-#[derive(Debug, Clone, Copy)]
-enum Fault {
-    Unrecognized,
-    Internal,
-    Flags,
-    Length,
-    Origin,
-    AsPath,
-}
-
 /// Flag octet of an attribute.
 ///
 /// ```text
@@ -264,28 +253,6 @@ impl<'a> RawAttribute<'a> {
         Self { flags, code, value }
     }
 
-    /// Octets from the header to the end.
-    fn whole(&self, start: u16, offset: u16) -> u16 {
-        let value = u16::try_from(self.value.len()).unwrap_or(u16::MAX);
-        offset.saturating_sub(start).saturating_add(value)
-    }
-
-    /// The error of an attribute whose header begins at `start`, the value at `offset`.
-    #[cold]
-    fn fault(&self, fault: Fault, start: u16, offset: u16) -> DecodeError {
-        use DecodeErrorKind as K;
-        let code = self.code.0;
-        let (kind, action) = match fault {
-            Fault::Unrecognized => (K::UnrecognizedWellKnown { code }, ErrorAction::SessionReset),
-            Fault::Internal => (K::NotFromExternal { code }, ErrorAction::AttributeDiscard),
-            Fault::Flags => (K::AttributeFlags { code }, ErrorAction::TreatAsWithdraw),
-            Fault::Length => (K::AttributeLength { code }, ErrorAction::TreatAsWithdraw),
-            Fault::Origin => (K::InvalidOrigin, ErrorAction::TreatAsWithdraw),
-            Fault::AsPath => (K::MalformedAsPath, ErrorAction::TreatAsWithdraw),
-        };
-        DecodeError::new(kind, start).with_data(start, self.whole(start, offset)).with_action(action)
-    }
-
     /// The flags as received.
     pub const fn flags(&self) -> AttributeFlags {
         self.flags
@@ -316,6 +283,9 @@ impl Eq for RawAttribute<'_> {}
 /// The Partial bit of a typed attribute is not kept; [`Update::raw_attributes`](crate::Update::raw_attributes) has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
+// The tag in a word of its own, so that what is in the attribute begins at the same place whichever it is: copied together
+// with half a word of padding, it would leave the registers each time one is handed on.
+#[repr(u64)]
 pub enum Attribute<'a> {
     /// ORIGIN: how the route entered BGP.
     Origin(Origin),
@@ -399,125 +369,6 @@ impl<'a> Attribute<'a> {
             Self::AttributeSet(_) => AttributeCode::ATTR_SET,
             Self::Unknown(raw) => raw.code,
         }
-    }
-
-    /// Reads the value of one framed attribute whose header begins at `start`, the value at `offset`.
-    #[inline(always)]
-    pub(super) fn decode(
-        raw: RawAttribute<'a>,
-        start: u16,
-        offset: u16,
-        rules: Rules,
-    ) -> Result<Self, DecodeError> {
-        let fault = |fault| Err(raw.fault(fault, start, offset));
-        let expected = raw.code.expected();
-        if raw.flags.0 & 0xc0 != expected {
-            return match expected {
-                UNTYPED if raw.flags.is_optional() => Ok(Self::Unknown(raw)),
-                UNTYPED => fault(Fault::Unrecognized),
-                _ if rules.external && raw.code.is_internal() => fault(Fault::Internal),
-                _ => fault(Fault::Flags),
-            };
-        }
-        let word = |of: fn(u32) -> Self| match *raw.value {
-            [a, b, c, d] => Ok(of(u32::from_be_bytes([a, b, c, d]))),
-            _ => fault(Fault::Length),
-        };
-        match raw.code {
-            AttributeCode::ORIGIN => match raw.value {
-                &[origin @ 0..=2] => Ok(Self::Origin(Origin(origin))),
-                [_] => fault(Fault::Origin),
-                _ => fault(Fault::Length),
-            },
-            AttributeCode::AS_PATH => match AsPath::from_wire(raw.value, rules.four_octet_as) {
-                Some(path) => Ok(Self::AsPath(path)),
-                None => fault(Fault::AsPath),
-            },
-            AttributeCode::NEXT_HOP => word(|word| Self::NextHop(word.into())),
-            AttributeCode::MED => word(Self::Med),
-            AttributeCode::COMMUNITIES => match Communities::from_wire(raw.value) {
-                Some(list) => Ok(Self::Communities(list)),
-                None => fault(Fault::Length),
-            },
-            code if rules.external && code.is_internal() => fault(Fault::Internal),
-            AttributeCode::LOCAL_PREF => word(Self::LocalPref),
-            _ => Self::decode_other(raw, start, offset, rules),
-        }
-    }
-
-    /// Those that are seen less often.
-    fn decode_other(
-        raw: RawAttribute<'a>,
-        start: u16,
-        offset: u16,
-        rules: Rules,
-    ) -> Result<Self, DecodeError> {
-        let value = raw.value;
-        let withdraw = || raw.fault(Fault::Length, start, offset);
-        let discard = || withdraw().with_action(ErrorAction::AttributeDiscard);
-        Ok(match raw.code {
-            AttributeCode::ATOMIC_AGGREGATE if value.is_empty() => Self::AtomicAggregate,
-            AttributeCode::ATOMIC_AGGREGATE => return Err(discard()),
-            AttributeCode::AGGREGATOR => match Self::aggregator(value, rules.four_octet_as) {
-                Some(aggregator) if aggregator.asn != 0 => Self::Aggregator(aggregator),
-                _ => return Err(discard()),
-            },
-            AttributeCode::ORIGINATOR_ID => {
-                Self::OriginatorId(<[u8; 4]>::try_from(value).map_err(|_| withdraw())?.into())
-            }
-            AttributeCode::CLUSTER_LIST => {
-                Self::ClusterList(ClusterList::from_wire(value).ok_or_else(withdraw)?)
-            }
-            AttributeCode::MP_REACH => {
-                let whole = raw.whole(start, offset);
-                Self::MpReach(MpReach::decode(Reader::new(value, offset), start, whole, rules)?)
-            }
-            AttributeCode::MP_UNREACH => {
-                let whole = raw.whole(start, offset);
-                Self::MpUnreach(MpUnreach::decode(Reader::new(value, offset), start, whole, rules)?)
-            }
-            AttributeCode::EXTENDED_COMMUNITIES => {
-                Self::ExtendedCommunities(Records::from_wire(value).ok_or_else(withdraw)?)
-            }
-            // RFC 6793 §6: these two are discarded when malformed.
-            AttributeCode::AS4_PATH => Self::As4Path(AsPath::from_wire(value, true).ok_or_else(discard)?),
-            AttributeCode::AS4_AGGREGATOR => {
-                Self::As4Aggregator(Self::aggregator(value, true).filter(|a| a.asn != 0).ok_or_else(discard)?)
-            }
-            AttributeCode::PMSI_TUNNEL => {
-                Self::PmsiTunnel(PmsiTunnel::from_wire(value).ok_or_else(withdraw)?)
-            }
-            AttributeCode::TUNNEL_ENCAP => {
-                Self::TunnelEncap(TunnelEncap::from_wire(value).ok_or_else(withdraw)?)
-            }
-            AttributeCode::IPV6_EXTENDED_COMMUNITIES => {
-                Self::Ipv6ExtendedCommunities(Records::from_wire(value).ok_or_else(withdraw)?)
-            }
-            // RFC 7311 §3.2, RFC 9552 §8.2.2 and RFC 8669 §6: discarded when malformed.
-            AttributeCode::AIGP => Self::Aigp(Aigp::from_wire(value).ok_or_else(discard)?),
-            AttributeCode::LINK_STATE => {
-                Self::LinkState(LinkStateAttribute::from_wire(value).ok_or_else(discard)?)
-            }
-            AttributeCode::PREFIX_SID => Self::PrefixSid(PrefixSid::from_wire(value).ok_or_else(discard)?),
-            AttributeCode::LARGE_COMMUNITY => {
-                Self::LargeCommunities(Records::from_wire(value).ok_or_else(withdraw)?)
-            }
-            AttributeCode::ONLY_TO_CUSTOMER => {
-                let octets = <[u8; 4]>::try_from(value).map_err(|_| withdraw())?;
-                Self::OnlyToCustomer(u32::from_be_bytes(octets))
-            }
-            AttributeCode::ATTR_SET => {
-                Self::AttributeSet(AttributeSet::decode(Reader::new(value, offset)).ok_or_else(withdraw)?)
-            }
-            _ => Self::Unknown(raw),
-        })
-    }
-
-    fn aggregator(value: &[u8], four_octet_as: bool) -> Option<Aggregator> {
-        let mut r = Reader::new(value, 0);
-        let asn = if four_octet_as { r.u32()? } else { u32::from(r.u16()?) };
-        let address = r.u32()?.into();
-        r.is_empty().then_some(Aggregator { asn, address })
     }
 
     /// Length of the value in octets.

@@ -1,5 +1,7 @@
 //! MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760).
 
+use crate::attribute::RawAttribute;
+use crate::attribute::iter::Place;
 use crate::cursor::{Reader, Writer};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::family::{Afi, Family, Safi};
@@ -19,24 +21,31 @@ pub struct MpReach<'a> {
 }
 
 impl<'a> MpReach<'a> {
-    pub(super) fn decode(mut r: Reader<'a>, start: u16, len: u16, rules: Rules) -> Result<Self, DecodeError> {
-        let error = |kind| DecodeError::new(kind, start).with_data(start, len);
-        let cut = error(DecodeErrorKind::OptionalAttribute { code: 14 });
+    #[inline(always)]
+    pub(super) fn decode(raw: RawAttribute<'a>, place: Place<'a>, rules: Rules) -> Result<Self, DecodeError> {
+        let cut = DecodeErrorKind::OptionalAttribute { code: 14 };
+        Self::check(raw, place, rules)?;
+        Self::again(raw.value(), rules).ok_or_else(|| place.error(cut, raw))
+    }
+
+    /// Whether it can be read.
+    pub(crate) fn check(raw: RawAttribute<'a>, place: Place<'a>, rules: Rules) -> Result<(), DecodeError> {
+        let mut r = Reader::new(raw.value(), place.value(raw));
+        let cut = place.error(DecodeErrorKind::OptionalAttribute { code: 14 }, raw);
         let family = family(&mut r).ok_or(cut)?;
         let len = r.u8().ok_or(cut)?;
         let next_hop = r.take(usize::from(len)).ok_or(cut)?;
         if !NextHop::is_good_len(family, next_hop.len(), rules.ipv6_next_hops) {
-            return Err(error(DecodeErrorKind::NextHopLength { family, len }));
+            return Err(place.error(DecodeErrorKind::NextHopLength { family, len }, raw));
         }
-        let reserved = r.u8().ok_or(cut)?;
-        let nlri =
-            Field { family, bytes: r.rest(), add_path: rules.add_path.contains(family), withdrawn: false };
-        nlri.check(r.offset()).map_err(|bad| cut.at(bad.offset()))?;
-        Ok(Self { next_hop, reserved, nlri })
+        r.u8().ok_or(cut)?;
+        let add_path = rules.add_path.contains(family);
+        let nlri = Field { family, bytes: r.rest(), add_path, withdrawn: false };
+        nlri.check(r.offset()).map_err(|bad| cut.at(bad.offset()))
     }
 
-    /// The value once more, after [`decode`](Self::decode) found it good.
-    #[inline]
+    /// The value once more, after [`check`](Self::check) found it good.
+    #[inline(always)]
     pub(crate) fn again(value: &'a [u8], rules: Rules) -> Option<Self> {
         let mut r = Reader::new(value, 0);
         let family = family(&mut r)?;
@@ -103,18 +112,25 @@ pub struct MpUnreach<'a> {
 }
 
 impl<'a> MpUnreach<'a> {
-    pub(super) fn decode(mut r: Reader<'a>, start: u16, len: u16, rules: Rules) -> Result<Self, DecodeError> {
-        let cut =
-            DecodeError::new(DecodeErrorKind::OptionalAttribute { code: 15 }, start).with_data(start, len);
-        let family = family(&mut r).ok_or(cut)?;
-        let nlri =
-            Field { family, bytes: r.rest(), add_path: rules.add_path.contains(family), withdrawn: true };
-        nlri.check(r.offset()).map_err(|bad| cut.at(bad.offset()))?;
-        Ok(Self { nlri })
+    #[inline(always)]
+    pub(super) fn decode(raw: RawAttribute<'a>, place: Place<'a>, rules: Rules) -> Result<Self, DecodeError> {
+        let cut = DecodeErrorKind::OptionalAttribute { code: 15 };
+        Self::check(raw, place, rules)?;
+        Self::again(raw.value(), rules).ok_or_else(|| place.error(cut, raw))
     }
 
-    /// The value once more, after [`decode`](Self::decode) found it good.
-    #[inline]
+    /// Whether it can be read.
+    pub(crate) fn check(raw: RawAttribute<'a>, place: Place<'a>, rules: Rules) -> Result<(), DecodeError> {
+        let mut r = Reader::new(raw.value(), place.value(raw));
+        let cut = place.error(DecodeErrorKind::OptionalAttribute { code: 15 }, raw);
+        let family = family(&mut r).ok_or(cut)?;
+        let add_path = rules.add_path.contains(family);
+        let nlri = Field { family, bytes: r.rest(), add_path, withdrawn: true };
+        nlri.check(r.offset()).map_err(|bad| cut.at(bad.offset()))
+    }
+
+    /// The value once more, after [`check`](Self::check) found it good.
+    #[inline(always)]
     pub(crate) fn again(value: &'a [u8], rules: Rules) -> Option<Self> {
         let mut r = Reader::new(value, 0);
         let family = family(&mut r)?;
@@ -153,7 +169,7 @@ impl<'a> MpUnreach<'a> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn family(r: &mut Reader<'_>) -> Option<Family> {
     Some(Family::new(Afi::new(r.u16()?), Safi::new(r.u8()?)))
 }

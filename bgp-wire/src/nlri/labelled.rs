@@ -138,6 +138,7 @@ impl<'a> LabelledPrefix<'a> {
     }
 
     /// The prefix behind `skip` octets of the value; bits beyond its length are cleared.
+    #[inline(never)]
     fn prefix_after(&self, skip: usize) -> IpNet {
         let octets = self.rest.get(skip..).unwrap_or(&[]);
         let len = usize::from(self.bits).saturating_sub((self.labels.len() + skip) * 8);

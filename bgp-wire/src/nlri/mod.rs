@@ -181,25 +181,33 @@ impl<'a> Field<'a> {
         Field { family: Family::IPV4_UNICAST, bytes: &[], add_path: false, withdrawn: false };
 
     /// Checks that the field is a sequence of whole destinations; a field of an unknown family always is.
-    #[inline]
-    pub(crate) fn check(&self, offset: u16) -> Result<(), DecodeError> {
+    #[inline(always)]
+    pub(crate) fn check(self, offset: u16) -> Result<(), DecodeError> {
+        if self.bytes.is_empty() {
+            return Ok(());
+        }
         let bad = match (self.family, self.add_path) {
             (Family::IPV4_UNICAST, false) => prefix::first_bad(self.bytes, 32),
-            (Family::IPV6_UNICAST, false) => prefix::first_bad(self.bytes, 128),
             _ => self.first_bad(),
         };
         match bad {
             None => Ok(()),
-            Some(rest) => {
-                let at = u16::try_from(self.bytes.len() - rest.len()).unwrap_or(u16::MAX);
-                Err(DecodeError::new(DecodeErrorKind::InvalidNetwork, offset.saturating_add(at)))
-            }
+            Some(rest) => Err(self.error(rest, offset)),
         }
     }
 
+    #[cold]
+    fn error(self, rest: &[u8], offset: u16) -> DecodeError {
+        let at = u16::try_from(self.bytes.len() - rest.len()).unwrap_or(u16::MAX);
+        DecodeError::new(DecodeErrorKind::InvalidNetwork, offset.saturating_add(at))
+    }
+
     /// From the first destination that is not whole.
-    fn first_bad(&self) -> Option<&'a [u8]> {
-        let mut field = *self;
+    fn first_bad(self) -> Option<&'a [u8]> {
+        if self.family == Family::IPV6_UNICAST && !self.add_path {
+            return prefix::first_bad(self.bytes, 128);
+        }
+        let mut field = self;
         while !field.bytes.is_empty() {
             match field.split() {
                 Some((_, _, rest)) => field.bytes = rest,

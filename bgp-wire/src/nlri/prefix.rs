@@ -15,15 +15,18 @@ pub(crate) fn padded<const N: usize>(head: &[u8]) -> Option<[u8; N]> {
 }
 
 /// The first prefix of a field, its bits beyond the length cleared, and what follows.
-#[inline]
+#[inline(always)]
 pub(super) fn v4(bytes: &[u8]) -> Option<(Ipv4Net, &[u8])> {
     let (&len, tail) = bytes.split_first()?;
-    let (head, rest) = tail.split_at_checked(usize::from(len).div_ceil(8))?;
+    let rest = tail.get(usize::from(len).div_ceil(8)..)?;
     let mask = u32::MAX.checked_shl(32_u32.checked_sub(len.into())?).unwrap_or(0);
     // Four octets of the field, if there are so many: the mask clears what belongs to the next prefix.
-    let octets = match tail.first_chunk() {
-        Some(octets) => *octets,
-        None => padded(head)?,
+    let octets = match *tail {
+        [a, b, c, d, ..] => [a, b, c, d],
+        [a, b, c] => [a, b, c, 0],
+        [a, b] => [a, b, 0, 0],
+        [a] => [a, 0, 0, 0],
+        [] => [0; 4],
     };
     Some((Ipv4Net::new(Ipv4Addr::from(u32::from_be_bytes(octets) & mask), len).ok()?, rest))
 }
