@@ -18,8 +18,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tortie_benches::fixtures::updates;
 use tortie_benches::report::Row;
 use tortie_bgp_wire::{
-    AsPath, Attribute, Communities, Community, EXTENDED_MAX_LEN, Family, FlaggedAttribute, Message, NextHop,
-    Nlri, Origin, Session, UpdatePacker, UpdateParts,
+    AsPath, Attribute, ClassicPrefix, Communities, Community, EXTENDED_MAX_LEN, Family, FlaggedAttribute,
+    Message, NextHop, Origin, Session, UpdatePacker, UpdateParts,
 };
 use zettabgp::prelude::*;
 
@@ -367,20 +367,19 @@ fn decode(criterion: &mut Criterion) {
 
 /// An UPDATE as typed values.
 struct Typed<'a> {
-    withdrawn: Vec<(Option<u32>, Nlri<'a>)>,
+    withdrawn: Vec<ClassicPrefix>,
     attributes: Vec<FlaggedAttribute<'a>>,
-    announced: Vec<(Option<u32>, Nlri<'a>)>,
+    announced: Vec<ClassicPrefix>,
 }
 
 impl<'a> Typed<'a> {
     /// `None` if an attribute is malformed.
     fn of(message: &Message<'a>) -> Option<Self> {
         let Message::Update(update) = message else { return None };
-        let classic = |(_, nlri): &(Option<u32>, Nlri<'_>)| matches!(nlri, Nlri::Ipv4Unicast(_));
         Some(Self {
-            withdrawn: update.withdrawn_paths().filter(classic).collect(),
+            withdrawn: update.classic_withdrawals().collect(),
             attributes: update.attributes().flagged().collect::<Result<_, _>>().ok()?,
-            announced: update.announced_paths().filter(classic).collect(),
+            announced: update.classic_announcements().collect(),
         })
     }
 

@@ -39,11 +39,13 @@
 //! Encoding writes exactly `encoded_len` octets into the caller's buffer or fails; nothing is truncated in silence.
 //! [`UpdateBuilder`] fills one UPDATE with destinations that share attributes, [`UpdatePacker`] as many as it takes.
 //!
-//! # Normal form
+//! # Round trips
 //!
-//! `decode(encode(x)) == x` for every message. `encode(decode(b))` differs from `b` only in the OPEN: all capabilities
-//! move into one optional parameter, extended (RFC 9072) only if they need more than 255 octets; in the reserved
-//! octet of MP_REACH_NLRI nothing changes, since UPDATE sections are copied when the width of AS numbers is the same.
+//! `decode(encode(x)) == x` for every message, and `encode(decode(b)) == b`, octet by octet, on the session it was read in:
+//! what has no meaning is kept, too, as flags, the reserved octet of MP_REACH_NLRI, bits beyond the length of a prefix and the
+//! way the parameters of an OPEN are cut. The same holds of the typed values of an UPDATE: [`Attributes::kept`],
+//! [`Update::classic_announcements`] and [`Update::classic_withdrawals`] put into [`UpdateParts`]; a malformed attribute is
+//! kept raw among them. Only a session with AS numbers of another width has attributes rewritten.
 //!
 //! # Standards
 //!
@@ -113,15 +115,16 @@ mod record;
 mod refresh;
 mod session;
 mod tlv;
+mod typed;
 mod update;
 
 pub use attribute::{
     Aggregator, Aigp, AsPath, Asns, Attribute, AttributeCode, AttributeFlags, AttributeSet, Attributes,
     ClusterIds, ClusterList, Communities, Community, CommunityIter, ExtendedCommunities, ExtendedCommunity,
     ExtendedCommunityKind, FlaggedAttribute, FlaggedAttributes, Ipv6ExtendedCommunities,
-    Ipv6ExtendedCommunity, LargeCommunities, LargeCommunity, LinkStateAttribute, MergedPath, MpReach,
-    MpUnreach, Origin, PathAsns, PmsiTunnel, PrefixSid, RawAttribute, RawAttributes, Segment, SegmentKind,
-    Segments, SidStructure, Srv6Service, TunnelEncap,
+    Ipv6ExtendedCommunity, KeptAttributes, LargeCommunities, LargeCommunity, LinkStateAttribute, MergedPath,
+    MpReach, MpUnreach, Origin, PathAsns, PmsiTunnel, PrefixSid, RawAttribute, RawAttributes, Segment,
+    SegmentKind, Segments, SidStructure, Srv6Service, TunnelEncap,
 };
 pub use build::UpdateBuilder;
 pub use capability::{
@@ -135,9 +138,9 @@ pub use frame::Framer;
 pub use header::{EXTENDED_MAX_LEN, HEADER_LEN, Header, MAX_LEN, MessageType};
 pub use message::{KEEPALIVE, Message};
 pub use nlri::{
-    Evpn, EvpnRoute, Flow, FlowComponent, FlowComponents, FlowValue, FlowValues, Label, LabelledPrefix,
-    LinkState, Membership, NextHop, Nlri, NlriIter, PathIter, RawNlri, RouteDistinguisher, RouteTargetPrefix,
-    SrPolicy, VpnPrefix,
+    ClassicPrefix, ClassicPrefixes, Evpn, EvpnRoute, Flow, FlowComponent, FlowComponents, FlowValue,
+    FlowValues, Label, LabelledPrefix, LinkState, Membership, NextHop, Nlri, NlriIter, PathIter, RawNlri,
+    RouteDistinguisher, RouteTargetPrefix, SrPolicy, VpnPrefix,
 };
 pub use notification::{ErrorCode, Notification};
 pub use open::{AS_TRANS, HoldTime, Open};
@@ -146,7 +149,8 @@ pub use record::{Record, RecordIter, Records};
 pub use refresh::{FilterAction, FilterGroup, FilterGroups, PrefixFilter, RefreshFilters, RouteRefresh};
 pub use session::Session;
 pub use tlv::{Tlv, Tlvs};
-pub use update::{Announcements, Update, UpdateParts, Withdrawals};
+pub use typed::UpdateParts;
+pub use update::{Announcements, Update, Withdrawals};
 
 /// Compiles README's example.
 #[cfg(doctest)]

@@ -22,20 +22,10 @@ pub fn check_bgp_decode(data: &[u8]) {
     assert_eq!(usize::from(Header::decode(bytes).expect("decoded before").len()), whole.len());
 
     let mut buf = [0; MAX_LEN];
-    match message.encode(&mut buf, &session) {
-        Ok(len) => {
-            assert_eq!(message.encoded_len(&session), Ok(len));
-            let (again, rest) = Message::decode(&buf[..len], &session).expect("what was encoded decodes");
-            assert!(rest.is_empty());
-            assert_eq!(again, message);
-            if !matches!(message, Message::Open(_)) {
-                assert_eq!(&buf[..len], whole, "only an OPEN has another normal form");
-            }
-            assert!(message.encode(&mut buf[..len - 1], &session).is_err(), "a buffer that is too small");
-        }
-        // Many small optional parameters become one that is longer than a message may be.
-        Err(error) => assert!(matches!(message, Message::Open(_)), "{error}"),
-    }
+    let len = message.encode(&mut buf, &session).expect("what was decoded can be encoded");
+    assert_eq!(message.encoded_len(&session), Ok(len));
+    assert_eq!(&buf[..len], whole);
+    assert!(message.encode(&mut buf[..len - 1], &session).is_err(), "a buffer that is too small");
 
     if let Message::Update(update) = message {
         // Reading everything does not panic, and agrees with itself.

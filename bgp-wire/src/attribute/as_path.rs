@@ -189,8 +189,20 @@ impl<'a> AsPath<'a> {
         self.segments().any(|segment| segment.kind.0 > 2)
     }
 
+    /// The value as it lies on the wire, if it does with AS numbers of this width.
+    #[inline(always)]
+    pub(super) const fn wire(&self, four_octet_as: bool) -> Option<&'a [u8]> {
+        match self.0 {
+            Repr::Wire { bytes, four } if four == four_octet_as => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// Length of the encoded value in octets.
     pub fn encoded_len(&self, four_octet_as: bool) -> usize {
+        if let Some(bytes) = self.wire(four_octet_as) {
+            return bytes.len();
+        }
         let width = if four_octet_as { 4 } else { 2 };
         self.segments().map(|segment| 2 + segment.asns.len() * width).sum()
     }
@@ -235,9 +247,9 @@ impl<'a> AsPath<'a> {
     }
 
     pub(super) fn write(&self, w: &mut Writer<'_>, four_octet_as: bool) -> Result<(), EncodeError> {
-        match self.0 {
-            Repr::Wire { bytes, four } if four == four_octet_as => w.put(bytes),
-            _ => self.segments().try_for_each(|segment| write_segment(w, segment, four_octet_as)),
+        match self.wire(four_octet_as) {
+            Some(bytes) => w.put(bytes),
+            None => self.segments().try_for_each(|segment| write_segment(w, segment, four_octet_as)),
         }
     }
 }

@@ -83,6 +83,12 @@ impl<'a> Attributes<'a> {
         FlaggedAttributes(self)
     }
 
+    /// All of them with their flags, the good ones typed, the others as [`Attribute::Unknown`]: for who keeps messages, or shows
+    /// them, and does not act on them. Written again they have the same octets. Ends where framing does.
+    pub const fn kept(self) -> KeptAttributes<'a> {
+        KeptAttributes(self)
+    }
+
     /// The next attribute as it lies there, and where; an error if it is cut or was there before.
     ///
     /// Always inlined, as is what uses it: the parts of an attribute then stay in registers, where a call would move
@@ -133,6 +139,20 @@ impl<'a> Iterator for FlaggedAttributes<'a> {
             }
             Err(error) => Some(Err(error)),
         }
+    }
+}
+
+/// Iterator over all attributes in order, good or not, repeated ones included; see [`Attributes::kept`].
+#[derive(Debug, Clone)]
+pub struct KeptAttributes<'a>(Attributes<'a>);
+
+impl<'a> Iterator for KeptAttributes<'a> {
+    type Item = FlaggedAttribute<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (raw, place) = frame(&mut self.0.rest)?;
+        let attribute = Attribute::decode(raw, place, self.0.rules).unwrap_or(Attribute::Unknown(raw));
+        Some(FlaggedAttribute { flags: raw.flags(), attribute })
     }
 }
 

@@ -3,6 +3,7 @@
 mod as_path;
 mod community;
 mod decode;
+mod encode;
 mod extended;
 mod iter;
 mod mp;
@@ -10,17 +11,13 @@ mod parts;
 
 use core::net::Ipv4Addr;
 
-use crate::cursor::Writer;
-use crate::error::EncodeError;
-use crate::session::Session;
-
 pub use as_path::{AsPath, Asns, MergedPath, PathAsns, Segment, SegmentKind, Segments};
 pub use community::{ClusterIds, ClusterList, Communities, Community, CommunityIter};
 pub use extended::{
     ExtendedCommunities, ExtendedCommunity, ExtendedCommunityKind, Ipv6ExtendedCommunities,
     Ipv6ExtendedCommunity, LargeCommunities, LargeCommunity,
 };
-pub use iter::{Attributes, FlaggedAttributes, RawAttributes};
+pub use iter::{Attributes, FlaggedAttributes, KeptAttributes, RawAttributes};
 pub(crate) use iter::{Place, Seen, frame};
 pub use mp::{MpReach, MpUnreach};
 pub use parts::{
@@ -370,107 +367,6 @@ impl<'a> Attribute<'a> {
             Self::Unknown(raw) => raw.code,
         }
     }
-
-    /// Length of the value in octets.
-    fn value_len(&self, session: &Session) -> usize {
-        match self {
-            Self::Origin(_) => 1,
-            Self::AsPath(path) => path.encoded_len(session.four_octet_as),
-            Self::NextHop(_) | Self::Med(_) | Self::LocalPref(_) | Self::OriginatorId(_) => 4,
-            Self::AtomicAggregate => 0,
-            Self::Aggregator(_) => {
-                if session.four_octet_as {
-                    8
-                } else {
-                    6
-                }
-            }
-            Self::Communities(communities) => communities.encoded_len(),
-            Self::ClusterList(list) => list.encoded_len(),
-            Self::ExtendedCommunities(list) => list.encoded_len(),
-            Self::Ipv6ExtendedCommunities(list) => list.encoded_len(),
-            Self::LargeCommunities(list) => list.encoded_len(),
-            Self::As4Path(path) => path.encoded_len(true),
-            Self::As4Aggregator(_) => 8,
-            Self::PmsiTunnel(tunnel) => 5 + tunnel.identifier.len(),
-            Self::TunnelEncap(tunnels) => tunnels.bytes().len(),
-            Self::Aigp(aigp) => aigp.bytes().len(),
-            Self::LinkState(state) => state.bytes().len(),
-            Self::PrefixSid(sid) => sid.bytes().len(),
-            Self::OnlyToCustomer(_) => 4,
-            Self::AttributeSet(set) => 4 + set.bytes().len(),
-            Self::MpReach(reach) => reach.encoded_len(),
-            Self::MpUnreach(unreach) => unreach.encoded_len(),
-            Self::Unknown(raw) => raw.value.len(),
-        }
-    }
-
-    /// The flags it is written with, but for the extended length bit.
-    fn flags(&self) -> AttributeFlags {
-        match self {
-            Self::Unknown(raw) => raw.flags,
-            typed => typed.code().expected_flags().unwrap_or(AttributeFlags::OPTIONAL),
-        }
-    }
-
-    /// Length of the encoded attribute in octets, header included.
-    pub fn encoded_len(&self, session: &Session) -> usize {
-        let len = self.value_len(session);
-        len + if len > 255 || self.flags().contains(AttributeFlags::EXTENDED_LENGTH) { 4 } else { 3 }
-    }
-
-    /// Writes header and value.
-    pub(crate) fn write(&self, w: &mut Writer<'_>, session: &Session) -> Result<(), EncodeError> {
-        self.write_with(self.flags(), w, session)
-    }
-
-    /// Writes header, with these flags, and value.
-    fn write_with(
-        &self,
-        flags: AttributeFlags,
-        w: &mut Writer<'_>,
-        session: &Session,
-    ) -> Result<(), EncodeError> {
-        write_header(w, flags, self.code(), self.value_len(session))?;
-        match self {
-            Self::Origin(origin) => w.u8(origin.0),
-            Self::AsPath(path) => path.write(w, session.four_octet_as),
-            Self::NextHop(address) | Self::OriginatorId(address) => w.put(&address.octets()),
-            Self::Med(value) | Self::LocalPref(value) => w.u32(*value),
-            Self::AtomicAggregate => Ok(()),
-            Self::Aggregator(Aggregator { asn, address }) => {
-                as_path::write_asn(w, *asn, session.four_octet_as)?;
-                w.put(&address.octets())
-            }
-            Self::Communities(communities) => communities.write(w),
-            Self::ClusterList(list) => list.write(w),
-            Self::ExtendedCommunities(list) => list.write(w),
-            Self::Ipv6ExtendedCommunities(list) => list.write(w),
-            Self::LargeCommunities(list) => list.write(w),
-            Self::As4Path(path) => path.write(w, true),
-            Self::As4Aggregator(Aggregator { asn, address }) => {
-                w.u32(*asn)?;
-                w.put(&address.octets())
-            }
-            Self::PmsiTunnel(tunnel) => {
-                w.put(&[tunnel.flags, tunnel.kind])?;
-                w.put(&tunnel.label.octets())?;
-                w.put(tunnel.identifier)
-            }
-            Self::TunnelEncap(tunnels) => w.put(tunnels.bytes()),
-            Self::Aigp(aigp) => w.put(aigp.bytes()),
-            Self::LinkState(state) => w.put(state.bytes()),
-            Self::PrefixSid(sid) => w.put(sid.bytes()),
-            Self::OnlyToCustomer(asn) => w.u32(*asn),
-            Self::AttributeSet(set) => {
-                w.u32(set.origin())?;
-                w.put(set.bytes())
-            }
-            Self::MpReach(reach) => reach.write(w),
-            Self::MpUnreach(unreach) => unreach.write(w),
-            Self::Unknown(raw) => w.put(raw.value),
-        }
-    }
 }
 
 /// A typed attribute with the flags it was received with.
@@ -490,40 +386,11 @@ impl<'a> FlaggedAttribute<'a> {
     pub const fn new(flags: AttributeFlags, attribute: Attribute<'a>) -> Self {
         Self { flags, attribute }
     }
-
-    /// Length of the encoded attribute in octets, header included.
-    #[inline]
-    pub fn encoded_len(&self, session: &Session) -> usize {
-        let len = self.attribute.value_len(session);
-        len + if len > 255 || self.flags.contains(AttributeFlags::EXTENDED_LENGTH) { 4 } else { 3 }
-    }
-
-    #[inline]
-    pub(crate) fn write(&self, w: &mut Writer<'_>, session: &Session) -> Result<(), EncodeError> {
-        self.attribute.write_with(self.flags, w, session)
-    }
 }
 
 impl<'a> From<Attribute<'a>> for FlaggedAttribute<'a> {
     /// With the flags that the attribute's definition demands.
     fn from(attribute: Attribute<'a>) -> Self {
         Self { flags: attribute.flags(), attribute }
-    }
-}
-
-/// Writes flags, code and length; the extended length bit is added if `len` needs it.
-pub(crate) fn write_header(
-    w: &mut Writer<'_>,
-    flags: AttributeFlags,
-    code: AttributeCode,
-    len: usize,
-) -> Result<(), EncodeError> {
-    let long = u16::try_from(len).map_err(|_| EncodeError::ValueTooLong)?;
-    match u8::try_from(len) {
-        Ok(short) if !flags.contains(AttributeFlags::EXTENDED_LENGTH) => w.put(&[flags.0, code.0, short]),
-        _ => {
-            w.put(&[flags.with(AttributeFlags::EXTENDED_LENGTH).0, code.0])?;
-            w.u16(long)
-        }
     }
 }

@@ -203,7 +203,9 @@ impl<'a> Srv6Service<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct AttributeSet<'a> {
     origin: u32,
-    attributes: Reader<'a>,
+    /// Where they lie in the message.
+    offset: u16,
+    attributes: &'a [u8],
 }
 
 impl PartialEq for AttributeSet<'_> {
@@ -218,7 +220,7 @@ impl<'a> AttributeSet<'a> {
     #[inline(always)]
     pub(super) fn decode(mut r: Reader<'a>) -> Option<Self> {
         let origin = r.u32()?;
-        is_whole(r).then_some(Self { origin, attributes: r })
+        is_whole(r).then_some(Self { origin, offset: r.offset(), attributes: r.rest() })
     }
 
     /// The customer's AS number.
@@ -228,18 +230,18 @@ impl<'a> AttributeSet<'a> {
 
     /// The octets of the attributes.
     pub const fn bytes(&self) -> &'a [u8] {
-        self.attributes.rest()
+        self.attributes
     }
 
     /// The attributes, typed and judged one by one; AS numbers have four octets, and the peer counts as internal.
     pub fn attributes(&self) -> Attributes<'a> {
         let rules = Rules { four_octet_as: true, ..Session::default().rules() };
-        Attributes { rest: self.attributes, rules, seen: Seen::default() }
+        Attributes { rest: Reader::new(self.attributes, self.offset), rules, seen: Seen::default() }
     }
 
     /// The attributes as they lie on the wire.
     pub fn raw_attributes(&self) -> impl Iterator<Item = RawAttribute<'a>> + use<'a> {
-        RawAttributes(self.attributes)
+        RawAttributes(Reader::new(self.attributes, self.offset))
     }
 }
 

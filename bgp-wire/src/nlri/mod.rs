@@ -1,5 +1,6 @@
 //! Network layer reachability information, and next hops.
 
+mod classic;
 mod evpn;
 mod flow;
 mod labelled;
@@ -13,11 +14,12 @@ use crate::cursor::Writer;
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::family::{Afi, Family};
 
+pub use classic::{ClassicPrefix, ClassicPrefixes};
 pub use evpn::{Evpn, EvpnRoute, Membership};
 pub use flow::{Flow, FlowComponent, FlowComponents, FlowValue, FlowValues};
 pub use labelled::{Label, LabelledPrefix, RouteDistinguisher, VpnPrefix};
 pub use next_hop::NextHop;
-pub(crate) use prefix::{encode, encode_v4, encoded_len, padded};
+pub(crate) use prefix::{encode, encoded_len, padded};
 pub use state::{LinkState, RouteTargetPrefix, SrPolicy};
 
 /// One destination, typed by its family.
