@@ -142,6 +142,7 @@ impl<'a> Attribute<'a> {
                 let inner = Reader::new(value, place.value(raw));
                 Self::AttributeSet(AttributeSet::decode(inner).ok_or(Fault::Length)?)
             }
+            AttributeCode::TRAFFIC_ENGINEERING if value.is_empty() => return Err(Fault::Length),
             _ => Self::Unknown(raw),
         }))
     }

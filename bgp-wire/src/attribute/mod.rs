@@ -64,6 +64,8 @@ impl AttributeCode {
     pub const PMSI_TUNNEL: Self = Self(22);
     /// TUNNEL_ENCAP (RFC 9012).
     pub const TUNNEL_ENCAP: Self = Self(23);
+    /// Traffic engineering (RFC 5543), which nobody sends; kept unread.
+    pub const TRAFFIC_ENGINEERING: Self = Self(24);
     /// IPv6 EXTENDED COMMUNITIES (RFC 5701).
     pub const IPV6_EXTENDED_COMMUNITIES: Self = Self(25);
     /// AIGP (RFC 7311).
@@ -89,7 +91,7 @@ impl AttributeCode {
         self.0
     }
 
-    /// The Optional and Transitive bits that the attribute's definition demands; `None` if this crate does not type it.
+    /// The Optional and Transitive bits that the attribute's definition demands; `None` if this crate does not know it.
     const fn expected_flags(self) -> Option<AttributeFlags> {
         Some(match self {
             Self::ORIGIN | Self::AS_PATH | Self::NEXT_HOP | Self::LOCAL_PREF | Self::ATOMIC_AGGREGATE => {
@@ -100,6 +102,7 @@ impl AttributeCode {
             | Self::CLUSTER_LIST
             | Self::MP_REACH
             | Self::MP_UNREACH
+            | Self::TRAFFIC_ENGINEERING
             | Self::AIGP
             | Self::LINK_STATE => AttributeFlags::OPTIONAL,
             Self::AGGREGATOR

@@ -77,6 +77,15 @@ impl<'a> Nlri<'a> {
         }
     }
 
+    /// Whether it is of a type that its family defines, as far as this crate knows them: routes of other types are carried, but
+    /// a speaker has to discard them (RFC 7606 §5.4). Link state is not meant (RFC 9552 §5.2).
+    pub fn is_recognized(&self) -> bool {
+        match self {
+            Self::Evpn(route) => matches!(route.kind(), 1..=8),
+            _ => true,
+        }
+    }
+
     /// The IP prefix, for the families that have one: unicast, multicast, labelled, VPN.
     #[inline]
     pub fn prefix(&self) -> Option<IpNet> {
