@@ -7,6 +7,8 @@ use crate::notification::{ErrorCode, Notification};
 
 /// What a speaker must do about an error, from the mildest to the strongest (RFC 7606 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum ErrorAction {
     /// Drop the attribute, keep the rest.

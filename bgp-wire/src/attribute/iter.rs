@@ -89,6 +89,12 @@ impl<'a> Attributes<'a> {
         KeptAttributes(self)
     }
 
+    /// What an attribute is by these rules.
+    #[cfg(feature = "arbitrary")]
+    pub(crate) fn judge(&self, raw: RawAttribute<'a>) -> Result<Attribute<'a>, DecodeError> {
+        Attribute::decode(raw, Place(Reader::new(raw.value, 0)), self.rules)
+    }
+
     /// The next attribute as it lies there, and where; an error if it is cut or was there before.
     ///
     /// Always inlined, as is what uses it: the parts of an attribute then stay in registers, where a call would move

@@ -26,6 +26,8 @@ pub use parts::{
 
 /// Type code of an attribute, any 8-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct AttributeCode(u8);
 
 impl AttributeCode {
@@ -92,7 +94,7 @@ impl AttributeCode {
     }
 
     /// The Optional and Transitive bits that the attribute's definition demands; `None` if this crate does not know it.
-    const fn expected_flags(self) -> Option<AttributeFlags> {
+    pub(crate) const fn expected_flags(self) -> Option<AttributeFlags> {
         Some(match self {
             Self::ORIGIN | Self::AS_PATH | Self::NEXT_HOP | Self::LOCAL_PREF | Self::ATOMIC_AGGREGATE => {
                 AttributeFlags::WELL_KNOWN
@@ -157,6 +159,8 @@ const EXPECTED: [u8; 256] = {
 /// | optional | transitive | partial | extended length | 0 | 0 | 0 | 0 |        RFC 4271 §4.3
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct AttributeFlags(u8);
 
 impl AttributeFlags {
@@ -215,6 +219,11 @@ impl Origin {
     /// By other means.
     pub const INCOMPLETE: Self = Self(2);
 
+    /// The origin with this number; `None` above 2.
+    pub const fn new(value: u8) -> Option<Self> {
+        if value <= 2 { Some(Self(value)) } else { None }
+    }
+
     /// The number: the lower, the better.
     pub const fn get(self) -> u8 {
         self.0
@@ -223,6 +232,8 @@ impl Origin {
 
 /// Value of AGGREGATOR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct Aggregator {
     /// AS of the speaker that formed the aggregate.

@@ -16,6 +16,8 @@ pub use offer::{
 
 /// Code of a capability, any 8-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct CapabilityCode(u8);
 
 impl CapabilityCode {

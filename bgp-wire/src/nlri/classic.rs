@@ -30,6 +30,14 @@ impl ClassicPrefix {
         Self { path_id: None, sent: net.trunc() }
     }
 
+    /// A prefix as it is sent: of the bits beyond its length, those in its last octet are kept.
+    #[cfg(any(feature = "arbitrary", feature = "serde"))]
+    pub(crate) fn from_sent(path_id: Option<u32>, sent: Ipv4Net) -> Self {
+        let octets = Ipv4Net::new(sent.addr(), sent.prefix_len().div_ceil(8) * 8);
+        let address = octets.map_or_else(|_| sent.network(), |octets| octets.network());
+        Self { path_id, sent: Ipv4Net::new(address, sent.prefix_len()).unwrap_or(sent) }
+    }
+
     /// The same with a path identifier, for a session that sends them (RFC 7911).
     #[must_use]
     pub const fn with_path_id(self, id: u32) -> Self {

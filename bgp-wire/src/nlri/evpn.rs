@@ -98,6 +98,8 @@ pub enum EvpnRoute<'a> {
 
 /// A group, the source that is wanted, and who wants it (RFC 9251 §9.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct Membership {
     /// The Ethernet tag.
