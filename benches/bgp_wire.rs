@@ -1,10 +1,11 @@
-//! BGP UPDATEs: decoding with every value read, encoding and packing, beside zettabgp, a naive decoder into owned values, and
-//! a pass written by hand that knows nothing but sums.
+//! BGP UPDATEs: decoding with every value read, encoding and packing, beside the other crates there are, a naive decoder into
+//! owned values, and a pass written by hand that knows nothing but sums.
 //!
 //! Input: the UPDATEs of `bgp/mrt_as4.flat.gz` in the folder that `TORTIE_DATA` names (173,232 from archives, 106 octets each in the
 //! mean), or 10,000 synthetic ones, 89 octets each; an element is one message. Decoding is measured on those of which all
-//! decoders come to the same sum of all values, so that none can leave work out; encoding on those of which zettabgp
-//! keeps all values when it writes what it has read. The checks say how many these are.
+//! decoders come to the same sum of all values, so that none can leave work out; encoding on those of which all
+//! keep the values when they write what they have read. The checks say how many these are, and the log how many each
+//! crate alone can do, and how many it writes octet by octet as they were.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a benchmark")]
 
@@ -14,14 +15,20 @@ use core::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::process::Command;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use bytes::Bytes;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use tortie_benches::fixtures::updates;
 use tortie_benches::report::Row;
 use tortie_bgp_wire::{
-    AsPath, Attribute, Communities, Community, EXTENDED_MAX_LEN, Family, FlaggedAttribute, Message, NextHop,
-    Nlri, Origin, Session, UpdatePacker, UpdateParts,
+    AsPath, Attribute, ClassicPrefix, Communities, Community, EXTENDED_MAX_LEN, Family, FlaggedAttribute,
+    Message, NextHop, Origin, Session, UpdatePacker, UpdateParts,
 };
-use zettabgp::prelude::*;
+
+use rivals::{Bgpkit, Netgauze, Rival, Rustbgpd, Zettabgp, routecore};
+
+#[path = "bgp_wire/rivals.rs"]
+mod rivals;
 
 /// Sum of everything in a message that a decoder must have looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -58,8 +65,10 @@ fn session() -> Session {
 }
 
 /// The UPDATEs, real ones if there are.
-fn corpus() -> Vec<Vec<u8>> {
-    let Some(folder) = std::env::var_os("TORTIE_DATA") else { return updates::corpus(10_000, 7) };
+fn corpus() -> Vec<Bytes> {
+    let Some(folder) = std::env::var_os("TORTIE_DATA") else {
+        return updates::corpus(10_000, 7).into_iter().map(Bytes::from).collect();
+    };
     let path = std::path::Path::new(&folder).join("bgp").join("mrt_as4.flat.gz");
     let out = Command::new("gzip").arg("-dc").arg(&path).output().unwrap();
     assert!(out.status.success(), "gzip -dc {}", path.display());
@@ -67,7 +76,7 @@ fn corpus() -> Vec<Vec<u8>> {
     while let Some((len, tail)) = rest.split_first_chunk::<4>() {
         let (bytes, tail) = tail.split_at(usize::try_from(u32::from_be_bytes(*len)).unwrap());
         if bytes[18] == 2 {
-            messages.push(bytes.to_vec());
+            messages.push(Bytes::copy_from_slice(bytes));
         }
         rest = tail;
     }
@@ -75,9 +84,9 @@ fn corpus() -> Vec<Vec<u8>> {
 }
 
 /// What a decoder comes to; `None` if it refuses the message, or panics.
-fn attempt(bytes: &[u8], decode: impl FnOnce(&[u8], &mut Sum) -> Option<()>) -> Option<Sum> {
+fn attempt(decode: impl FnOnce(&mut Sum) -> Option<()>) -> Option<Sum> {
     let mut sum = Sum::default();
-    catch_unwind(AssertUnwindSafe(|| decode(bytes, &mut sum))).ok()??;
+    catch_unwind(AssertUnwindSafe(|| decode(&mut sum))).ok()??;
     Some(sum)
 }
 
@@ -184,68 +193,6 @@ fn prefixes(mut bytes: &[u8], v6: bool, sum: &mut Sum) -> Option<()> {
     Some(())
 }
 
-fn rival_session() -> BgpSessionParams {
-    let mut session =
-        BgpSessionParams::new(64_512, 180, BgpTransportMode::IPv4, Ipv4Addr::new(192, 0, 2, 1), Vec::new());
-    session.has_as32bit = true;
-    session.fuzzy_pathid = false;
-    session
-}
-
-fn zettabgp(bytes: &[u8], session: &BgpSessionParams, sum: &mut Sum) -> Option<()> {
-    let mut update = BgpUpdateMessage::new();
-    update.decode_from(session, bytes.get(19..)?).ok()?;
-    for attribute in &update.attrs {
-        match attribute {
-            BgpAttrItem::Origin(origin) => sum.add(match origin.value {
-                BgpAttrOrigin::Igp => 0_u8,
-                BgpAttrOrigin::Egp => 1,
-                BgpAttrOrigin::Incomplete => 2,
-            }),
-            BgpAttrItem::ASPath(path) => {
-                for item in &path.value {
-                    match item {
-                        BgpASitem::Seq(sequence) => sequence.value.iter().for_each(|asn| sum.add(asn.value)),
-                        BgpASitem::Set(set) => set.value.iter().for_each(|asn| sum.add(asn.value)),
-                    }
-                }
-            }
-            BgpAttrItem::NextHop(next_hop) => match next_hop.value {
-                core::net::IpAddr::V4(address) => sum.add(u32::from(address)),
-                core::net::IpAddr::V6(_) => panic!("IPv4"),
-            },
-            BgpAttrItem::MED(med) => sum.add(med.value),
-            BgpAttrItem::LocalPref(value) => sum.add(value.value),
-            BgpAttrItem::AggregatorAS(aggregator) => {
-                sum.add(aggregator.asn);
-                sum.add(u32::from(aggregator.addr));
-            }
-            BgpAttrItem::CommunityList(list) => {
-                list.value.iter().for_each(|community| sum.add(community.value))
-            }
-            BgpAttrItem::LargeCommunityList(list) => list.value.iter().for_each(|community| {
-                sum.add(community.ga);
-                sum.add(community.ldp1);
-                sum.add(community.ldp2);
-            }),
-            BgpAttrItem::MPUpdates(reach) => addresses(&reach.addrs, sum),
-            BgpAttrItem::MPWithdraws(unreach) => addresses(&unreach.addrs, sum),
-            _ => {}
-        }
-    }
-    addresses(&update.updates, sum);
-    addresses(&update.withdraws, sum);
-    Some(())
-}
-
-fn addresses(list: &BgpAddrs, sum: &mut Sum) {
-    match list {
-        BgpAddrs::IPV4U(list) => list.iter().for_each(|net| sum.v4(net.addr, net.prefixlen)),
-        BgpAddrs::IPV6U(list) => list.iter().for_each(|net| sum.v6(net.addr, net.prefixlen)),
-        _ => {}
-    }
-}
-
 /// The naive twin: every attribute in a vector of its own, every prefix in a list.
 struct Owned {
     attributes: Vec<(u8, Vec<u8>)>,
@@ -324,28 +271,56 @@ fn nets(mut bytes: &[u8], v6: bool, out: &mut Vec<ipnet::IpNet>) -> Option<()> {
     Some(())
 }
 
-fn of_all(corpus: &[Vec<u8>], mut decode: impl FnMut(&[u8], &mut Sum) -> Option<()>) -> Sum {
+fn of_all(corpus: &[Bytes], mut decode: impl FnMut(&Bytes, &mut Sum) -> Option<()>) -> Sum {
     let mut sum = Sum::default();
     corpus.iter().for_each(|bytes| decode(bytes, &mut sum).unwrap());
     sum
 }
 
+/// Keeps the messages of which a decoder comes to the wanted sum; the sums stand beside them. Says how many it takes.
+#[expect(clippy::print_stdout, reason = "for the log of the report")]
+fn agree(
+    name: &str,
+    corpus: &[(Bytes, Sum)],
+    keep: &mut [bool],
+    mut decode: impl FnMut(&Bytes, &mut Sum) -> Option<()>,
+) {
+    let mut count = 0;
+    for ((bytes, want), keep) in corpus.iter().zip(keep) {
+        let same = attempt(|sum| decode(bytes, sum)) == Some(*want);
+        count += usize::from(same);
+        *keep &= same;
+    }
+    println!("{name}: reads {count} of {} with all values", corpus.len());
+}
+
 fn decode(criterion: &mut Criterion) {
-    let (session, rival) = (session(), rival_session());
-    let mut corpus = corpus();
-    corpus.retain(|bytes| {
-        let want = attempt(bytes, naive);
-        want.is_some()
-            && attempt(bytes, |bytes, sum| tortie(bytes, &session, sum)) == want
-            && attempt(bytes, |bytes, sum| zettabgp(bytes, &rival, sum)) == want
-            && attempt(bytes, floor) == want
-    });
-    let check = format!("{} messages, sum {}", corpus.len(), of_all(&corpus, naive).0);
+    let (session, routecore_session) = (session(), routecore::bgp::message::SessionConfig::modern());
+    let (mut zettabgp, mut netgauze) = (Zettabgp::new(), Netgauze::new());
+    let sums =
+        corpus().into_iter().filter_map(|bytes| attempt(|sum| naive(&bytes, sum)).map(|sum| (bytes, sum)));
+    let corpus: Vec<(Bytes, Sum)> = sums.collect();
+    let mut keep = vec![true; corpus.len()];
+    agree("tortie", &corpus, &mut keep, |bytes, sum| tortie(bytes, &session, sum));
+    agree("floor", &corpus, &mut keep, |bytes, sum| floor(bytes, sum));
+    agree(Zettabgp::NAME, &corpus, &mut keep, |bytes, sum| zettabgp.decode(bytes, sum));
+    agree(Netgauze::NAME, &corpus, &mut keep, |bytes, sum| netgauze.decode(bytes, sum));
+    agree(Rustbgpd::NAME, &corpus, &mut keep, |bytes, sum| Rustbgpd.decode(bytes, sum));
+    agree(Bgpkit::NAME, &corpus, &mut keep, |bytes, sum| Bgpkit.decode(bytes, sum));
+    agree("routecore", &corpus, &mut keep, |bytes, sum| routecore(bytes, &routecore_session, sum));
+    let kept = corpus.into_iter().zip(keep).filter_map(|((bytes, _), keep)| keep.then_some(bytes));
+    let corpus: Vec<Bytes> = kept.collect();
+    let check =
+        format!("{} messages, sum {}", corpus.len(), of_all(&corpus, |bytes, sum| naive(bytes, sum)).0);
 
     const WORK: &str = "bgp-wire/decode_ris";
     for row in [
         Row::tortie(WORK, "tortie"),
-        Row::rival(WORK, "zettabgp"),
+        Row::rival(WORK, Zettabgp::NAME),
+        Row::rival(WORK, Netgauze::NAME),
+        Row::rival(WORK, Rustbgpd::NAME),
+        Row::rival(WORK, Bgpkit::NAME),
+        Row::rival(WORK, "routecore"),
         Row::twin(WORK),
         Row::floor(WORK, "floor"),
     ] {
@@ -357,30 +332,45 @@ fn decode(criterion: &mut Criterion) {
     group.bench_function("tortie", |bencher| {
         bencher.iter(|| of_all(black_box(&corpus), |bytes, sum| tortie(bytes, &session, sum)));
     });
-    group.bench_function("zettabgp", |bencher| {
-        bencher.iter(|| of_all(black_box(&corpus), |bytes, sum| zettabgp(bytes, &rival, sum)));
+    group.bench_function(Zettabgp::NAME, |bencher| {
+        bencher.iter(|| of_all(black_box(&corpus), |bytes, sum| zettabgp.decode(bytes, sum)));
     });
-    group.bench_function("naive_twin", |bencher| bencher.iter(|| of_all(black_box(&corpus), naive)));
-    group.bench_function("floor", |bencher| bencher.iter(|| of_all(black_box(&corpus), floor)));
+    group.bench_function(Netgauze::NAME, |bencher| {
+        bencher.iter(|| of_all(black_box(&corpus), |bytes, sum| netgauze.decode(bytes, sum)));
+    });
+    group.bench_function(Rustbgpd::NAME, |bencher| {
+        bencher.iter(|| of_all(black_box(&corpus), |bytes, sum| Rustbgpd.decode(bytes, sum)));
+    });
+    group.bench_function(Bgpkit::NAME, |bencher| {
+        bencher.iter(|| of_all(black_box(&corpus), |bytes, sum| Bgpkit.decode(bytes, sum)));
+    });
+    group.bench_function("routecore", |bencher| {
+        bencher.iter(|| of_all(black_box(&corpus), |bytes, sum| routecore(bytes, &routecore_session, sum)));
+    });
+    group.bench_function("naive_twin", |bencher| {
+        bencher.iter(|| of_all(black_box(&corpus), |bytes, sum| naive(bytes, sum)));
+    });
+    group.bench_function("floor", |bencher| {
+        bencher.iter(|| of_all(black_box(&corpus), |bytes, sum| floor(bytes, sum)));
+    });
     group.finish();
 }
 
 /// An UPDATE as typed values.
 struct Typed<'a> {
-    withdrawn: Vec<(Option<u32>, Nlri<'a>)>,
+    withdrawn: Vec<ClassicPrefix>,
     attributes: Vec<FlaggedAttribute<'a>>,
-    announced: Vec<(Option<u32>, Nlri<'a>)>,
+    announced: Vec<ClassicPrefix>,
 }
 
 impl<'a> Typed<'a> {
     /// `None` if an attribute is malformed.
     fn of(message: &Message<'a>) -> Option<Self> {
         let Message::Update(update) = message else { return None };
-        let classic = |(_, nlri): &(Option<u32>, Nlri<'_>)| matches!(nlri, Nlri::Ipv4Unicast(_));
         Some(Self {
-            withdrawn: update.withdrawn_paths().filter(classic).collect(),
+            withdrawn: update.classic_withdrawals().collect(),
             attributes: update.attributes().flagged().collect::<Result<_, _>>().ok()?,
-            announced: update.announced_paths().filter(classic).collect(),
+            announced: update.classic_announcements().collect(),
         })
     }
 
@@ -390,37 +380,48 @@ impl<'a> Typed<'a> {
     }
 }
 
+/// Keeps the messages of which a rival keeps all values when it writes what it has read. Says how many, and of how many it
+/// keeps all octets.
+#[expect(clippy::print_stdout, reason = "for the log of the report")]
+fn keeps<R: Rival>(rival: &mut R, corpus: &[Bytes], keep: &mut [bool], buf: &mut [u8]) {
+    let (mut count, mut same) = (0, 0);
+    for (bytes, keep) in corpus.iter().zip(keep) {
+        let written = catch_unwind(AssertUnwindSafe(|| {
+            let owned = rival.read(bytes)?;
+            rival.write(&owned, buf)
+        }));
+        let written = written.ok().flatten().and_then(|len| buf.get(..len));
+        let values = |bytes: &[u8]| attempt(|sum| naive(bytes, sum));
+        let all =
+            written.is_some_and(|written| values(written).is_some() && values(written) == values(bytes));
+        count += usize::from(all);
+        same += usize::from(written == Some(bytes));
+        *keep &= all;
+    }
+    println!("{}: writes {count} of {} with all values, {same} octet by octet", R::NAME, corpus.len());
+}
+
 fn encode(criterion: &mut Criterion) {
     const WORK: &str = "bgp-wire/encode_ris";
-    let rows =
-        [Row::tortie(WORK, "tortie"), Row::tortie(WORK, "tortie_borrowed"), Row::rival(WORK, "zettabgp")];
-    let (session, rival) = (session(), rival_session());
-    let encode = |update: &BgpUpdateMessage, buf: &mut [u8]| {
-        let body = update.encode_to(&rival, buf.get_mut(19..).unwrap()).ok()?;
-        rival.prepare_message_buf(buf, BgpMessageType::Update, body).ok()
-    };
+    let session = session();
     let mut buf = vec![0; EXTENDED_MAX_LEN];
-
-    // zettabgp writes some values otherwise than it reads them. All write the messages of which it keeps all values, and of
-    // which the typed values give the same octets: prefixes without bits beyond their length.
-    let mut corpus = corpus();
-    let mut owned = Vec::new();
-    corpus.retain(|bytes| {
-        let update = catch_unwind(AssertUnwindSafe(|| {
-            let mut update = BgpUpdateMessage::new();
-            update.decode_from(&rival, bytes.get(19..)?).ok()?;
-            let len = encode(&update, &mut buf)?;
-            (attempt(buf.get(..len)?, naive)? == attempt(bytes, naive)?).then_some(update)
-        }));
-        let same = Message::decode(bytes, &session).is_ok_and(|(view, _)| {
-            let len = Typed::of(&view).and_then(|typed| typed.encode(&mut buf, &session));
-            len.is_some_and(|len| buf[..len] == **bytes)
-        });
-        let update = update.ok().flatten().filter(|_| same);
-        let keeps = update.is_some();
-        owned.extend(update);
-        keeps
-    });
+    let (mut zettabgp, mut netgauze) = (Zettabgp::new(), Netgauze::new());
+    let corpus = corpus();
+    let mut keep: Vec<bool> = corpus
+        .iter()
+        .map(|bytes| {
+            Message::decode(bytes, &session).is_ok_and(|(view, _)| {
+                let len = Typed::of(&view).and_then(|typed| typed.encode(&mut buf, &session));
+                len.is_some_and(|len| buf[..len] == **bytes)
+            })
+        })
+        .collect();
+    keeps(&mut zettabgp, &corpus, &mut keep, &mut buf);
+    keeps(&mut netgauze, &corpus, &mut keep, &mut buf);
+    keeps(&mut Rustbgpd, &corpus, &mut keep, &mut buf);
+    keeps(&mut Bgpkit, &corpus, &mut keep, &mut buf);
+    let kept = corpus.into_iter().zip(keep).filter_map(|(bytes, keep)| keep.then_some(bytes));
+    let corpus: Vec<Bytes> = kept.collect();
     let views: Vec<Message<'_>> =
         corpus.iter().map(|bytes| Message::decode(bytes, &session).unwrap().0).collect();
     for (bytes, view) in corpus.iter().zip(&views) {
@@ -428,7 +429,9 @@ fn encode(criterion: &mut Criterion) {
         assert_eq!(buf.get(..len), Some(&**bytes));
     }
     let typed: Vec<Typed<'_>> = views.iter().map(|view| Typed::of(view).unwrap()).collect();
-    rows.iter().for_each(|row| row.check(format!("{} messages", views.len())));
+    let check = format!("{} messages", views.len());
+    let rows = [Row::tortie(WORK, "tortie"), Row::tortie(WORK, "tortie_borrowed")];
+    rows.iter().for_each(|row| row.check(&check));
 
     let mut group = criterion.benchmark_group(WORK);
     group.throughput(Throughput::Elements(views.len() as u64));
@@ -446,14 +449,30 @@ fn encode(criterion: &mut Criterion) {
             });
         });
     });
-    group.bench_function("zettabgp", |bencher| {
+    writes(&mut group, WORK, &mut zettabgp, &corpus, &check);
+    writes(&mut group, WORK, &mut netgauze, &corpus, &check);
+    writes(&mut group, WORK, &mut Rustbgpd, &corpus, &check);
+    writes(&mut group, WORK, &mut Bgpkit, &corpus, &check);
+    group.finish();
+}
+
+fn writes<R: Rival>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    work: &str,
+    rival: &mut R,
+    corpus: &[Bytes],
+    check: &str,
+) {
+    let mut buf = vec![0; EXTENDED_MAX_LEN];
+    let owned: Vec<R::Owned> = corpus.iter().map(|bytes| rival.read(bytes).unwrap()).collect();
+    Row::rival(work, R::NAME).check(check);
+    group.bench_function(R::NAME, |bencher| {
         bencher.iter(|| {
             owned.iter().for_each(|update| {
-                black_box(encode(update, &mut buf).unwrap());
+                black_box(rival.write(update, &mut buf).unwrap());
             });
         });
     });
-    group.finish();
 }
 
 /// A million /24 over 120,000 attribute sets: eight or nine each.

@@ -91,10 +91,9 @@ impl<'b> UpdateBuilder<'b> {
         if !next_hop.fits(family, session) {
             return Err(EncodeError::WrongFamily { family });
         }
-        let add_path = session.add_path_send.contains(family);
-        let limit = buf.len().min(session.max_len());
-        let buf = buf.get_mut(..limit).ok_or(EncodeError::BufferTooSmall)?;
-        let mut w = Writer::new(buf.get_mut(ATTRIBUTES..).ok_or(EncodeError::BufferTooSmall)?);
+        let mut builder = Self::begin(buf, session, family)?;
+        let room = builder.buf.get_mut(ATTRIBUTES..).ok_or(EncodeError::BufferTooSmall)?;
+        let mut w = Writer::new(room);
         if let (NextHop::Ipv4(address), Family::IPV4_UNICAST) = (next_hop, family) {
             let mut next_hop = Some(Attribute::NextHop(address));
             for attribute in attributes {
@@ -105,39 +104,44 @@ impl<'b> UpdateBuilder<'b> {
             }
             next_hop.map_or(Ok(()), |next_hop| next_hop.write(&mut w, session))?;
             let at = ATTRIBUTES + w.len();
-            return Ok(Self {
-                buf,
-                family,
-                add_path,
-                at,
-                limit,
-                count: 0,
-                shape: Shape::Announce { attributes: at },
-            });
+            return Ok(Self { at, shape: Shape::Announce { attributes: at }, ..builder });
         }
         for attribute in attributes {
             attribute.write(&mut w, session)?;
         }
         // Multiprotocol: the others wait at the end of the buffer until the length of the first is known.
         let tail = w.len();
-        let limit = limit.saturating_sub(tail);
-        buf.copy_within(ATTRIBUTES..ATTRIBUTES + tail, limit);
-        let (octets, len) = next_hop.octets_for(family);
-        let mut w = Writer::new(buf.get_mut(VALUE..limit).ok_or(EncodeError::BufferTooSmall)?);
-        write_family(&mut w, family)?;
-        w.u8(len)?;
-        w.put(octets.get(..usize::from(len)).unwrap_or(&octets))?;
-        w.u8(0)?;
+        builder.limit = builder.limit.saturating_sub(tail);
+        builder.buf.copy_within(ATTRIBUTES..ATTRIBUTES + tail, builder.limit);
+        builder.multiprotocol(AttributeCode::MP_REACH, tail, Some(next_hop))
+    }
+
+    /// What all messages begin with; it has the shape of a withdrawal.
+    fn begin(buf: &'b mut [u8], session: &Session, family: Family) -> Result<Self, EncodeError> {
+        let limit = buf.len().min(session.max_len());
+        let buf = buf.get_mut(..limit).ok_or(EncodeError::BufferTooSmall)?;
+        let add_path = session.add_path_send.contains(family);
+        Ok(Self { buf, family, add_path, at: WITHDRAWN, limit, count: 0, shape: Shape::Withdraw })
+    }
+
+    /// Begins the multiprotocol attribute.
+    fn multiprotocol(
+        self,
+        code: AttributeCode,
+        tail: usize,
+        next_hop: Option<NextHop>,
+    ) -> Result<Self, EncodeError> {
+        let room = self.buf.get_mut(VALUE..self.limit).ok_or(EncodeError::BufferTooSmall)?;
+        let mut w = Writer::new(room);
+        write_family(&mut w, self.family)?;
+        if let Some(next_hop) = next_hop {
+            let (octets, len) = next_hop.octets_for(self.family);
+            w.u8(len)?;
+            w.put(octets.get(..usize::from(len)).unwrap_or(&octets))?;
+            w.u8(0)?;
+        }
         let at = VALUE + w.len();
-        Ok(Self {
-            buf,
-            family,
-            add_path,
-            at,
-            limit,
-            count: 0,
-            shape: Shape::Multiprotocol { code: AttributeCode::MP_REACH, tail },
-        })
+        Ok(Self { at, shape: Shape::Multiprotocol { code, tail }, ..self })
     }
 
     /// Begins a message that withdraws prefixes of `family`. Without any prefix it is the family's End-of-RIB.
@@ -148,34 +152,13 @@ impl<'b> UpdateBuilder<'b> {
     /// # Panics
     /// Never.
     pub fn withdraw(buf: &'b mut [u8], session: &Session, family: Family) -> Result<Self, EncodeError> {
-        let add_path = session.add_path_send.contains(family);
-        let limit = buf.len().min(session.max_len());
-        let buf = buf.get_mut(..limit).ok_or(EncodeError::BufferTooSmall)?;
-        if family == Family::IPV4_UNICAST {
-            let limit =
-                limit.checked_sub(2).filter(|l| *l >= WITHDRAWN).ok_or(EncodeError::BufferTooSmall)?;
-            return Ok(Self {
-                buf,
-                family,
-                add_path,
-                at: WITHDRAWN,
-                limit,
-                count: 0,
-                shape: Shape::Withdraw,
-            });
+        let builder = Self::begin(buf, session, family)?;
+        if family != Family::IPV4_UNICAST {
+            return builder.multiprotocol(AttributeCode::MP_UNREACH, 0, None);
         }
-        let mut w = Writer::new(buf.get_mut(VALUE..).ok_or(EncodeError::BufferTooSmall)?);
-        write_family(&mut w, family)?;
-        let at = VALUE + w.len();
-        Ok(Self {
-            buf,
-            family,
-            add_path,
-            at,
-            limit,
-            count: 0,
-            shape: Shape::Multiprotocol { code: AttributeCode::MP_UNREACH, tail: 0 },
-        })
+        // The length of the attributes follows.
+        let limit = builder.limit.checked_sub(2).filter(|limit| *limit >= WITHDRAWN);
+        Ok(Self { limit: limit.ok_or(EncodeError::BufferTooSmall)?, ..builder })
     }
 
     /// Adds a prefix; its host bits are cleared. Where the session sends path identifiers, use [`push_path`](Self::push_path).

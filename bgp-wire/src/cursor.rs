@@ -87,6 +87,23 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
+    /// Writes the first `len` of a few octets. Where there is room, all are written: a fixed number is quicker than a counted one.
+    #[inline(always)]
+    pub(crate) fn put_first<const N: usize>(
+        &mut self,
+        bytes: [u8; N],
+        len: usize,
+    ) -> Result<(), EncodeError> {
+        match self.buf.get_mut(self.len..).and_then(|room| room.first_chunk_mut()) {
+            Some(room) if len <= N => {
+                *room = bytes;
+                self.len += len;
+                Ok(())
+            }
+            _ => self.put(bytes.get(..len).ok_or(EncodeError::ValueTooLong)?),
+        }
+    }
+
     /// Overwrites two octets that were written before.
     pub(crate) fn set_u16(&mut self, at: usize, value: usize) -> Result<(), EncodeError> {
         let value = u16::try_from(value).map_err(|_| EncodeError::ValueTooLong)?;

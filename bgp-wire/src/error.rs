@@ -7,6 +7,8 @@ use crate::notification::{ErrorCode, Notification};
 
 /// What a speaker must do about an error, from the mildest to the strongest (RFC 7606 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum ErrorAction {
     /// Drop the attribute, keep the rest.
@@ -178,6 +180,8 @@ impl DecodeError {
             K::MalformedAttributeList | K::DuplicateAttribute { .. } => ErrorCode::MALFORMED_ATTRIBUTE_LIST,
             K::UnrecognizedWellKnown { .. } => ErrorCode::UNRECOGNIZED_WELL_KNOWN,
             K::MissingWellKnown { .. } => ErrorCode::MISSING_WELL_KNOWN,
+            // RFC 4760 §7: whatever is wrong with MP_REACH_NLRI or MP_UNREACH_NLRI.
+            K::AttributeFlags { code: 14 | 15 } => ErrorCode::OPTIONAL_ATTRIBUTE,
             K::AttributeFlags { .. } => ErrorCode::ATTRIBUTE_FLAGS,
             K::AttributeLength { .. } => ErrorCode::ATTRIBUTE_LENGTH,
             K::InvalidOrigin => ErrorCode::INVALID_ORIGIN,

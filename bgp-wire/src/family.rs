@@ -4,6 +4,8 @@ use core::fmt;
 
 /// Address family identifier (IANA "Address Family Numbers"), any 16-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Afi(u16);
 
 impl Afi {
@@ -29,6 +31,8 @@ impl Afi {
 
 /// Subsequent address family identifier (RFC 4760 §6), any 8-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Safi(u8);
 
 impl Safi {
@@ -68,6 +72,8 @@ impl Safi {
 
 /// A pair of address family and subsequent address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Family {
     afi: Afi,
     safi: Safi,

@@ -39,46 +39,57 @@
 //! Encoding writes exactly `encoded_len` octets into the caller's buffer or fails; nothing is truncated in silence.
 //! [`UpdateBuilder`] fills one UPDATE with destinations that share attributes, [`UpdatePacker`] as many as it takes.
 //!
-//! # Normal form
+//! # Round trips
 //!
-//! `decode(encode(x)) == x` for every message. `encode(decode(b))` differs from `b` only in the OPEN: all capabilities
-//! move into one optional parameter, extended (RFC 9072) only if they need more than 255 octets; in the reserved
-//! octet of MP_REACH_NLRI nothing changes, since UPDATE sections are copied when the width of AS numbers is the same.
+//! `decode(encode(x)) == x` for every message, and `encode(decode(b)) == b`, octet by octet, on the session it was read in:
+//! what has no meaning is kept, too, as flags, the reserved octet of MP_REACH_NLRI, bits beyond the length of a prefix and the
+//! way the parameters of an OPEN are cut. The same holds of the typed values of an UPDATE: [`Attributes::kept`],
+//! [`Update::classic_announcements`] and [`Update::classic_withdrawals`] put into [`UpdateParts`]; a malformed attribute is
+//! kept raw among them. Only a session with AS numbers of another width has attributes rewritten.
 //!
 //! # Standards
 //!
-//! | RFC | What | State |
-//! |---|---|---|
-//! | 4271 | messages, errors | whole |
-//! | 1997 | COMMUNITIES | whole |
-//! | 2918, 7313 | ROUTE-REFRESH and its subtypes | whole |
-//! | 4456 | ORIGINATOR_ID, CLUSTER_LIST | whole |
-//! | 4724, 8538 | End-of-RIB, graceful restart | marker and capability; N bit, hard reset |
-//! | 4360, 5668, 5701, 8092, 8097, 9012 | extended, IPv6 extended and large communities | whole; kinds not named are kept raw |
-//! | 4364, 4659, 8277 | VPN, labelled prefixes | whole |
-//! | 4684 | route target constraints | whole |
-//! | 4760 | MP_REACH_NLRI, MP_UNREACH_NLRI | families named here typed, others kept raw |
-//! | 6368 | ATTR_SET | whole |
-//! | 6514 | PMSI_TUNNEL | whole; identifiers raw |
-//! | 7311 | AIGP | whole |
-//! | 7432, 9136, 9251 | Ethernet VPN | route types 1 to 8; others kept raw |
-//! | 8669, 9252 | PREFIX_SID | label index, blocks, SRv6 services |
-//! | 8955, 8956 | flow specifications, IPv4, IPv6, VPN | whole |
-//! | 9012 | TUNNEL_ENCAP | tunnels and their parts, values raw |
-//! | 9552 | link state | types and descriptors, values raw |
-//! | 9830 | segment routing policies | whole; paths are parts of a tunnel |
-//! | 5291, 5292 | filters in ROUTE-REFRESH | whole; filters of other types than address prefix are kept raw |
-//! | 5492, 9072 | capabilities, extended optional parameters | whole; those not named here are kept raw |
-//! | 6286 | identifier is any non-zero number | whole |
-//! | 6608, 4486, 8203, 9003, 9384, 9687 | NOTIFICATION subcodes and codes | constants, names, shutdown text |
-//! | 6793 | four-octet AS numbers | whole |
-//! | 7911 | several paths | whole; also their limit (draft-abraitis-idr-addpath-paths-limit) |
-//! | 8654 | extended messages | whole |
-//! | 8950 | IPv6 next hops of IPv4 destinations | whole |
-//! | 9234 | roles, ONLY_TO_CUSTOMER | capability, agreement, attribute |
-//! | 9494 | long-lived graceful restart | capability, communities |
-//! | drafts | FQDN, software version, link-local next hop | capabilities |
-//! | 7606, 7607 | revised error handling, AS 0 | for every typed attribute |
+//! | RFC | Sections | What | State |
+//! |---|---|---|---|
+//! | 1997 | all | COMMUNITIES | whole |
+//! | 2545 | 3 | IPv6 next hops, with a link-local one beside | whole |
+//! | 2918 | 3, 4 | ROUTE-REFRESH | whole |
+//! | 4271 | 4, 6.1 to 6.3 | messages, attributes, errors | whole |
+//! | 4360, 5668, 5701 | all | extended and IPv6 extended communities | whole; kinds not named are kept raw |
+//! | 4364, 4659, 4798 | 4.2, 4.3; 3.2; 2 | VPN prefixes, IPv4 next hops mapped into IPv6 | whole |
+//! | 4456 | 8 | ORIGINATOR_ID, CLUSTER_LIST | whole; reflection is the speaker's |
+//! | 4486, 6608, 8203, 9003, 9384, 9687 | all | NOTIFICATION codes and subcodes, shutdown text | whole |
+//! | 4684 | 4 | route target constraints | whole |
+//! | 4724 | 2, 3 | End-of-RIB, graceful restart | marker and capability |
+//! | 4760 | 3 to 8 | MP_REACH_NLRI, MP_UNREACH_NLRI, the capability | families named here typed, others kept raw |
+//! | 5065 | 3 | confederation segments | whole |
+//! | 5291, 5292 | 4, 5; 2, 3 | filters in ROUTE-REFRESH | whole; filters of other types than address prefix are kept raw |
+//! | 5492, 9072 | 4; 2 | capabilities, extended optional parameters | whole; capabilities not named here are kept raw |
+//! | 5543 | 3 | traffic engineering | kept raw |
+//! | 6286 | 2.1 | an identifier is any non-zero number | whole |
+//! | 6368 | 5 | ATTR_SET | whole |
+//! | 6514 | 5 | PMSI_TUNNEL | whole; identifiers raw |
+//! | 6793 | 3, 4, 6 | four-octet AS numbers, AS4_PATH with its merge, AS4_AGGREGATOR | whole |
+//! | 7311 | 3 | AIGP | whole |
+//! | 7313 | 3.2, 5 | subtypes of ROUTE-REFRESH | whole |
+//! | 7432, 9136, 9251 | 7; 3; 9 | Ethernet VPN | route types 1 to 8; others kept raw |
+//! | 7606 | 3 to 7 | which errors cost what | whole: each sentence stands above its test |
+//! | 7607 | 2 | AS 0 | whole |
+//! | 7911 | 3, 4 | several paths | whole; also their limit (draft-abraitis-idr-addpath-paths-limit) |
+//! | 8092, 8097 | all | LARGE_COMMUNITY, origin validation state | whole |
+//! | 8277 | 2 | prefixes with labels | whole |
+//! | 8326, 7611, 7999, 3765 | all | well-known communities | constants |
+//! | 8538 | 2, 3 | graceful restart after NOTIFICATION | N bit, hard reset |
+//! | 8654 | 3, 4 | extended messages | whole |
+//! | 8669, 9252 | 3; 2, 3 | PREFIX_SID | label index, blocks, SRv6 services |
+//! | 8950 | 3, 4 | IPv6 next hops of IPv4 destinations | whole |
+//! | 8955, 8956 | 4; 3 | flow specifications, IPv4, IPv6, VPN | whole |
+//! | 9012 | 2, 3, 4 | TUNNEL_ENCAP | tunnels and their parts, values raw |
+//! | 9234 | 4.1, 4.2, 5 | roles, ONLY_TO_CUSTOMER | capability, agreement, attribute |
+//! | 9494 | 3 | long-lived graceful restart | capability, communities |
+//! | 9552 | 5 | link state | types and descriptors, values raw |
+//! | 9830 | 2.1 | segment routing policies | whole; paths are parts of a tunnel |
+//! | drafts |  | FQDN, software version, link-local next hop | capabilities |
 //!
 //! # Guarantees
 //!
@@ -86,16 +97,23 @@
 //!
 //! # Features
 //!
-//! `std` (default) is reserved: errors implement [`core::error::Error`] with and without it.
+//! - `std` (default) is reserved: errors implement [`core::error::Error`] with and without it.
+//! - `serde`: the typed values that own what they hold, from [`Family`] to [`Session`], can be stored; what a value may not be
+//!   is refused. Messages and views are octets already. Needs an allocator.
+//! - `arbitrary`: the same values, and [`Attribute`] and [`Nlri`] out of the input, for fuzzing. Needs `std`.
 //!
 //! MSRV 1.85.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(test)]
+#[cfg(feature = "serde")]
+extern crate alloc;
+#[cfg(any(test, feature = "arbitrary"))]
 extern crate std;
 
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
 mod attribute;
 mod build;
 mod capability;
@@ -111,17 +129,20 @@ mod open;
 mod pack;
 mod record;
 mod refresh;
+#[cfg(feature = "serde")]
+mod serde;
 mod session;
 mod tlv;
+mod typed;
 mod update;
 
 pub use attribute::{
     Aggregator, Aigp, AsPath, Asns, Attribute, AttributeCode, AttributeFlags, AttributeSet, Attributes,
     ClusterIds, ClusterList, Communities, Community, CommunityIter, ExtendedCommunities, ExtendedCommunity,
     ExtendedCommunityKind, FlaggedAttribute, FlaggedAttributes, Ipv6ExtendedCommunities,
-    Ipv6ExtendedCommunity, LargeCommunities, LargeCommunity, LinkStateAttribute, MergedPath, MpReach,
-    MpUnreach, Origin, PathAsns, PmsiTunnel, PrefixSid, RawAttribute, RawAttributes, Segment, SegmentKind,
-    Segments, SidStructure, Srv6Service, TunnelEncap,
+    Ipv6ExtendedCommunity, KeptAttributes, LargeCommunities, LargeCommunity, LinkStateAttribute, MergedPath,
+    MpReach, MpUnreach, Origin, PathAsns, PmsiTunnel, PrefixSid, RawAttribute, RawAttributes, Segment,
+    SegmentKind, Segments, SidStructure, Srv6Service, TunnelEncap,
 };
 pub use build::UpdateBuilder;
 pub use capability::{
@@ -135,9 +156,9 @@ pub use frame::Framer;
 pub use header::{EXTENDED_MAX_LEN, HEADER_LEN, Header, MAX_LEN, MessageType};
 pub use message::{KEEPALIVE, Message};
 pub use nlri::{
-    Evpn, EvpnRoute, Flow, FlowComponent, FlowComponents, FlowValue, FlowValues, Label, LabelledPrefix,
-    LinkState, Membership, NextHop, Nlri, NlriIter, PathIter, RawNlri, RouteDistinguisher, RouteTargetPrefix,
-    SrPolicy, VpnPrefix,
+    ClassicPrefix, ClassicPrefixes, Evpn, EvpnRoute, Flow, FlowComponent, FlowComponents, FlowValue,
+    FlowValues, Label, LabelledPrefix, LinkState, Membership, NextHop, Nlri, NlriIter, PathIter, RawNlri,
+    RouteDistinguisher, RouteTargetPrefix, SrPolicy, VpnPrefix,
 };
 pub use notification::{ErrorCode, Notification};
 pub use open::{AS_TRANS, HoldTime, Open};
@@ -146,7 +167,8 @@ pub use record::{Record, RecordIter, Records};
 pub use refresh::{FilterAction, FilterGroup, FilterGroups, PrefixFilter, RefreshFilters, RouteRefresh};
 pub use session::Session;
 pub use tlv::{Tlv, Tlvs};
-pub use update::{Announcements, Update, UpdateParts, Withdrawals};
+pub use typed::UpdateParts;
+pub use update::{Announcements, Update, Withdrawals};
 
 /// Compiles README's example.
 #[cfg(doctest)]

@@ -10,6 +10,8 @@ use crate::header::{self, HEADER_LEN, MAX_LEN, MessageType};
 ///
 /// `Display` gives the names of the IANA registry where they exist, else the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ErrorCode {
     code: u8,
     subcode: u8,

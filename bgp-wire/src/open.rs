@@ -75,16 +75,18 @@ impl<'a> Open<'a> {
         let identifier = Ipv4Addr::from(body.u32().ok_or(malformed)?);
         let len_offset = body.offset();
         let bad_lengths = DecodeError::new(DecodeErrorKind::MalformedOpen, len_offset);
-        let mut len = u16::from(body.u8().ok_or(malformed)?);
-        let extended = len != 0 && body.rest().first() == Some(&255);
-        if extended {
+        let first = body.u8().ok_or(malformed)?;
+        let mut len = u16::from(first);
+        let mut head = None;
+        if len != 0 && body.rest().first() == Some(&255) {
+            head = Some(first);
             body.u8();
             len = body.u16().ok_or(bad_lengths)?;
         }
         if usize::from(len) != body.rest().len() {
             return Err(bad_lengths);
         }
-        let capabilities = Capabilities::decode(body, extended)?;
+        let capabilities = Capabilities::decode(body, head)?;
         let hold_time = HoldTime::new(hold_time)
             .ok_or_else(|| DecodeError::new(DecodeErrorKind::UnacceptableHoldTime, hold_offset))?;
         if identifier.is_unspecified() {
@@ -124,13 +126,7 @@ impl<'a> Open<'a> {
 
     /// Length of the encoded message in octets.
     pub fn encoded_len(&self) -> usize {
-        HEADER_LEN
-            + 10
-            + match self.capabilities.encoded_len() {
-                0 => 0,
-                len if len + 2 <= 255 => len + 2,
-                len => len + 6,
-            }
+        HEADER_LEN + 9 + self.capabilities.encoded_len()
     }
 
     /// Writes the whole message and returns its length.
@@ -147,20 +143,7 @@ impl<'a> Open<'a> {
         w.u16(self.my_as)?;
         w.u16(self.hold_time.0)?;
         w.put(&self.identifier.octets())?;
-        let len = u16::try_from(self.capabilities.encoded_len()).map_err(|_| EncodeError::ValueTooLong)?;
-        match u8::try_from(len) {
-            Ok(0) => w.u8(0)?,
-            Ok(len @ ..=253) => w.put(&[len + 2, 2, len])?,
-            _ => {
-                w.put(&[255, 255])?;
-                w.u16(len.checked_add(3).ok_or(EncodeError::ValueTooLong)?)?;
-                w.u8(2)?;
-                w.u16(len)?;
-            }
-        }
-        for capability in self.capabilities.iter() {
-            capability.write(&mut w)?;
-        }
+        self.capabilities.write(&mut w)?;
         Ok(w.len())
     }
 }

@@ -79,6 +79,15 @@ impl<'a, T: Record> Records<'a, T> {
         self.iter().any(|i| i == item)
     }
 
+    /// The octets, if it lies on the wire.
+    #[inline(always)]
+    pub(crate) const fn wire(&self) -> Option<&'a [u8]> {
+        match self.0 {
+            Repr::Wire(bytes) => Some(bytes),
+            Repr::List(_) => None,
+        }
+    }
+
     /// Length on the wire in octets.
     pub(crate) const fn encoded_len(&self) -> usize {
         self.len() * T::LEN

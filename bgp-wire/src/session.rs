@@ -24,6 +24,8 @@ use crate::open::{HoldTime, Open};
 /// assert!(!session.extended_message && !session.external);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct Session {
     /// AS numbers in AS_PATH and AGGREGATOR have four octets.

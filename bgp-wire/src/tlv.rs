@@ -39,11 +39,17 @@ impl<'a> Tlvs<'a> {
         Self { rest: bytes, widths }
     }
 
-    /// The list, if none is cut.
+    /// The list, if it has a part, and none is cut: no attribute that is a list may be empty (RFC 7606 §4).
+    #[inline(always)]
     pub(crate) fn whole(bytes: &'a [u8], widths: Widths) -> Option<Self> {
-        let mut all = Self::of(bytes, widths);
+        let all = Self::of(bytes, widths);
+        all.is_whole().then_some(all)
+    }
+
+    fn is_whole(&self) -> bool {
+        let mut all = *self;
         all.by_ref().for_each(drop);
-        all.rest.is_empty().then_some(Self::of(bytes, widths))
+        all.rest.is_empty() && !self.rest.is_empty()
     }
 
     /// The octets of the list.

@@ -1,14 +1,14 @@
 //! UPDATE: routes announced and withdrawn.
 
 use crate::attribute::{
-    Aggregator, Attribute, AttributeCode, AttributeFlags, Attributes, FlaggedAttribute, MergedPath, MpReach,
-    MpUnreach, Place, RawAttribute, RawAttributes, Seen, frame,
+    Aggregator, Attribute, AttributeCode, AttributeFlags, Attributes, MergedPath, MpReach, MpUnreach, Place,
+    RawAttribute, RawAttributes, Seen, frame,
 };
 use crate::cursor::{Reader, Writer};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError, ErrorAction};
 use crate::family::Family;
 use crate::header::{self, HEADER_LEN, MAX_LEN, MessageType};
-use crate::nlri::{self, Field, NextHop, Nlri, NlriIter};
+use crate::nlri::{ClassicPrefixes, Field, NextHop, Nlri, NlriIter};
 use crate::open::AS_TRANS;
 use crate::session::{Rules, Session};
 
@@ -58,51 +58,22 @@ impl<'a> Update<'a> {
         withdrawn.check(withdrawn_offset)?;
         nlri.check(body.offset())?;
         let attributes = Reader::new(attributes, attributes_offset);
-        let mut update =
-            Self { withdrawn, attributes, nlri, reach: None, unreach: None, rules: session.rules() };
-        update.find_multiprotocol()?;
-        Ok(update)
+        let [reach, unreach] = multiprotocol(attributes, session.rules())?;
+        Ok(Self { withdrawn, attributes, nlri, reach, unreach, rules: session.rules() })
     }
 
-    /// Finds and checks the two attributes that hold routes; errors in them, and a second one, are fatal (RFC 7606 §3.g, §7.11).
     #[inline(always)]
-    fn find_multiprotocol(&mut self) -> Result<(), DecodeError> {
-        let mut rest = self.attributes;
-        while let Some((raw, place)) = frame(&mut rest) {
-            let code = raw.code();
-            if code == AttributeCode::MP_REACH || code == AttributeCode::MP_UNREACH {
-                self.take_multiprotocol(raw, place)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn take_multiprotocol(&mut self, raw: RawAttribute<'a>, place: Place) -> Result<(), DecodeError> {
-        // Wrong flags alone do not hide the routes; `attributes` reports them.
-        let checked = RawAttribute::new(AttributeFlags::OPTIONAL, raw.code(), raw.value());
-        let repeated = match Attribute::decode(checked, place.start, place.value, self.rules)? {
-            Attribute::MpReach(_) => self.reach.replace(raw.value()).is_some(),
-            _ => self.unreach.replace(raw.value()).is_some(),
-        };
-        if repeated {
-            let kind = DecodeErrorKind::DuplicateAttribute { code: raw.code().get() };
-            return Err(DecodeError::new(kind, place.start));
-        }
-        Ok(())
-    }
-
-    #[inline]
     fn reach(&self) -> Option<MpReach<'a>> {
         MpReach::again(self.reach?, self.rules)
     }
 
-    #[inline]
+    #[inline(always)]
     fn unreach(&self) -> Option<MpUnreach<'a>> {
         MpUnreach::again(self.unreach?, self.rules)
     }
 
     /// All announced destinations of all families: MP_REACH_NLRI, then the classic field.
-    #[inline]
+    #[inline(always)]
     pub fn announcements(&self) -> Announcements<'a> {
         let reach = self.reach().map_or(NlriIter::new(Field::EMPTY), |reach| reach.nlri());
         Announcements { classic: NlriIter::new(self.nlri), multiprotocol: reach }
@@ -114,8 +85,18 @@ impl<'a> Update<'a> {
         reach.paths().chain(NlriIter::new(self.nlri).paths())
     }
 
+    /// The prefixes of the classic field of announced routes, as they were sent; of what MP_REACH_NLRI announces, none.
+    pub const fn classic_announcements(&self) -> ClassicPrefixes<'a> {
+        ClassicPrefixes { bytes: self.nlri.bytes, add_path: self.nlri.add_path }
+    }
+
+    /// The prefixes of the classic field of withdrawn routes, as they were sent; of what MP_UNREACH_NLRI withdraws, none.
+    pub const fn classic_withdrawals(&self) -> ClassicPrefixes<'a> {
+        ClassicPrefixes { bytes: self.withdrawn.bytes, add_path: self.withdrawn.add_path }
+    }
+
     /// All withdrawn destinations of all families: the classic field, then MP_UNREACH_NLRI.
-    #[inline]
+    #[inline(always)]
     pub fn withdrawals(&self) -> Withdrawals<'a> {
         let unreach = self.unreach().map_or(NlriIter::new(Field::EMPTY), |unreach| unreach.nlri());
         Withdrawals { classic: NlriIter::new(self.withdrawn), multiprotocol: unreach }
@@ -308,101 +289,43 @@ impl<'a> Update<'a> {
     }
 }
 
-/// What an UPDATE is made of, as typed values.
-///
-/// ```
-/// use tortie_bgp_wire::{Attribute, FlaggedAttribute, Message, Origin, Session, UpdateParts};
-///
-/// let attributes = [FlaggedAttribute::from(Attribute::Origin(Origin::IGP))];
-/// let announced = [(None, "10.0.0.0/8".parse::<ipnet::IpNet>().unwrap().into())];
-/// let mut buf = [0; 64];
-/// let parts = UpdateParts { withdrawn: &[], attributes: &attributes, announced: &announced };
-/// let len = parts.encode(&mut buf, &Session::default())?;
-/// let Ok((Message::Update(update), _)) = Message::decode(&buf[..len], &Session::default()) else { unreachable!() };
-/// assert!(update.announced_paths().eq(announced));
-/// # Ok::<(), tortie_bgp_wire::EncodeError>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "an UPDATE has these three fields since 1995")]
-pub struct UpdateParts<'a> {
-    /// The classic field of withdrawn routes: path identifiers, if the session sends them, and IPv4 prefixes.
-    pub withdrawn: &'a [(Option<u32>, Nlri<'a>)],
-    /// The attributes, in the order in which they are written.
-    pub attributes: &'a [FlaggedAttribute<'a>],
-    /// The classic field of announced routes.
-    pub announced: &'a [(Option<u32>, Nlri<'a>)],
+/// The values of MP_REACH_NLRI and MP_UNREACH_NLRI, checked; errors in them, and a second one, are fatal (RFC 7606 §3.g,
+/// §5.3, §7.11).
+#[inline(always)]
+fn multiprotocol<'a>(attributes: Reader<'a>, rules: Rules) -> Result<[Option<&'a [u8]>; 2], DecodeError> {
+    let (mut reach, mut unreach) = (None, None);
+    let mut rest = attributes;
+    while let Some((raw, place)) = frame(&mut rest) {
+        if raw.code() == AttributeCode::MP_REACH {
+            check_multiprotocol(raw, place, rules, reach.is_some())?;
+            reach = Some(raw.value());
+        } else if raw.code() == AttributeCode::MP_UNREACH {
+            check_multiprotocol(raw, place, rules, unreach.is_some())?;
+            unreach = Some(raw.value());
+        }
+    }
+    Ok([reach, unreach])
 }
 
-impl UpdateParts<'_> {
-    /// Writes the whole message and returns its length.
-    ///
-    /// # Errors
-    /// `BufferTooSmall`, `MessageTooLong`, `ValueTooLong`, `AsNeedsFourOctets`; `WrongFamily` and `PathIdentifiers` for
-    /// destinations that do not belong into the classic fields of this session. What the buffer then holds is of no use.
-    ///
-    /// # Panics
-    /// Never.
-    pub fn encode(&self, buf: &mut [u8], session: &Session) -> Result<usize, EncodeError> {
-        let max = session.max_len();
-        let limit = buf.len().min(max);
-        let too_long =
-            if buf.len() >= max { EncodeError::MessageTooLong { max } } else { EncodeError::BufferTooSmall };
-        let room = buf.get_mut(..limit).ok_or(too_long)?;
-        self.write(room, session).map_err(|error| match error {
-            EncodeError::BufferTooSmall => too_long,
-            other => other,
-        })
+#[inline(never)]
+fn check_multiprotocol(
+    raw: RawAttribute<'_>,
+    place: Place<'_>,
+    rules: Rules,
+    repeated: bool,
+) -> Result<(), DecodeError> {
+    let code = raw.code().get();
+    if repeated {
+        return Err(DecodeError::new(DecodeErrorKind::DuplicateAttribute { code }, place.start()));
     }
-
-    fn write(&self, buf: &mut [u8], session: &Session) -> Result<usize, EncodeError> {
-        let mut w = Writer::new(buf);
-        w.put(&HEADER)?;
-        let withdrawn = w.len();
-        write_paths(self.withdrawn, &mut w, session)?;
-        let end = w.len();
-        w.put(&[0, 0])?;
-        for attribute in self.attributes {
-            attribute.write(&mut w, session)?;
-        }
-        let nlri = w.len();
-        write_paths(self.announced, &mut w, session)?;
-        let len = w.len();
-        w.set_u16(16, len)?;
-        w.set_u16(HEADER_LEN, end - withdrawn)?;
-        w.set_u16(end, nlri - end - 2)?;
-        Ok(len)
+    if raw.flags().get() & 0xc0 != AttributeFlags::OPTIONAL.get() {
+        return Err(place.error(DecodeErrorKind::AttributeFlags { code }, raw));
     }
-}
-
-/// The header of an UPDATE and the length of the withdrawn routes, both lengths still zero.
-const HEADER: [u8; HEADER_LEN + 2] = {
-    let mut bytes = [0xff; HEADER_LEN + 2];
-    let [.., l1, l0, kind, w1, w0] = &mut bytes;
-    (*l1, *l0, *kind, *w1, *w0) = (0, 0, 2, 0, 0);
-    bytes
-};
-
-/// Writes the destinations of a classic field.
-fn write_paths(
-    paths: &[(Option<u32>, Nlri<'_>)],
-    w: &mut Writer<'_>,
-    session: &Session,
-) -> Result<(), EncodeError> {
-    if paths.is_empty() {
-        return Ok(());
+    if raw.code() == AttributeCode::MP_REACH {
+        MpReach::check(raw, place, rules)
+    } else {
+        MpUnreach::check(raw, place, rules)
     }
-    let family = Family::IPV4_UNICAST;
-    let add_path = session.add_path_send.contains(family);
-    for (id, nlri) in paths {
-        let Nlri::Ipv4Unicast(net) = nlri else { return Err(EncodeError::WrongFamily { family }) };
-        match (id, add_path) {
-            (None, false) => {}
-            (Some(id), true) => w.u32(*id)?,
-            _ => return Err(EncodeError::PathIdentifiers { family }),
-        }
-        nlri::encode_v4(*net, w)?;
-    }
-    Ok(())
 }
 
 /// Iterator over the announcements of an UPDATE.

@@ -10,7 +10,7 @@ use core::cell::Cell;
 use std::alloc::System;
 
 use support::{four, hex, update};
-use tortie_bgp_wire::{Attribute, FlaggedAttribute, Message, Nlri, Session, UpdateParts};
+use tortie_bgp_wire::{Attribute, FlaggedAttribute, Message, Session, UpdateParts};
 
 struct Counting;
 
@@ -90,9 +90,8 @@ fn writing_allocates_nothing() {
     let (message, _) = Message::decode(&bytes, &session).unwrap();
     let Message::Update(update) = message else { panic!("no UPDATE") };
     let attributes: Vec<FlaggedAttribute<'_>> = update.attributes().flagged().map(Result::unwrap).collect();
-    let classic = |(_, nlri): &(Option<u32>, Nlri<'_>)| matches!(nlri, Nlri::Ipv4Unicast(_));
-    let announced: Vec<_> = update.announced_paths().filter(classic).collect();
-    let withdrawn: Vec<_> = update.withdrawn_paths().filter(classic).collect();
+    let announced: Vec<_> = update.classic_announcements().collect();
+    let withdrawn: Vec<_> = update.classic_withdrawals().collect();
     let parts = UpdateParts { withdrawn: &withdrawn, attributes: &attributes, announced: &announced };
     let mut buf = [0; 4096];
     for encode in

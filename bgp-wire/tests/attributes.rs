@@ -28,7 +28,7 @@ fn with(attribute: &str, check: impl Fn(Attribute<'_>)) {
     assert_eq!(update.disposition(), None, "{attribute}");
     let attributes: Vec<_> = update.attributes().flagged().map(Result::unwrap).collect();
     assert_eq!(attributes.len(), 4);
-    let announced: Vec<_> = update.announced_paths().collect();
+    let announced: Vec<_> = update.classic_announcements().collect();
     let parts = UpdateParts { withdrawn: &[], attributes: &attributes, announced: &announced };
     let mut buf = [0; 4096];
     let len = parts.encode(&mut buf, &four()).unwrap();

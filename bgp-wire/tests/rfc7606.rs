@@ -258,6 +258,18 @@ fn attributes(s: &mut BTreeSet<String>) {
     // RFC 7606 §3.g, in short: the first occurrence counts.
     check(&with("40010102"), K::DuplicateAttribute { code: 1 }, 37, AttributeDiscard, (3, 1), "", s);
     // RFC 7606 §7.5, in short: from an external peer LOCAL_PREF is discarded, malformed or not; likewise §7.9 and §7.10.
+    // RFC 7606 §4, in short: no attribute but AS_PATH and ATOMIC_AGGREGATE may be empty.
+    for (code, flags, action) in [
+        (17, 0xc0, AttributeDiscard),
+        (22, 0xc0, TreatAsWithdraw),
+        (23, 0xc0, TreatAsWithdraw),
+        (26, 0x80, AttributeDiscard),
+        (29, 0x80, AttributeDiscard),
+        (40, 0xc0, AttributeDiscard),
+    ] {
+        let text = format!("{flags:02x}{code:02x}00");
+        check(&with(&text), length(code), 37, action, (3, 5), &text, s);
+    }
     for (code, text) in
         [(5, "40050400000064"), (9, "8009040a000001"), (10, "800a040a000001"), (5, "40050100")]
     {
@@ -292,10 +304,10 @@ fn multiprotocol(s: &mut BTreeSet<String>) {
     check(&only("800f05 000201 8100"), unreach, 36, SessionReset, (3, 9), "800f050002018100", s);
     let twice = only("800f03 000201 800f03 000101");
     check(&twice, K::DuplicateAttribute { code: 15 }, 36, SessionReset, (3, 1), "", s);
-    // Wrong flags alone still show the routes, which are then withdrawn.
+    // RFC 7606 §5.3, in short: flags that RFC 4760 does not give them make them incorrect.
     let flags = only("c00e16 000201 10 fd000000000000000000000000000001 00 00");
     let data = "c00e1600020110fd0000000000000000000000000000010000";
-    check(&flags, K::AttributeFlags { code: 14 }, 30, TreatAsWithdraw, (3, 4), data, s);
+    check(&flags, K::AttributeFlags { code: 14 }, 30, SessionReset, (3, 9), data, s);
 }
 
 #[test]

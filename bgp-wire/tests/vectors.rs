@@ -32,7 +32,6 @@ const SHUTDOWN: &str = "ffffffffffffffffffffffffffffffff0015030602";
 fn decode<'a>(bytes: &'a [u8], session: &Session) -> Message<'a> {
     let (message, rest) = Message::decode(bytes, session).unwrap();
     assert!(rest.is_empty());
-    // Every vector here is in the normal form, or an OPEN, which has a test of its own.
     let mut buf = [0; 4096];
     let len = message.encode(&mut buf, session).unwrap();
     assert_eq!(Ok(len), message.encoded_len(session));
@@ -191,7 +190,11 @@ fn extended_optional_parameters() {
         let Message::Open(open) = message else { panic!("no OPEN") };
         let mut buf = [0; 4096];
         let len = open.encode(&mut buf).unwrap();
-        assert_eq!(len, open.encoded_len());
+        assert_eq!((len, &buf[..len]), (open.encoded_len(), bytes));
+        let list: Vec<_> = open.capabilities().iter().collect();
+        let normal = Open::new(open.asn(), open.hold_time(), open.identifier(), &list);
+        let len = normal.encode(&mut buf).unwrap();
+        assert_eq!(len, normal.encoded_len());
         assert_eq!(Message::decode(&buf[..len], &Session::default()).unwrap().0, message);
         (open.capabilities().iter().count(), open.capabilities().families(), buf[..len].to_vec())
     };

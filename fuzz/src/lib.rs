@@ -9,7 +9,7 @@ mod cluster;
 mod ipam;
 mod selector;
 
-pub use bgp::{check_bgp_decode, check_bgp_stream};
+pub use bgp::{check_bgp_decode, check_bgp_roundtrip, check_bgp_stream};
 pub use cluster::{check_ipam_ops, check_ipam_records};
 pub use ipam::check_ipam_block;
 pub use selector::{check_selector_index, check_selector_parse, check_selector_roundtrip};
@@ -53,6 +53,11 @@ mod tests {
     #[test]
     fn bgp_decode() {
         replay("bgp_decode", super::check_bgp_decode);
+    }
+
+    #[test]
+    fn bgp_roundtrip() {
+        replay("bgp_roundtrip", super::check_bgp_roundtrip);
     }
 
     #[test]

@@ -32,12 +32,14 @@ enum Who {
     Floor,
 }
 
-/// What a row should reach, in its unit.
-#[derive(Clone, Copy, Debug, Deserialize)]
+/// What a row should reach, in its unit, and at most how many times the fastest rival of the run, or the floor, it may take.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Aim {
     least: Option<f64>,
     aim: Option<f64>,
+    rival: Option<f64>,
+    floor: Option<f64>,
 }
 
 /// A row as it is written.
@@ -131,12 +133,15 @@ impl Report {
         for row in self.rows.iter().filter(|row| row.who == Who::Tortie) {
             let beside = |who| self.rows.iter().find(|other| other.work == row.work && other.who == who);
             let other = beside(Who::Rival).or_else(|| beside(Who::Twin));
-            let ratio = other.map_or_else(String::new, |other| {
+            let mut ratio = other.map_or_else(String::new, |other| {
                 let name = other.id.rsplit('/').next().unwrap_or_default();
                 let ratio = row.value / other.value;
                 let digits = if ratio < 0.1 { 4 } else { 2 };
                 format!("{ratio:.digits$} x {name}")
             });
+            if let Some(times) = self.times(row, Who::Floor) {
+                ratio.push_str(&format!(", {times:.2} x floor"));
+            }
             println!(
                 "{:<52} {:>14}  {ratio:>20}  {:>16}{}",
                 row.id,
@@ -153,12 +158,28 @@ impl Report {
     fn wanted(&self, row: &Row) -> String {
         let Some(aim) = self.aims.get(&row.id) else { return String::new() };
         let text = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value}"));
-        format!("{} / {} {}", text(aim.least), text(aim.aim), row.unit)
+        let mut wanted = format!("{} / {} {}", text(aim.least), text(aim.aim), row.unit);
+        for (name, most) in [("rival", aim.rival), ("floor", aim.floor)] {
+            if let Some(most) = most {
+                wanted.push_str(&format!(", {most} x {name}"));
+            }
+        }
+        wanted
+    }
+
+    /// How many times the fastest of these a row takes; rows are in the order of what they take.
+    fn times(&self, row: &Row, who: Who) -> Option<f64> {
+        let beside = self.rows.iter().find(|other| other.work == row.work && other.who == who)?;
+        Some(row.value / beside.value)
     }
 
     fn verdict(&self, row: &Row) -> &'static str {
         let Some(aim) = self.aims.get(&row.id) else { return "" };
+        let exceeds =
+            |most: Option<f64>, who| most.zip(self.times(row, who)).is_some_and(|(most, times)| times > most);
+        let missed = exceeds(aim.rival, Who::Rival) || exceeds(aim.floor, Who::Floor);
         match (aim.least, aim.aim) {
+            _ if missed => "  MISSED",
             (_, Some(aim)) if row.value <= aim => "  reached",
             (Some(least), _) if row.value > least => "  MISSED",
             _ => "  on the way",
@@ -269,6 +290,25 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&report.json().unwrap()).unwrap();
         let fields: Vec<_> = json[0].as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(fields, ["check", "id", "ratio", "rival", "rival_value", "samples", "unit", "value"]);
+    }
+
+    #[test]
+    fn a_row_may_take_so_many_times_the_rival_and_the_floor() {
+        let verdict = |aim: Aim| {
+            let rows = vec![
+                row("a/b/tortie", Who::Tortie, 30.0, "7"),
+                row("a/b/slow", Who::Rival, 90.0, "7"),
+                row("a/b/fast", Who::Rival, 60.0, "7"),
+                row("a/b/floor", Who::Floor, 10.0, "7"),
+            ];
+            let report = Report::new(rows, BTreeMap::from([("a/b/tortie".to_owned(), aim)])).unwrap();
+            report.verdict(report.rows.iter().find(|row| row.who == Who::Tortie).unwrap()).trim()
+        };
+        let aim = Aim { aim: Some(30.0), ..Aim::default() };
+        assert_eq!(verdict(aim), "reached");
+        assert_eq!(verdict(Aim { rival: Some(0.5), floor: Some(3.0), ..aim }), "reached");
+        assert_eq!(verdict(Aim { rival: Some(0.4), ..aim }), "MISSED");
+        assert_eq!(verdict(Aim { floor: Some(2.9), ..aim }), "MISSED");
     }
 
     #[test]

@@ -128,10 +128,10 @@ fn source(root: &Path, path: &Path, breaches: &mut Vec<String>) -> anyhow::Resul
     Ok(())
 }
 
-/// An RFC cited otherwise than as `RFC 4271`; `//= rfc4271#section-4` quotes are the one other form.
+/// An RFC cited otherwise than as `RFC 4271`; quotes, `//= rfc4271#section-4` and `//# the sentence`, are as they are.
 fn malformed_citation(line: &str) -> Option<&str> {
     let comment = line.find("//").and_then(|at| line.get(at..))?;
-    if comment.starts_with("//=") || comment.contains("://") {
+    if comment.starts_with("//=") || comment.starts_with("//#") || comment.contains("://") {
         return None;
     }
     comment.split_whitespace().find(|word| {
@@ -174,6 +174,7 @@ mod tests {
     fn citations_have_one_form() {
         assert_eq!(malformed_citation("// see RFC 4271 section 6.8"), None);
         assert_eq!(malformed_citation("//= rfc7606#section-4"), None);
+        assert_eq!(malformed_citation("//# of [RFC4271], word by word"), None);
         assert_eq!(malformed_citation("let rfc4271 = 1;"), None);
         assert_eq!(malformed_citation("/// (RFC4271, section 4)"), Some("(RFC4271,"));
         assert_eq!(malformed_citation("// rfc-7606 says"), Some("rfc-7606"));

@@ -145,7 +145,7 @@ impl<'a> AsPath<'a> {
 
     /// The value of an AS_PATH attribute; `None` if it is malformed: a segment that is cut, empty or of unknown kind,
     /// or AS 0 (RFC 7606 §7.2, RFC 7607).
-    #[inline]
+    #[inline(always)]
     pub fn from_wire(bytes: &'a [u8], four_octet_as: bool) -> Option<Self> {
         let good = if four_octet_as { is_good::<4>(bytes) } else { is_good::<2>(bytes) };
         good.then_some(Self(Repr::Wire { bytes, four: four_octet_as }))
@@ -189,8 +189,20 @@ impl<'a> AsPath<'a> {
         self.segments().any(|segment| segment.kind.0 > 2)
     }
 
+    /// The value as it lies on the wire, if it does with AS numbers of this width.
+    #[inline(always)]
+    pub(super) const fn wire(&self, four_octet_as: bool) -> Option<&'a [u8]> {
+        match self.0 {
+            Repr::Wire { bytes, four } if four == four_octet_as => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// Length of the encoded value in octets.
     pub fn encoded_len(&self, four_octet_as: bool) -> usize {
+        if let Some(bytes) = self.wire(four_octet_as) {
+            return bytes.len();
+        }
         let width = if four_octet_as { 4 } else { 2 };
         self.segments().map(|segment| 2 + segment.asns.len() * width).sum()
     }
@@ -235,15 +247,14 @@ impl<'a> AsPath<'a> {
     }
 
     pub(super) fn write(&self, w: &mut Writer<'_>, four_octet_as: bool) -> Result<(), EncodeError> {
-        match self.0 {
-            Repr::Wire { bytes, four } if four == four_octet_as => w.put(bytes),
-            _ => self.segments().try_for_each(|segment| write_segment(w, segment, four_octet_as)),
+        match self.wire(four_octet_as) {
+            Some(bytes) => w.put(bytes),
+            None => self.segments().try_for_each(|segment| write_segment(w, segment, four_octet_as)),
         }
     }
 }
 
 /// Whether a value is a sequence of whole segments of known kinds, none of them empty or with AS 0.
-#[inline]
 fn is_good<const N: usize>(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     while let [kind, count, tail @ ..] = rest {

@@ -7,6 +7,8 @@ use crate::record::{Record, RecordIter, Records};
 
 /// A community (RFC 1997): by convention an AS number and a value of its choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Community(u32);
 
 impl Community {

@@ -9,10 +9,14 @@ use crate::record::{Record, Records};
 ///
 /// `Display` is the usual notation for route targets and origins, `rt:64512:1`; else the octets, `0x0605...`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ExtendedCommunity([u8; 8]);
 
 /// What an [`ExtendedCommunity`] is (IANA "BGP Extended Communities").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum ExtendedCommunityKind {
     /// A two-octet AS number and a number; subtype 2 is a route target, 3 a route origin (RFC 4360 §3.1).
@@ -238,6 +242,8 @@ impl Record for ExtendedCommunity {
 /// | 0, or 0x40 if not transitive | subtype (1) | address (16) | number (2) |
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Ipv6ExtendedCommunity([u8; 20]);
 
 impl Ipv6ExtendedCommunity {
@@ -292,6 +298,8 @@ impl Record for Ipv6ExtendedCommunity {
 ///
 /// `Display` is the notation of RFC 8092 §4: `64512:1:2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct LargeCommunity {
     /// The AS number of who defines the others.

@@ -2,6 +2,8 @@
 
 mod as_path;
 mod community;
+mod decode;
+mod encode;
 mod extended;
 mod iter;
 mod mp;
@@ -9,18 +11,13 @@ mod parts;
 
 use core::net::Ipv4Addr;
 
-use crate::cursor::{Reader, Writer};
-use crate::error::{DecodeError, DecodeErrorKind, EncodeError, ErrorAction};
-use crate::record::Records;
-use crate::session::{Rules, Session};
-
 pub use as_path::{AsPath, Asns, MergedPath, PathAsns, Segment, SegmentKind, Segments};
 pub use community::{ClusterIds, ClusterList, Communities, Community, CommunityIter};
 pub use extended::{
     ExtendedCommunities, ExtendedCommunity, ExtendedCommunityKind, Ipv6ExtendedCommunities,
     Ipv6ExtendedCommunity, LargeCommunities, LargeCommunity,
 };
-pub use iter::{Attributes, FlaggedAttributes, RawAttributes};
+pub use iter::{Attributes, FlaggedAttributes, KeptAttributes, RawAttributes};
 pub(crate) use iter::{Place, Seen, frame};
 pub use mp::{MpReach, MpUnreach};
 pub use parts::{
@@ -29,6 +26,8 @@ pub use parts::{
 
 /// Type code of an attribute, any 8-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct AttributeCode(u8);
 
 impl AttributeCode {
@@ -67,6 +66,8 @@ impl AttributeCode {
     pub const PMSI_TUNNEL: Self = Self(22);
     /// TUNNEL_ENCAP (RFC 9012).
     pub const TUNNEL_ENCAP: Self = Self(23);
+    /// Traffic engineering (RFC 5543), which nobody sends; kept unread.
+    pub const TRAFFIC_ENGINEERING: Self = Self(24);
     /// IPv6 EXTENDED COMMUNITIES (RFC 5701).
     pub const IPV6_EXTENDED_COMMUNITIES: Self = Self(25);
     /// AIGP (RFC 7311).
@@ -92,8 +93,8 @@ impl AttributeCode {
         self.0
     }
 
-    /// The Optional and Transitive bits that the attribute's definition demands; `None` if this crate does not type it.
-    const fn expected_flags(self) -> Option<AttributeFlags> {
+    /// The Optional and Transitive bits that the attribute's definition demands; `None` if this crate does not know it.
+    pub(crate) const fn expected_flags(self) -> Option<AttributeFlags> {
         Some(match self {
             Self::ORIGIN | Self::AS_PATH | Self::NEXT_HOP | Self::LOCAL_PREF | Self::ATOMIC_AGGREGATE => {
                 AttributeFlags::WELL_KNOWN
@@ -103,6 +104,7 @@ impl AttributeCode {
             | Self::CLUSTER_LIST
             | Self::MP_REACH
             | Self::MP_UNREACH
+            | Self::TRAFFIC_ENGINEERING
             | Self::AIGP
             | Self::LINK_STATE => AttributeFlags::OPTIONAL,
             Self::AGGREGATOR
@@ -151,23 +153,14 @@ const EXPECTED: [u8; 256] = {
     table
 };
 
-/// What can be wrong with an attribute.
-#[derive(Debug, Clone, Copy)]
-enum Fault {
-    Unrecognized,
-    Internal,
-    Flags,
-    Length,
-    Origin,
-    AsPath,
-}
-
 /// Flag octet of an attribute.
 ///
 /// ```text
 /// | optional | transitive | partial | extended length | 0 | 0 | 0 | 0 |        RFC 4271 §4.3
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct AttributeFlags(u8);
 
 impl AttributeFlags {
@@ -226,6 +219,11 @@ impl Origin {
     /// By other means.
     pub const INCOMPLETE: Self = Self(2);
 
+    /// The origin with this number; `None` above 2.
+    pub const fn new(value: u8) -> Option<Self> {
+        if value <= 2 { Some(Self(value)) } else { None }
+    }
+
     /// The number: the lower, the better.
     pub const fn get(self) -> u8 {
         self.0
@@ -234,6 +232,8 @@ impl Origin {
 
 /// Value of AGGREGATOR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct Aggregator {
     /// AS of the speaker that formed the aggregate.
@@ -262,28 +262,6 @@ impl<'a> RawAttribute<'a> {
     /// set if the value needs it.
     pub const fn new(flags: AttributeFlags, code: AttributeCode, value: &'a [u8]) -> Self {
         Self { flags, code, value }
-    }
-
-    /// Octets from the header to the end.
-    fn whole(&self, start: u16, offset: u16) -> u16 {
-        let value = u16::try_from(self.value.len()).unwrap_or(u16::MAX);
-        offset.saturating_sub(start).saturating_add(value)
-    }
-
-    /// The error of an attribute whose header begins at `start`, the value at `offset`.
-    #[cold]
-    fn fault(&self, fault: Fault, start: u16, offset: u16) -> DecodeError {
-        use DecodeErrorKind as K;
-        let code = self.code.0;
-        let (kind, action) = match fault {
-            Fault::Unrecognized => (K::UnrecognizedWellKnown { code }, ErrorAction::SessionReset),
-            Fault::Internal => (K::NotFromExternal { code }, ErrorAction::AttributeDiscard),
-            Fault::Flags => (K::AttributeFlags { code }, ErrorAction::TreatAsWithdraw),
-            Fault::Length => (K::AttributeLength { code }, ErrorAction::TreatAsWithdraw),
-            Fault::Origin => (K::InvalidOrigin, ErrorAction::TreatAsWithdraw),
-            Fault::AsPath => (K::MalformedAsPath, ErrorAction::TreatAsWithdraw),
-        };
-        DecodeError::new(kind, start).with_data(start, self.whole(start, offset)).with_action(action)
     }
 
     /// The flags as received.
@@ -316,6 +294,9 @@ impl Eq for RawAttribute<'_> {}
 /// The Partial bit of a typed attribute is not kept; [`Update::raw_attributes`](crate::Update::raw_attributes) has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
+// The tag in a word of its own, so that what is in the attribute begins at the same place whichever it is: copied together
+// with half a word of padding, it would leave the registers each time one is handed on.
+#[repr(u64)]
 pub enum Attribute<'a> {
     /// ORIGIN: how the route entered BGP.
     Origin(Origin),
@@ -400,226 +381,6 @@ impl<'a> Attribute<'a> {
             Self::Unknown(raw) => raw.code,
         }
     }
-
-    /// Reads the value of one framed attribute whose header begins at `start`, the value at `offset`.
-    #[inline(always)]
-    pub(super) fn decode(
-        raw: RawAttribute<'a>,
-        start: u16,
-        offset: u16,
-        rules: Rules,
-    ) -> Result<Self, DecodeError> {
-        let fault = |fault| Err(raw.fault(fault, start, offset));
-        let expected = raw.code.expected();
-        if raw.flags.0 & 0xc0 != expected {
-            return match expected {
-                UNTYPED if raw.flags.is_optional() => Ok(Self::Unknown(raw)),
-                UNTYPED => fault(Fault::Unrecognized),
-                _ if rules.external && raw.code.is_internal() => fault(Fault::Internal),
-                _ => fault(Fault::Flags),
-            };
-        }
-        let word = |of: fn(u32) -> Self| match *raw.value {
-            [a, b, c, d] => Ok(of(u32::from_be_bytes([a, b, c, d]))),
-            _ => fault(Fault::Length),
-        };
-        match raw.code {
-            AttributeCode::ORIGIN => match raw.value {
-                &[origin @ 0..=2] => Ok(Self::Origin(Origin(origin))),
-                [_] => fault(Fault::Origin),
-                _ => fault(Fault::Length),
-            },
-            AttributeCode::AS_PATH => match AsPath::from_wire(raw.value, rules.four_octet_as) {
-                Some(path) => Ok(Self::AsPath(path)),
-                None => fault(Fault::AsPath),
-            },
-            AttributeCode::NEXT_HOP => word(|word| Self::NextHop(word.into())),
-            AttributeCode::MED => word(Self::Med),
-            AttributeCode::COMMUNITIES => match Communities::from_wire(raw.value) {
-                Some(list) => Ok(Self::Communities(list)),
-                None => fault(Fault::Length),
-            },
-            code if rules.external && code.is_internal() => fault(Fault::Internal),
-            AttributeCode::LOCAL_PREF => word(Self::LocalPref),
-            _ => Self::decode_other(raw, start, offset, rules),
-        }
-    }
-
-    /// Those that are seen less often.
-    fn decode_other(
-        raw: RawAttribute<'a>,
-        start: u16,
-        offset: u16,
-        rules: Rules,
-    ) -> Result<Self, DecodeError> {
-        let value = raw.value;
-        let withdraw = || raw.fault(Fault::Length, start, offset);
-        let discard = || withdraw().with_action(ErrorAction::AttributeDiscard);
-        Ok(match raw.code {
-            AttributeCode::ATOMIC_AGGREGATE if value.is_empty() => Self::AtomicAggregate,
-            AttributeCode::ATOMIC_AGGREGATE => return Err(discard()),
-            AttributeCode::AGGREGATOR => match Self::aggregator(value, rules.four_octet_as) {
-                Some(aggregator) if aggregator.asn != 0 => Self::Aggregator(aggregator),
-                _ => return Err(discard()),
-            },
-            AttributeCode::ORIGINATOR_ID => {
-                Self::OriginatorId(<[u8; 4]>::try_from(value).map_err(|_| withdraw())?.into())
-            }
-            AttributeCode::CLUSTER_LIST => {
-                Self::ClusterList(ClusterList::from_wire(value).ok_or_else(withdraw)?)
-            }
-            AttributeCode::MP_REACH => {
-                let whole = raw.whole(start, offset);
-                Self::MpReach(MpReach::decode(Reader::new(value, offset), start, whole, rules)?)
-            }
-            AttributeCode::MP_UNREACH => {
-                let whole = raw.whole(start, offset);
-                Self::MpUnreach(MpUnreach::decode(Reader::new(value, offset), start, whole, rules)?)
-            }
-            AttributeCode::EXTENDED_COMMUNITIES => {
-                Self::ExtendedCommunities(Records::from_wire(value).ok_or_else(withdraw)?)
-            }
-            // RFC 6793 §6: these two are discarded when malformed.
-            AttributeCode::AS4_PATH => Self::As4Path(AsPath::from_wire(value, true).ok_or_else(discard)?),
-            AttributeCode::AS4_AGGREGATOR => {
-                Self::As4Aggregator(Self::aggregator(value, true).filter(|a| a.asn != 0).ok_or_else(discard)?)
-            }
-            AttributeCode::PMSI_TUNNEL => {
-                Self::PmsiTunnel(PmsiTunnel::from_wire(value).ok_or_else(withdraw)?)
-            }
-            AttributeCode::TUNNEL_ENCAP => {
-                Self::TunnelEncap(TunnelEncap::from_wire(value).ok_or_else(withdraw)?)
-            }
-            AttributeCode::IPV6_EXTENDED_COMMUNITIES => {
-                Self::Ipv6ExtendedCommunities(Records::from_wire(value).ok_or_else(withdraw)?)
-            }
-            // RFC 7311 §3.2, RFC 9552 §8.2.2 and RFC 8669 §6: discarded when malformed.
-            AttributeCode::AIGP => Self::Aigp(Aigp::from_wire(value).ok_or_else(discard)?),
-            AttributeCode::LINK_STATE => {
-                Self::LinkState(LinkStateAttribute::from_wire(value).ok_or_else(discard)?)
-            }
-            AttributeCode::PREFIX_SID => Self::PrefixSid(PrefixSid::from_wire(value).ok_or_else(discard)?),
-            AttributeCode::LARGE_COMMUNITY => {
-                Self::LargeCommunities(Records::from_wire(value).ok_or_else(withdraw)?)
-            }
-            AttributeCode::ONLY_TO_CUSTOMER => {
-                let octets = <[u8; 4]>::try_from(value).map_err(|_| withdraw())?;
-                Self::OnlyToCustomer(u32::from_be_bytes(octets))
-            }
-            AttributeCode::ATTR_SET => {
-                Self::AttributeSet(AttributeSet::decode(Reader::new(value, offset)).ok_or_else(withdraw)?)
-            }
-            _ => Self::Unknown(raw),
-        })
-    }
-
-    fn aggregator(value: &[u8], four_octet_as: bool) -> Option<Aggregator> {
-        let mut r = Reader::new(value, 0);
-        let asn = if four_octet_as { r.u32()? } else { u32::from(r.u16()?) };
-        let address = r.u32()?.into();
-        r.is_empty().then_some(Aggregator { asn, address })
-    }
-
-    /// Length of the value in octets.
-    fn value_len(&self, session: &Session) -> usize {
-        match self {
-            Self::Origin(_) => 1,
-            Self::AsPath(path) => path.encoded_len(session.four_octet_as),
-            Self::NextHop(_) | Self::Med(_) | Self::LocalPref(_) | Self::OriginatorId(_) => 4,
-            Self::AtomicAggregate => 0,
-            Self::Aggregator(_) => {
-                if session.four_octet_as {
-                    8
-                } else {
-                    6
-                }
-            }
-            Self::Communities(communities) => communities.encoded_len(),
-            Self::ClusterList(list) => list.encoded_len(),
-            Self::ExtendedCommunities(list) => list.encoded_len(),
-            Self::Ipv6ExtendedCommunities(list) => list.encoded_len(),
-            Self::LargeCommunities(list) => list.encoded_len(),
-            Self::As4Path(path) => path.encoded_len(true),
-            Self::As4Aggregator(_) => 8,
-            Self::PmsiTunnel(tunnel) => 5 + tunnel.identifier.len(),
-            Self::TunnelEncap(tunnels) => tunnels.bytes().len(),
-            Self::Aigp(aigp) => aigp.bytes().len(),
-            Self::LinkState(state) => state.bytes().len(),
-            Self::PrefixSid(sid) => sid.bytes().len(),
-            Self::OnlyToCustomer(_) => 4,
-            Self::AttributeSet(set) => 4 + set.bytes().len(),
-            Self::MpReach(reach) => reach.encoded_len(),
-            Self::MpUnreach(unreach) => unreach.encoded_len(),
-            Self::Unknown(raw) => raw.value.len(),
-        }
-    }
-
-    /// The flags it is written with, but for the extended length bit.
-    fn flags(&self) -> AttributeFlags {
-        match self {
-            Self::Unknown(raw) => raw.flags,
-            typed => typed.code().expected_flags().unwrap_or(AttributeFlags::OPTIONAL),
-        }
-    }
-
-    /// Length of the encoded attribute in octets, header included.
-    pub fn encoded_len(&self, session: &Session) -> usize {
-        let len = self.value_len(session);
-        len + if len > 255 || self.flags().contains(AttributeFlags::EXTENDED_LENGTH) { 4 } else { 3 }
-    }
-
-    /// Writes header and value.
-    pub(crate) fn write(&self, w: &mut Writer<'_>, session: &Session) -> Result<(), EncodeError> {
-        self.write_with(self.flags(), w, session)
-    }
-
-    /// Writes header, with these flags, and value.
-    fn write_with(
-        &self,
-        flags: AttributeFlags,
-        w: &mut Writer<'_>,
-        session: &Session,
-    ) -> Result<(), EncodeError> {
-        write_header(w, flags, self.code(), self.value_len(session))?;
-        match self {
-            Self::Origin(origin) => w.u8(origin.0),
-            Self::AsPath(path) => path.write(w, session.four_octet_as),
-            Self::NextHop(address) | Self::OriginatorId(address) => w.put(&address.octets()),
-            Self::Med(value) | Self::LocalPref(value) => w.u32(*value),
-            Self::AtomicAggregate => Ok(()),
-            Self::Aggregator(Aggregator { asn, address }) => {
-                as_path::write_asn(w, *asn, session.four_octet_as)?;
-                w.put(&address.octets())
-            }
-            Self::Communities(communities) => communities.write(w),
-            Self::ClusterList(list) => list.write(w),
-            Self::ExtendedCommunities(list) => list.write(w),
-            Self::Ipv6ExtendedCommunities(list) => list.write(w),
-            Self::LargeCommunities(list) => list.write(w),
-            Self::As4Path(path) => path.write(w, true),
-            Self::As4Aggregator(Aggregator { asn, address }) => {
-                w.u32(*asn)?;
-                w.put(&address.octets())
-            }
-            Self::PmsiTunnel(tunnel) => {
-                w.put(&[tunnel.flags, tunnel.kind])?;
-                w.put(&tunnel.label.octets())?;
-                w.put(tunnel.identifier)
-            }
-            Self::TunnelEncap(tunnels) => w.put(tunnels.bytes()),
-            Self::Aigp(aigp) => w.put(aigp.bytes()),
-            Self::LinkState(state) => w.put(state.bytes()),
-            Self::PrefixSid(sid) => w.put(sid.bytes()),
-            Self::OnlyToCustomer(asn) => w.u32(*asn),
-            Self::AttributeSet(set) => {
-                w.u32(set.origin())?;
-                w.put(set.bytes())
-            }
-            Self::MpReach(reach) => reach.write(w),
-            Self::MpUnreach(unreach) => unreach.write(w),
-            Self::Unknown(raw) => w.put(raw.value),
-        }
-    }
 }
 
 /// A typed attribute with the flags it was received with.
@@ -639,40 +400,11 @@ impl<'a> FlaggedAttribute<'a> {
     pub const fn new(flags: AttributeFlags, attribute: Attribute<'a>) -> Self {
         Self { flags, attribute }
     }
-
-    /// Length of the encoded attribute in octets, header included.
-    #[inline]
-    pub fn encoded_len(&self, session: &Session) -> usize {
-        let len = self.attribute.value_len(session);
-        len + if len > 255 || self.flags.contains(AttributeFlags::EXTENDED_LENGTH) { 4 } else { 3 }
-    }
-
-    #[inline]
-    pub(crate) fn write(&self, w: &mut Writer<'_>, session: &Session) -> Result<(), EncodeError> {
-        self.attribute.write_with(self.flags, w, session)
-    }
 }
 
 impl<'a> From<Attribute<'a>> for FlaggedAttribute<'a> {
     /// With the flags that the attribute's definition demands.
     fn from(attribute: Attribute<'a>) -> Self {
         Self { flags: attribute.flags(), attribute }
-    }
-}
-
-/// Writes flags, code and length; the extended length bit is added if `len` needs it.
-pub(crate) fn write_header(
-    w: &mut Writer<'_>,
-    flags: AttributeFlags,
-    code: AttributeCode,
-    len: usize,
-) -> Result<(), EncodeError> {
-    let long = u16::try_from(len).map_err(|_| EncodeError::ValueTooLong)?;
-    match u8::try_from(len) {
-        Ok(short) if !flags.contains(AttributeFlags::EXTENDED_LENGTH) => w.put(&[flags.0, code.0, short]),
-        _ => {
-            w.put(&[flags.with(AttributeFlags::EXTENDED_LENGTH).0, code.0])?;
-            w.u16(long)
-        }
     }
 }

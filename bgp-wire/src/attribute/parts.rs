@@ -34,6 +34,7 @@ impl<'a> PmsiTunnel<'a> {
         Self { flags, kind, label, identifier }
     }
 
+    #[inline(always)]
     pub(super) fn from_wire(bytes: &'a [u8]) -> Option<Self> {
         let ([flags, kind, a, b, c], identifier) = bytes.split_first_chunk()?;
         Some(Self { flags: *flags, kind: *kind, label: Label::new([*a, *b, *c]), identifier })
@@ -53,7 +54,8 @@ macro_rules! parts {
         pub struct $name<'a>(Tlvs<'a>);
 
         impl<'a> $name<'a> {
-            /// The value of the attribute; `None` if a part is cut.
+            /// The value of the attribute; `None` if there is no part, or one is cut.
+            #[inline(always)]
             pub fn from_wire(bytes: &'a [u8]) -> Option<Self> {
                 Tlvs::whole(bytes, $widths).map(Self)
             }
@@ -201,7 +203,9 @@ impl<'a> Srv6Service<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct AttributeSet<'a> {
     origin: u32,
-    attributes: Reader<'a>,
+    /// Where they lie in the message.
+    offset: u16,
+    attributes: &'a [u8],
 }
 
 impl PartialEq for AttributeSet<'_> {
@@ -213,11 +217,10 @@ impl PartialEq for AttributeSet<'_> {
 impl Eq for AttributeSet<'_> {}
 
 impl<'a> AttributeSet<'a> {
+    #[inline(always)]
     pub(super) fn decode(mut r: Reader<'a>) -> Option<Self> {
         let origin = r.u32()?;
-        let mut rest = RawAttributes(r);
-        rest.by_ref().for_each(drop);
-        rest.0.is_empty().then_some(Self { origin, attributes: r })
+        is_whole(r).then_some(Self { origin, offset: r.offset(), attributes: r.rest() })
     }
 
     /// The customer's AS number.
@@ -227,17 +230,24 @@ impl<'a> AttributeSet<'a> {
 
     /// The octets of the attributes.
     pub const fn bytes(&self) -> &'a [u8] {
-        self.attributes.rest()
+        self.attributes
     }
 
     /// The attributes, typed and judged one by one; AS numbers have four octets, and the peer counts as internal.
     pub fn attributes(&self) -> Attributes<'a> {
         let rules = Rules { four_octet_as: true, ..Session::default().rules() };
-        Attributes { rest: self.attributes, rules, seen: Seen::default() }
+        Attributes { rest: Reader::new(self.attributes, self.offset), rules, seen: Seen::default() }
     }
 
     /// The attributes as they lie on the wire.
     pub fn raw_attributes(&self) -> impl Iterator<Item = RawAttribute<'a>> + use<'a> {
-        RawAttributes(self.attributes)
+        RawAttributes(Reader::new(self.attributes, self.offset))
     }
+}
+
+/// Whether all attributes can be framed.
+fn is_whole(attributes: Reader<'_>) -> bool {
+    let mut rest = RawAttributes(attributes);
+    rest.by_ref().for_each(drop);
+    rest.0.is_empty()
 }

@@ -16,6 +16,8 @@ pub use offer::{
 
 /// Code of a capability, any 8-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct CapabilityCode(u8);
 
 impl CapabilityCode {
@@ -282,7 +284,11 @@ pub struct Capabilities<'a>(Repr<'a>);
 
 #[derive(Clone, Copy)]
 enum Repr<'a> {
-    Wire { parameters: Reader<'a>, extended: bool },
+    /// The parameters; `head` is the length octet in front of extended ones, which says nothing.
+    Wire {
+        parameters: Reader<'a>,
+        head: Option<u8>,
+    },
     List(&'a [Capability<'a>]),
 }
 
@@ -293,15 +299,15 @@ impl<'a> Capabilities<'a> {
     }
 
     /// Checks the optional parameters of an OPEN.
-    pub(crate) fn decode(parameters: Reader<'a>, extended: bool) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(parameters: Reader<'a>, head: Option<u8>) -> Result<Self, DecodeError> {
         let mut rest = parameters;
         while !rest.is_empty() {
-            let mut capabilities = parameter(&mut rest, extended)?;
+            let mut capabilities = parameter(&mut rest, head.is_some())?;
             while !capabilities.is_empty() {
                 Capability::read(&mut capabilities)?;
             }
         }
-        Ok(Self(Repr::Wire { parameters, extended }))
+        Ok(Self(Repr::Wire { parameters, head }))
     }
 
     /// The capabilities in order.
@@ -375,9 +381,49 @@ impl<'a> Capabilities<'a> {
         set
     }
 
-    /// Length of all capabilities in octets, without parameter headers.
+    /// Length of the optional parameters with the lengths in front of them.
     pub(crate) fn encoded_len(&self) -> usize {
-        self.iter().map(|c| c.encoded_len()).sum()
+        match self.0 {
+            Repr::Wire { parameters, head } => parameters.rest().len() + if head.is_some() { 4 } else { 1 },
+            Repr::List(list) => match list.iter().map(Capability::encoded_len).sum() {
+                0 => 1,
+                len @ ..=253 => len + 3,
+                len => len + 7,
+            },
+        }
+    }
+
+    /// Writes the optional parameters with the lengths in front of them: those that were read as they were, a list as one
+    /// parameter, extended (RFC 9072) only if it needs more than 255 octets.
+    pub(crate) fn write(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
+        match self.0 {
+            Repr::Wire { parameters, head } => {
+                let bytes = parameters.rest();
+                match head {
+                    None => w.u8(u8::try_from(bytes.len()).map_err(|_| EncodeError::ValueTooLong)?)?,
+                    Some(head) => {
+                        w.put(&[head, 255])?;
+                        w.u16(u16::try_from(bytes.len()).map_err(|_| EncodeError::ValueTooLong)?)?;
+                    }
+                }
+                w.put(bytes)
+            }
+            Repr::List(list) => {
+                let len = list.iter().map(Capability::encoded_len).sum::<usize>();
+                let len = u16::try_from(len).map_err(|_| EncodeError::ValueTooLong)?;
+                match u8::try_from(len) {
+                    Ok(0) => w.u8(0)?,
+                    Ok(len @ ..=253) => w.put(&[len + 2, 2, len])?,
+                    _ => {
+                        w.put(&[255, 255])?;
+                        w.u16(len.checked_add(3).ok_or(EncodeError::ValueTooLong)?)?;
+                        w.u8(2)?;
+                        w.u16(len)?;
+                    }
+                }
+                list.iter().try_for_each(|capability| capability.write(w))
+            }
+        }
     }
 }
 
@@ -427,12 +473,12 @@ impl<'a> Iterator for CapabilityIter<'a> {
                 *list = rest;
                 Some(*first)
             }
-            Repr::Wire { parameters, extended } => {
+            Repr::Wire { parameters, head } => {
                 while self.current.is_empty() {
                     if parameters.is_empty() {
                         return None;
                     }
-                    self.current = parameter(parameters, *extended).ok()?;
+                    self.current = parameter(parameters, head.is_some()).ok()?;
                 }
                 Capability::read(&mut self.current).ok()
             }

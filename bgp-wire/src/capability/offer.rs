@@ -16,6 +16,8 @@ fn family_octets(family: Family) -> [u8; 3] {
 
 /// A family, and the address family that its next hops may have (RFC 8950 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct ExtendedNextHop {
     /// The family of the destinations.
@@ -49,6 +51,8 @@ impl Record for ExtendedNextHop {
 
 /// The role of a speaker towards its peer (RFC 9234 §4.1), any value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Role(u8);
 
 impl Role {
@@ -147,6 +151,8 @@ impl<'a> GracefulRestart<'a> {
 
 /// A family of the graceful restart capability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct RestartFamily {
     /// The family.
@@ -183,6 +189,8 @@ impl Record for RestartFamily {
 
 /// A family of the add-path capability (RFC 7911 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct AddPath {
     /// The family.
@@ -231,6 +239,8 @@ impl Record for AddPath {
 
 /// A family of the long-lived graceful restart capability (RFC 9494 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct LongLivedRestart {
     /// The family.
@@ -265,6 +275,8 @@ impl Record for LongLivedRestart {
 
 /// A family of the paths limit capability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct PathsLimit {
     /// The family.

@@ -98,6 +98,8 @@ pub enum EvpnRoute<'a> {
 
 /// A group, the source that is wanted, and who wants it (RFC 9251 §9.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct Membership {
     /// The Ethernet tag.
@@ -181,24 +183,17 @@ impl<'a> Evpn<'a> {
                 let prefix = IpNet::new(address, len).ok()?.trunc();
                 EvpnRoute::Prefix { segment, tag, prefix, gateway, label: label(r)? }
             }
-            6 => {
-                let mut membership = members(r)?;
-                membership.flags = r.u8()?;
-                EvpnRoute::Membership(membership)
-            }
-            7 => {
-                let segment = r.array()?;
-                let mut membership = members(r)?;
-                membership.flags = r.u8()?;
-                EvpnRoute::Join { segment, membership }
-            }
+            6 => EvpnRoute::Membership(membership(r)?),
+            7 => EvpnRoute::Join { segment: r.array()?, membership: membership(r)? },
             8 => {
-                let segment = r.array()?;
-                let mut membership = members(r)?;
+                let (segment, members) = (r.array()?, members(r)?);
                 r.u32()?;
                 let max_response = r.u8()?;
-                membership.flags = r.u8()?;
-                EvpnRoute::Leave { segment, membership, max_response }
+                EvpnRoute::Leave {
+                    segment,
+                    membership: Membership { flags: r.u8()?, ..members },
+                    max_response,
+                }
             }
             _ => return None,
         };
@@ -218,6 +213,12 @@ fn address(r: &mut Reader<'_>) -> Option<Option<IpAddr>> {
         128 => Some(IpAddr::V6(Ipv6Addr::from(r.array::<16>()?))),
         _ => return None,
     })
+}
+
+/// The whole of type 6, and the end of type 7.
+fn membership(r: &mut Reader<'_>) -> Option<Membership> {
+    let members = members(r)?;
+    Some(Membership { flags: r.u8()?, ..members })
 }
 
 /// What types 6 to 8 share, without the flags.

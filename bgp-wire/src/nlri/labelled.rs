@@ -13,6 +13,8 @@ use crate::error::EncodeError;
 ///
 /// `Display` is the usual notation: `64512:1`, `192.0.2.1:1`, or the octets of a type that is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct RouteDistinguisher([u8; 8]);
 
 impl RouteDistinguisher {
@@ -51,6 +53,8 @@ impl fmt::Display for RouteDistinguisher {
 
 /// An entry of a label stack: 20 bits of label, 3 bits of traffic class, and whether it is the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Label([u8; 3]);
 
 impl Label {
@@ -138,6 +142,7 @@ impl<'a> LabelledPrefix<'a> {
     }
 
     /// The prefix behind `skip` octets of the value; bits beyond its length are cleared.
+    #[inline(never)]
     fn prefix_after(&self, skip: usize) -> IpNet {
         let octets = self.rest.get(skip..).unwrap_or(&[]);
         let len = usize::from(self.bits).saturating_sub((self.labels.len() + skip) * 8);

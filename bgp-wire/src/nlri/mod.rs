@@ -1,5 +1,6 @@
 //! Network layer reachability information, and next hops.
 
+mod classic;
 mod evpn;
 mod flow;
 mod labelled;
@@ -13,11 +14,12 @@ use crate::cursor::Writer;
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::family::{Afi, Family};
 
+pub use classic::{ClassicPrefix, ClassicPrefixes};
 pub use evpn::{Evpn, EvpnRoute, Membership};
 pub use flow::{Flow, FlowComponent, FlowComponents, FlowValue, FlowValues};
 pub use labelled::{Label, LabelledPrefix, RouteDistinguisher, VpnPrefix};
 pub use next_hop::NextHop;
-pub(crate) use prefix::{encode, encode_v4, encoded_len, padded};
+pub(crate) use prefix::{encode, encoded_len, padded};
 pub use state::{LinkState, RouteTargetPrefix, SrPolicy};
 
 /// One destination, typed by its family.
@@ -72,6 +74,15 @@ impl<'a> Nlri<'a> {
                 by_version(policy.endpoint.is_ipv6(), Family::IPV4_SR_POLICY, Family::IPV6_SR_POLICY)
             }
             Self::Unknown(raw) => raw.family,
+        }
+    }
+
+    /// Whether it is of a type that its family defines, as far as this crate knows them: routes of other types are carried, but
+    /// a speaker has to discard them (RFC 7606 §5.4). Link state is not meant (RFC 9552 §5.2).
+    pub fn is_recognized(&self) -> bool {
+        match self {
+            Self::Evpn(route) => matches!(route.kind(), 1..=8),
+            _ => true,
         }
     }
 
@@ -181,25 +192,33 @@ impl<'a> Field<'a> {
         Field { family: Family::IPV4_UNICAST, bytes: &[], add_path: false, withdrawn: false };
 
     /// Checks that the field is a sequence of whole destinations; a field of an unknown family always is.
-    #[inline]
-    pub(crate) fn check(&self, offset: u16) -> Result<(), DecodeError> {
+    #[inline(always)]
+    pub(crate) fn check(self, offset: u16) -> Result<(), DecodeError> {
+        if self.bytes.is_empty() {
+            return Ok(());
+        }
         let bad = match (self.family, self.add_path) {
             (Family::IPV4_UNICAST, false) => prefix::first_bad(self.bytes, 32),
-            (Family::IPV6_UNICAST, false) => prefix::first_bad(self.bytes, 128),
             _ => self.first_bad(),
         };
         match bad {
             None => Ok(()),
-            Some(rest) => {
-                let at = u16::try_from(self.bytes.len() - rest.len()).unwrap_or(u16::MAX);
-                Err(DecodeError::new(DecodeErrorKind::InvalidNetwork, offset.saturating_add(at)))
-            }
+            Some(rest) => Err(self.error(rest, offset)),
         }
     }
 
+    #[cold]
+    fn error(self, rest: &[u8], offset: u16) -> DecodeError {
+        let at = u16::try_from(self.bytes.len() - rest.len()).unwrap_or(u16::MAX);
+        DecodeError::new(DecodeErrorKind::InvalidNetwork, offset.saturating_add(at))
+    }
+
     /// From the first destination that is not whole.
-    fn first_bad(&self) -> Option<&'a [u8]> {
-        let mut field = *self;
+    fn first_bad(self) -> Option<&'a [u8]> {
+        if self.family == Family::IPV6_UNICAST && !self.add_path {
+            return prefix::first_bad(self.bytes, 128);
+        }
+        let mut field = self;
         while !field.bytes.is_empty() {
             match field.split() {
                 Some((_, _, rest)) => field.bytes = rest,
@@ -211,7 +230,7 @@ impl<'a> Field<'a> {
 
     /// The first destination, its path identifier, and what follows.
     #[inline]
-    fn split(&self) -> Option<(Option<u32>, Nlri<'a>, &'a [u8])> {
+    pub(crate) fn split(&self) -> Option<(Option<u32>, Nlri<'a>, &'a [u8])> {
         let (id, bytes) = if self.add_path {
             let (id, rest) = self.bytes.split_first_chunk()?;
             (Some(u32::from_be_bytes(*id)), rest)

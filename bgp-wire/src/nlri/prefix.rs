@@ -15,15 +15,30 @@ pub(crate) fn padded<const N: usize>(head: &[u8]) -> Option<[u8; N]> {
 }
 
 /// The first prefix of a field, its bits beyond the length cleared, and what follows.
-#[inline]
+#[inline(always)]
 pub(super) fn v4(bytes: &[u8]) -> Option<(Ipv4Net, &[u8])> {
+    v4_to(bytes, |len| len)
+}
+
+/// As [`v4`], with all bits of its last octet.
+#[inline(always)]
+pub(super) fn v4_sent(bytes: &[u8]) -> Option<(Ipv4Net, &[u8])> {
+    v4_to(bytes, |len| len.div_ceil(8) * 8)
+}
+
+/// The first prefix of a field with so many of its bits, by its length.
+#[inline(always)]
+fn v4_to(bytes: &[u8], bits: impl FnOnce(u32) -> u32) -> Option<(Ipv4Net, &[u8])> {
     let (&len, tail) = bytes.split_first()?;
-    let (head, rest) = tail.split_at_checked(usize::from(len).div_ceil(8))?;
-    let mask = u32::MAX.checked_shl(32_u32.checked_sub(len.into())?).unwrap_or(0);
+    let rest = tail.get(usize::from(len).div_ceil(8)..)?;
+    let mask = u32::MAX.checked_shl(32_u32.checked_sub(bits(len.into()))?).unwrap_or(0);
     // Four octets of the field, if there are so many: the mask clears what belongs to the next prefix.
-    let octets = match tail.first_chunk() {
-        Some(octets) => *octets,
-        None => padded(head)?,
+    let octets = match *tail {
+        [a, b, c, d, ..] => [a, b, c, d],
+        [a, b, c] => [a, b, c, 0],
+        [a, b] => [a, b, 0, 0],
+        [a] => [a, 0, 0, 0],
+        [] => [0; 4],
     };
     Some((Ipv4Net::new(Ipv4Addr::from(u32::from_be_bytes(octets) & mask), len).ok()?, rest))
 }
@@ -74,14 +89,12 @@ pub(crate) fn encode(prefix: IpNet, w: &mut Writer<'_>) -> Result<(), EncodeErro
 /// Writes an IPv4 prefix; host bits are cleared.
 #[inline]
 pub(crate) fn encode_v4(net: Ipv4Net, w: &mut Writer<'_>) -> Result<(), EncodeError> {
-    let len = net.prefix_len();
-    let mask = u32::MAX.checked_shl(32_u32.saturating_sub(len.into())).unwrap_or(0);
-    let [a, b, c, d] = (u32::from(net.addr()) & mask).to_be_bytes();
-    match len {
-        0 => w.put(&[len]),
-        1..=8 => w.put(&[len, a]),
-        9..=16 => w.put(&[len, a, b]),
-        17..=24 => w.put(&[len, a, b, c]),
-        _ => w.put(&[len, a, b, c, d]),
-    }
+    encode_sent(net.trunc(), w)
+}
+
+/// Writes the octets of an IPv4 prefix that its length asks for, as they are.
+#[inline(always)]
+pub(crate) fn encode_sent(net: Ipv4Net, w: &mut Writer<'_>) -> Result<(), EncodeError> {
+    let (len, [a, b, c, d]) = (net.prefix_len(), net.addr().octets());
+    w.put_first([len, a, b, c, d], 1 + usize::from(len).div_ceil(8))
 }

@@ -115,6 +115,18 @@ impl RouteTargetPrefix {
         Some((Self { bits, origin: u32::from_be_bytes([a, b, c, d]), target }, rest))
     }
 
+    /// The first bits of an origin AS and a target; `None` unless there are none, or 32 to 96.
+    #[cfg(any(feature = "arbitrary", feature = "serde"))]
+    pub(crate) fn of_bits(bits: u8, origin: u32, target: [u8; 8]) -> Option<Self> {
+        let (octets, _) = Self { bits: 96, origin, target }.octets();
+        let [_, octets @ ..] = octets;
+        let mut wire = [0; 13];
+        let (head, tail) = wire.split_first_mut()?;
+        *head = bits;
+        tail.copy_from_slice(&octets);
+        Self::split(&wire).map(|(prefix, _)| prefix)
+    }
+
     /// How many bits of origin AS and target count: 0, or 32 to 96.
     pub const fn bits(&self) -> u8 {
         self.bits
@@ -142,6 +154,8 @@ impl RouteTargetPrefix {
 /// | length in bits (1): 96 or 192 | distinguisher (4) | color (4) | endpoint (4 or 16) |
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct SrPolicy {
     /// What makes one policy differ from another of the same color and endpoint.
