@@ -78,6 +78,9 @@
 //! | 9234 | roles, ONLY_TO_CUSTOMER | capability, agreement, attribute |
 //! | 9494 | long-lived graceful restart | capability, communities |
 //! | drafts | FQDN, software version, link-local next hop | capabilities |
+//! | 6396 | MRT (feature `mrt`) | BGP4MP, BGP4MP_ET, TABLE_DUMP, TABLE_DUMP_V2; other types and what appendix B deprecates raw |
+//! | 8050 | MRT with path identifiers (feature `mrt`) | whole; in RIB_GENERIC_ADDPATH also where GoBGP and OpenBGPD write them |
+//! | 7854, 8671, 9069 | BMP (feature `bmp`) | whole, version 3; kinds not named are kept raw |
 //! | 7606, 7607 | revised error handling, AS 0 | for every typed attribute |
 //!
 //! # Guarantees
@@ -86,32 +89,45 @@
 //!
 //! # Features
 //!
-//! `std` (default) is reserved: errors implement [`core::error::Error`] with and without it.
+//! `mrt` adds recorded messages and RIBs, `bmp` what routers tell a monitoring station; each adds a module of that name. `std`
+//! (default) adds readers of both from any `std::io::Read`; errors implement [`core::error::Error`] with and without it.
 //!
 //! MSRV 1.85.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 mod attribute;
+#[cfg(feature = "bmp")]
+pub mod bmp;
 mod build;
 mod capability;
 mod cursor;
+#[cfg(any(feature = "mrt", feature = "bmp"))]
+mod entries;
 mod error;
 mod family;
+#[cfg(any(feature = "mrt", feature = "bmp"))]
+mod fields;
 mod frame;
 mod header;
 mod message;
+#[cfg(feature = "mrt")]
+pub mod mrt;
 mod nlri;
 mod notification;
 mod open;
 mod pack;
 mod record;
+#[cfg(any(feature = "mrt", feature = "bmp"))]
+mod recorded;
 mod refresh;
 mod session;
+#[cfg(all(feature = "std", any(feature = "mrt", feature = "bmp")))]
+mod stream;
 mod tlv;
 mod update;
 

@@ -10,6 +10,13 @@ pub struct Tlv<'a> {
     pub value: &'a [u8],
 }
 
+impl<'a> Tlv<'a> {
+    /// A type and its value.
+    pub const fn new(kind: u16, value: &'a [u8]) -> Self {
+        Self { kind, value }
+    }
+}
+
 /// How wide the types and lengths of a list are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Widths {

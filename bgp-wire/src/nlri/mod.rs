@@ -211,7 +211,7 @@ impl<'a> Field<'a> {
 
     /// The first destination, its path identifier, and what follows.
     #[inline]
-    fn split(&self) -> Option<(Option<u32>, Nlri<'a>, &'a [u8])> {
+    pub(crate) fn split(&self) -> Option<(Option<u32>, Nlri<'a>, &'a [u8])> {
         let (id, bytes) = if self.add_path {
             let (id, rest) = self.bytes.split_first_chunk()?;
             (Some(u32::from_be_bytes(*id)), rest)

@@ -31,6 +31,19 @@ pub(crate) fn hex(text: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
 }
 
+/// Says why a test has nothing to do.
+#[expect(clippy::print_stdout, reason = "whoever runs the tests should know")]
+pub(crate) fn skip(reason: &str) {
+    println!("skipped: {reason}");
+}
+
+/// The octets of a compressed file.
+pub(crate) fn gunzip(path: &std::path::Path) -> Vec<u8> {
+    let out = std::process::Command::new("gzip").arg("-dc").arg(path).output().unwrap();
+    assert!(out.status.success(), "gzip -dc {}", path.display());
+    out.stdout
+}
+
 /// A message with this type and body.
 pub(crate) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let len = u16::try_from(19 + body.len()).unwrap();
