@@ -82,7 +82,7 @@ impl fmt::Display for BmpError {
             BmpErrorKind::Version { version } => write!(f, "BMP version {version} instead of 3"),
             BmpErrorKind::Length { len } => write!(f, "impossible message length {len}"),
             BmpErrorKind::Cut => f.write_str("field runs out of the message"),
-            BmpErrorKind::Trailing { len } => write!(f, "{len} octets left over"),
+            BmpErrorKind::Trailing { len } => write!(f, "octets left over: {len}"),
             BmpErrorKind::Open => f.write_str("no OPEN of the session"),
         }?;
         write!(f, " at byte {}", self.offset)

@@ -80,7 +80,7 @@ impl fmt::Display for MrtError {
                 write!(f, "record of {len} octets, above the limit of {max}")
             }
             MrtErrorKind::Cut => f.write_str("field runs out of the record"),
-            MrtErrorKind::Trailing { len } => write!(f, "{len} octets left over"),
+            MrtErrorKind::Trailing { len } => write!(f, "octets left over: {len}"),
             MrtErrorKind::AddressFamily { afi } => write!(f, "addresses of unknown family {afi}"),
             MrtErrorKind::PrefixLength { len } => write!(f, "impossible prefix length {len}"),
             MrtErrorKind::Destination => f.write_str("destination is not a whole one of its family"),
