@@ -114,6 +114,23 @@ impl<'a, T: Entry<'a>> Entries<'a, T> {
     }
 }
 
+/// As many entries as raw bytes hold, for fuzzing.
+#[cfg(feature = "arbitrary")]
+pub(crate) fn arbitrary<'a, T: Entry<'a>>(
+    bytes: &mut arbitrary::Unstructured<'a>,
+    extended: bool,
+) -> arbitrary::Result<Entries<'a, T>> {
+    let bytes: &[u8] = bytes.arbitrary()?;
+    let (mut rest, mut count) = (bytes, 0);
+    while let Some((_, tail)) = T::read(rest, extended) {
+        (rest, count) = (tail, count + 1);
+    }
+    match Entries::split(bytes, count, extended) {
+        Ok((entries, _)) => Ok(entries),
+        Err(_) => Err(arbitrary::Error::IncorrectFormat),
+    }
+}
+
 impl<'a, T: Entry<'a>> IntoIterator for Entries<'a, T> {
     type Item = T;
     type IntoIter = EntryIter<'a, T>;

@@ -90,7 +90,9 @@
 //! # Features
 //!
 //! `mrt` adds recorded messages and RIBs, `bmp` what routers tell a monitoring station; each adds a module of that name. `std`
-//! (default) adds readers of both from any `std::io::Read`; errors implement [`core::error::Error`] with and without it.
+//! (default) adds readers of both from any `std::io::Read`; errors implement [`core::error::Error`] with and without it. `serde`
+//! writes what the two modules read, octets as hexadecimal digits in formats for people; `arbitrary` makes their records and
+//! messages out of raw bytes.
 //!
 //! MSRV 1.85.
 
@@ -125,6 +127,8 @@ mod record;
 #[cfg(any(feature = "mrt", feature = "bmp"))]
 mod recorded;
 mod refresh;
+#[cfg(all(feature = "serde", any(feature = "mrt", feature = "bmp")))]
+mod serial;
 mod session;
 #[cfg(all(feature = "std", any(feature = "mrt", feature = "bmp")))]
 mod stream;

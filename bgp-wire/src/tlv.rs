@@ -2,11 +2,13 @@
 
 /// A type and its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(all(feature = "serde", feature = "bmp"), derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Tlv<'a> {
     /// The type.
     pub kind: u16,
     /// The value.
+    #[cfg_attr(all(feature = "serde", feature = "bmp"), serde(serialize_with = "crate::serial::octets"))]
     pub value: &'a [u8],
 }
 

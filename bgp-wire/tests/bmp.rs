@@ -481,6 +481,57 @@ proptest! {
     }
 }
 
+#[cfg(feature = "arbitrary")]
+proptest! {
+    #![proptest_config(config(CASES))]
+
+    #[test]
+    fn what_is_arbitrary_is_read(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let message: Result<Message<'_>, _> = arbitrary::Unstructured::new(&bytes).arbitrary();
+        let Ok(message) = message else { return Ok(()) };
+        let mut buf = vec![0; message.encoded_len()];
+        prop_assert_eq!(message.encode(&mut buf), Ok(buf.len()));
+        prop_assert_eq!(decode(&buf), message);
+    }
+}
+
+#[cfg(feature = "arbitrary")]
+#[test]
+fn every_kind_is_made() {
+    let mut kinds = std::collections::BTreeMap::new();
+    for bytes in support::noise(1500) {
+        let message: Result<Message<'_>, _> = arbitrary::Unstructured::new(&bytes).arbitrary();
+        let Ok(message) = message else { continue };
+        let long = match message {
+            Message::StatisticsReport(report) => !report.statistics.is_empty(),
+            Message::Initiation(initiation) => !initiation.information.is_empty(),
+            Message::RouteMirroring(mirrored) => !mirrored.information.is_empty(),
+            _ => true,
+        };
+        *kinds.entry(message.kind().get().min(7)).or_insert(0) += usize::from(long);
+    }
+    assert_eq!(kinds.len(), 8);
+    assert!(kinds.values().all(|count| *count > 0), "{kinds:?}");
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn messages_are_written_by_serde() {
+    let json = |bytes: &[u8]| serde_json::to_value(decode(bytes)).unwrap();
+    let information = serde_json::json!([{ "kind": 1, "value": "6f7331" }, { "kind": 2, "value": "7231" }]);
+    assert_eq!(json(&seeds()[5]), serde_json::json!({ "Initiation": { "information": information } }));
+    let report = json(&seeds()[1]);
+    let report = &report["StatisticsReport"];
+    assert_eq!(report["statistics"][0], serde_json::json!({ "kind": 0, "value": { "Counter": 7 } }));
+    assert_eq!(report["statistics"][1]["value"]["FamilyGauge"]["family"], "ipv6-unicast");
+    assert_eq!(report["peer"]["address_octets"], "000000000000000000000000c0000201");
+    assert_eq!(report["peer"]["distinguisher"], "0:0");
+    let down = json(&seeds()[2]);
+    assert_eq!(down["PeerDown"]["reason"]["LocalNotification"], digits(&bgp(3, &[6, 2])));
+    let kind: MessageType = serde_json::from_str("3").unwrap();
+    assert_eq!(kind, MessageType::PEER_UP);
+}
+
 #[test]
 fn a_stream_goes_on_behind_what_is_bad() {
     let long = message(99, &"00".repeat(300));

@@ -603,6 +603,70 @@ proptest! {
     }
 }
 
+#[cfg(feature = "arbitrary")]
+proptest! {
+    #![proptest_config(config(CASES))]
+
+    #[test]
+    fn what_is_arbitrary_is_read(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let record: Result<Record<'_>, _> = arbitrary::Unstructured::new(&bytes).arbitrary();
+        let Ok(record) = record else { return Ok(()) };
+        let mut buf = vec![0; record.encoded_len()];
+        prop_assert_eq!(record.encode(&mut buf), Ok(buf.len()));
+        prop_assert_eq!(decode(&buf), record);
+    }
+}
+
+#[cfg(feature = "arbitrary")]
+#[test]
+fn every_kind_is_made() {
+    let mut kinds = std::collections::BTreeMap::new();
+    for bytes in support::noise(700) {
+        let record: Result<Record<'_>, _> = arbitrary::Unstructured::new(&bytes).arbitrary();
+        let body = record.unwrap().body;
+        let name = format!("{body:?}").split('(').next().unwrap().to_owned();
+        let long = match body {
+            Body::PeerIndexTable(table) => table.peers.len() > 1,
+            Body::Rib(rib) => rib.entries().len() > 1,
+            Body::RibGeneric(rib) => !rib.entries().is_empty(),
+            _ => true,
+        };
+        *kinds.entry(name).or_insert(0) += usize::from(long);
+    }
+    assert_eq!(kinds.len(), 7);
+    assert!(kinds.values().all(|count| *count > 0), "{kinds:?}");
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn records_are_written_by_serde() {
+    let json = |bytes: &[u8]| serde_json::to_value(decode(bytes)).unwrap();
+    let time = serde_json::json!({ "seconds": 0x45cf_1f3c, "microseconds": null });
+    let state = json(&record(16, 0, &format!("{PEERING} 0005 0006")));
+    let between = serde_json::json!({ "peer_as": 64512, "local_as": 64513, "interface": 7, "peer": "192.0.2.1",
+        "local": "192.0.2.2" });
+    let change = serde_json::json!({ "peering": between, "four_octet_as": false, "old": 5, "new": 6 });
+    assert_eq!(state, serde_json::json!({ "time": time, "body": { "StateChange": change } }));
+    let back: StateChange = serde_json::from_value(change).unwrap();
+    assert_eq!((back.peering, back.new), (peering(), State::ESTABLISHED));
+
+    let rib = json(&seeds()[5]);
+    let entry = |bytes: &str| serde_json::json!({ "four_octet_as": true, "bytes": bytes });
+    assert_eq!(rib["body"]["Rib"]["prefix"], "10.0.0.64/26");
+    assert_eq!(rib["body"]["Rib"]["entries"][0]["attributes"], entry("40010100"));
+    assert_eq!(rib["body"]["Rib"]["entries"][1]["path_id"], serde_json::Value::Null);
+    let generic = json(&seeds()[7]);
+    let generic = &generic["body"]["RibGeneric"];
+    assert_eq!(generic["destination"], "03110000fc00000000010000000020c0000201");
+    assert_eq!(generic["family"], "l2vpn-evpn");
+    // Built from values, it says the same.
+    let value = hex("0000fc0000000001 00000000 20 c0000201");
+    let attributes = hex("40010100");
+    let routes = [RibEntry::new(3, 0x45cf_1e00, PathAttributes::new(&attributes))];
+    let built = RibGeneric::new(9, Nlri::Evpn(Evpn::new(3, &value).unwrap()), &routes);
+    assert_eq!(&serde_json::to_value(built).unwrap(), generic);
+}
+
 #[test]
 fn records_above_the_limit_are_passed_over() {
     let long = record(99, 9, &"00".repeat(300));

@@ -11,6 +11,7 @@ use crate::tlv::Tlv;
 
 /// What a type and value says in Initiation, Peer Up and Peer Down, any 16-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct InformationType(u16);
 
 impl InformationType {
@@ -70,6 +71,7 @@ pub(super) fn read_all<'a>(r: &mut Fields<'a>) -> Result<Entries<'a, Tlv<'a>>, B
 
 /// The first message of a connection: who the router is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Initiation<'a> {
     /// What the router says, by [`InformationType`].
@@ -95,6 +97,7 @@ impl<'a> Initiation<'a> {
 
 /// The last message of a connection: why the router closes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Termination<'a> {
     /// What the router says: type 0 is free text, type 1 the reason.
@@ -103,6 +106,7 @@ pub struct Termination<'a> {
 
 /// Why a router closes a connection, any 16-bit value (RFC 7854 §4.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TerminationReason(u16);
 
 impl TerminationReason {
@@ -147,6 +151,7 @@ impl<'a> Termination<'a> {
 /// | peer header | types and values |        RFC 7854 §4.7
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RouteMirroring<'a> {
     /// The peer.
@@ -157,6 +162,7 @@ pub struct RouteMirroring<'a> {
 
 /// What a router says about mirrored messages, any 16-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MirroringCode(u16);
 
 impl MirroringCode {

@@ -20,6 +20,7 @@ pub const VERSION: u8 = 3;
 
 /// Type of a message, any 8-bit value (RFC 7854 §4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MessageType(u8);
 
 impl MessageType {
@@ -70,6 +71,7 @@ impl fmt::Display for MessageType {
 /// | version (1) = 3 | length (4), header included | type (1) | body |        RFC 7854 §4.1
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Message<'a> {
     /// Routes of a peer.
@@ -91,6 +93,7 @@ pub enum Message<'a> {
         /// The type.
         kind: MessageType,
         /// The octets after the header.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
         body: &'a [u8],
     },
 }
@@ -101,11 +104,13 @@ pub enum Message<'a> {
 /// | peer header | UPDATE, from its marker on |        RFC 7854 §4.6
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RouteMonitoring<'a> {
     /// The peer.
     pub peer: PeerHeader,
     /// The UPDATE, not yet read.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
     pub message: &'a [u8],
 }
 

@@ -33,6 +33,8 @@
 //!
 //! Message types, information, statistics and reasons that are not named here are kept as octets.
 
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
 mod error;
 mod information;
 mod message;

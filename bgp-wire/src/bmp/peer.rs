@@ -11,6 +11,7 @@ use crate::session::Session;
 
 /// Type of a peer, any 8-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PeerType(u8);
 
 impl PeerType {
@@ -41,6 +42,7 @@ impl PeerType {
 /// | F filtered | 0 | 0 | 0 | 0 | 0 | 0 | 0 |    of PeerType::LOC_RIB               RFC 9069 §4.2
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PeerFlags(u8);
 
 impl PeerFlags {
@@ -85,6 +87,7 @@ impl PeerFlags {
 /// | type (1) | flags (1) | distinguisher (8) | address (16) | AS (4) | identifier (4) | seconds (4) | microseconds (4) |
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PeerHeader {
     /// The type of the peer.
@@ -92,8 +95,10 @@ pub struct PeerHeader {
     /// The flags.
     pub flags: PeerFlags,
     /// Which instance the peer is in; zero for [`PeerType::GLOBAL`].
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::text"))]
     pub distinguisher: RouteDistinguisher,
     /// The address; an IPv4 address is in the last four octets. Zero for [`PeerType::LOC_RIB`].
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
     pub address_octets: [u8; 16],
     /// The AS number.
     pub asn: u32,

@@ -24,19 +24,23 @@ use crate::tlv::Tlv;
 /// | peer header | local address (16) | local port (2) | remote port (2) | sent OPEN | received OPEN | information |
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PeerUp<'a> {
     /// The peer.
     pub peer: PeerHeader,
     /// The router's address; an IPv4 address is in the last four octets.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
     pub local_octets: [u8; 16],
     /// The router's port.
     pub local_port: u16,
     /// The peer's port.
     pub remote_port: u16,
     /// The OPEN that the router sent, from its marker on.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
     pub sent_bytes: &'a [u8],
     /// The OPEN that the router received.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
     pub received_bytes: &'a [u8],
     /// What else the router says, by [`InformationType`].
     pub information: Entries<'a, Tlv<'a>>,
@@ -167,6 +171,7 @@ pub(super) fn value_of<'a>(list: Entries<'a, Tlv<'a>>, kind: InformationType) ->
 /// | peer header | reason (1) | data |        RFC 7854 §4.9
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PeerDown<'a> {
     /// The peer.
@@ -177,13 +182,16 @@ pub struct PeerDown<'a> {
 
 /// Why a session went down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum PeerDownReason<'a> {
     /// The router closed it with this NOTIFICATION, from its marker on.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
     LocalNotification(&'a [u8]),
     /// The router closed it without one, on this event of its state machine (RFC 4271 §8.1); 0 for no such event.
     LocalEvent(u16),
     /// The peer closed it with this NOTIFICATION.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
     RemoteNotification(&'a [u8]),
     /// The peer closed it without one.
     RemoteClosed,
@@ -196,6 +204,7 @@ pub enum PeerDownReason<'a> {
         /// The reason.
         code: u8,
         /// The rest of the message.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
         data: &'a [u8],
     },
 }
@@ -227,8 +236,12 @@ impl<'a> PeerDown<'a> {
 
     pub(super) fn decode(r: &mut Fields<'a>) -> Result<Self, BmpError> {
         let peer = PeerHeader::decode(r)?;
+        Ok(Self { peer, reason: Self::reason(r)? })
+    }
+
+    pub(super) fn reason(r: &mut Fields<'a>) -> Result<PeerDownReason<'a>, BmpError> {
         let code = r.u8()?;
-        let reason = match (code, r.rest()) {
+        Ok(match (code, r.rest()) {
             (6, _) => PeerDownReason::LocalClosed(read_all(r)?),
             (code, data) => {
                 r.take(data.len())?;
@@ -241,8 +254,7 @@ impl<'a> PeerDown<'a> {
                     (code, data) => PeerDownReason::Unknown { code, data },
                 }
             }
-        };
-        Ok(Self { peer, reason })
+        })
     }
 
     pub(super) fn encoded_len(&self) -> usize {

@@ -10,6 +10,7 @@ use crate::fields::{Cut, Fields, short};
 
 /// What a [`Statistic`] counts, any 16-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct StatisticType(u16);
 
 impl StatisticType {
@@ -67,6 +68,7 @@ impl StatisticType {
 /// | type (2) | length (2) | value |
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Statistic<'a> {
     /// What is counted.
@@ -77,6 +79,7 @@ pub struct Statistic<'a> {
 
 /// How much of something there is. The length on the wire decides which it is, whatever the type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum StatisticValue<'a> {
     /// Four octets: it only goes up, until the session goes down.
@@ -86,11 +89,13 @@ pub enum StatisticValue<'a> {
     /// Eight octets after a family.
     FamilyGauge {
         /// The family.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::text"))]
         family: Family,
         /// The value.
         value: u64,
     },
     /// Octets of any other number.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
     Other(&'a [u8]),
 }
 
@@ -167,6 +172,7 @@ impl<'a> Entry<'a> for Statistic<'a> {
 /// | peer header | count (4) | statistics |        RFC 7854 §4.8
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct StatisticsReport<'a> {
     /// The peer.

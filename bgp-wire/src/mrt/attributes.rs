@@ -18,7 +18,9 @@ use crate::session::{Rules, Session};
 /// octet before it that holds its length (RFC 6396 §4.3.4). Some collectors write it whole. [`next_hop`](Self::next_hop)
 /// reads both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PathAttributes<'a> {
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
     bytes: &'a [u8],
     four_octet_as: bool,
 }

@@ -19,6 +19,7 @@ use crate::session::Session;
 /// | peer AS (2 or 4) | local AS (2 or 4) | interface (2) | AFI (2) | peer address | local address |
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Peering {
     /// AS number of the peer.
@@ -69,6 +70,7 @@ impl Peering {
 
 /// What the subtype of a message says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct MessageForm {
     /// AS numbers have four octets, in the record and in the message's AS_PATH.
@@ -102,6 +104,7 @@ impl MessageForm {
 
 /// A BGP message that the collector received or sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SessionMessage<'a> {
     /// The session.
@@ -109,6 +112,7 @@ pub struct SessionMessage<'a> {
     /// What the subtype says.
     pub form: MessageForm,
     /// The whole message, from its marker on, not yet read.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
     pub message: &'a [u8],
 }
 
@@ -186,6 +190,7 @@ impl<'a> SessionMessage<'a> {
 
 /// State of a session, any 16-bit value (RFC 6396 §4.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State(u16);
 
 impl State {
@@ -229,6 +234,7 @@ impl fmt::Display for State {
 
 /// A session that went from one state to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct StateChange {
     /// The session.

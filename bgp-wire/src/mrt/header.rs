@@ -13,6 +13,7 @@ pub const HEADER_LEN: usize = 12;
 
 /// Type of a record, any 16-bit value (RFC 6396 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RecordType(u16);
 
 impl RecordType {
@@ -72,6 +73,7 @@ impl fmt::Display for RecordType {
 ///
 /// `Display` is the usual notation: seconds, and six digits of microseconds after a point where there are some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Timestamp {
     /// Seconds since 1970, UTC.
@@ -109,10 +111,12 @@ impl fmt::Display for Timestamp {
 /// | timestamp (4) | type (2) | subtype (2) | length (4) | microseconds (4), some types | body |    RFC 6396 §2, §3
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct RawRecord<'a> {
     time: Timestamp,
     kind: RecordType,
     subtype: u16,
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
     body: &'a [u8],
 }
 

@@ -48,6 +48,8 @@
 //! as octets, and written again as they were.
 
 mod address;
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
 mod attributes;
 mod bgp4mp;
 mod error;

@@ -15,11 +15,13 @@ use crate::mrt::error::{MrtError, MrtErrorKind};
 /// | collector (4) | view name length (2) | view name | peer count (2) | peers |        RFC 6396 §4.3.1
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PeerIndexTable<'a> {
     /// BGP identifier of the collector.
     pub collector: Ipv4Addr,
     /// Name of the RIB, by rights in UTF-8; mostly empty.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
     pub view: &'a [u8],
     /// The peers. [`RibEntry::peer`](super::RibEntry::peer) counts them from zero: keep them in a `Vec` to find them again.
     pub peers: Entries<'a, Peer>,
@@ -75,6 +77,7 @@ pub(super) fn read_entries<'a, T: Entry<'a>>(
 /// | type (1): bit 0 IPv6, bit 1 AS number of four octets | identifier (4) | address (4 or 16) | AS (2 or 4) |
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Peer {
     kind: u8,
     identifier: Ipv4Addr,

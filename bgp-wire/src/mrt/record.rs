@@ -12,6 +12,7 @@ use crate::mrt::table::TableDump;
 
 /// A checked record that borrows its octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Record<'a> {
     /// When it was recorded.
@@ -22,6 +23,7 @@ pub struct Record<'a> {
 
 /// What a record says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Body<'a> {
     /// BGP4MP: a BGP message.
@@ -42,6 +44,7 @@ pub enum Body<'a> {
 
 /// A body that this crate does not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct UnknownBody<'a> {
     /// The type.
@@ -49,6 +52,7 @@ pub struct UnknownBody<'a> {
     /// The subtype.
     pub subtype: u16,
     /// The octets after header and microseconds.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::octets"))]
     pub bytes: &'a [u8],
 }
 

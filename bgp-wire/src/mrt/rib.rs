@@ -20,9 +20,11 @@ use crate::nlri::{Field, Nlri};
 /// | sequence (4) | prefix length (1) | prefix | entry count (2) | entries |        RFC 6396 §4.3.2
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Rib<'a> {
     sequence: u32,
     /// Bits beyond the prefix length are as they came.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::text"))]
     prefix: IpNet,
     multicast: bool,
     entries: Entries<'a, RibEntry<'a>>,
@@ -45,6 +47,13 @@ impl<'a> Rib<'a> {
     /// Multicast routes to record.
     pub const fn multicast(sequence: u32, prefix: IpNet, entries: &'a [RibEntry<'a>]) -> Self {
         Self { sequence, prefix, multicast: true, entries: Entries::list(entries) }
+    }
+
+    /// The same with other routes.
+    #[cfg(feature = "arbitrary")]
+    pub(super) const fn with_entries(mut self, multicast: bool, entries: Entries<'a, RibEntry<'a>>) -> Self {
+        (self.multicast, self.entries) = (multicast, entries);
+        self
     }
 
     /// Number of the record, which begins at zero.
@@ -154,6 +163,7 @@ fn prefix(octets: &[u8], len: u8, v6: bool) -> Option<IpNet> {
 /// | peer index (2) | originated (4) | path identifier (4), some subtypes | attributes length (2) | attributes |
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RibEntry<'a> {
     /// Which peer of the [`PeerIndexTable`](super::PeerIndexTable) before, counted from zero. Nothing checks that it is there.
@@ -232,6 +242,35 @@ pub struct RibGeneric<'a> {
     entries: Entries<'a, RibEntry<'a>>,
 }
 
+#[cfg(feature = "serde")]
+impl serde::Serialize for RibGeneric<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct as _;
+        /// The destination as octets.
+        struct Octets<'a>(&'a RibGeneric<'a>);
+        impl serde::Serialize for Octets<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self.0.destination {
+                    Destination::Wire(bytes) => crate::serial::octets(bytes, serializer),
+                    Destination::Typed(nlri) => {
+                        // The longest destination is a flow specification (RFC 8955 §4.1).
+                        let mut buf = [0; 4097];
+                        let len = nlri.encode(&mut buf).map_err(serde::ser::Error::custom)?;
+                        crate::serial::octets(buf.get(..len).unwrap_or(&[]), serializer)
+                    }
+                }
+            }
+        }
+        let mut rib = serializer.serialize_struct("RibGeneric", 5)?;
+        rib.serialize_field("sequence", &self.sequence)?;
+        rib.serialize_field("family", &format_args!("{}", self.family))?;
+        rib.serialize_field("path_id", &self.path_id)?;
+        rib.serialize_field("destination", &Octets(self))?;
+        rib.serialize_field("entries", &self.entries)?;
+        rib.end()
+    }
+}
+
 impl PartialEq for RibGeneric<'_> {
     /// Whether they list the same, wherever the destination is kept.
     fn eq(&self, other: &Self) -> bool {
@@ -264,6 +303,13 @@ impl<'a> RibGeneric<'a> {
     #[must_use]
     pub const fn with_path_id(mut self, path_id: u32) -> Self {
         self.path_id = Some(path_id);
+        self
+    }
+
+    /// The same with other routes.
+    #[cfg(feature = "arbitrary")]
+    pub(super) const fn with_entries(mut self, entries: Entries<'a, RibEntry<'a>>) -> Self {
+        self.entries = entries;
         self
     }
 

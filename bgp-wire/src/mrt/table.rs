@@ -18,6 +18,7 @@ use crate::mrt::error::{MrtError, MrtErrorKind};
 /// | peer address (4 or 16) | peer AS (2) | attributes length (2) | attributes |        RFC 6396 §4.2
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct TableDump<'a> {
     /// Which of the collector's RIBs.
@@ -25,6 +26,7 @@ pub struct TableDump<'a> {
     /// Number of the record, which begins again at zero after 65,535.
     pub sequence: u16,
     /// The destination. Bits beyond the prefix length are as they came.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::text"))]
     pub prefix: IpNet,
     /// Without meaning; 1.
     pub status: u8,
