@@ -7,10 +7,11 @@ use ipnet::IpNet;
 
 use crate::mrt::attributes::PathAttributes;
 use crate::mrt::bgp4mp::{MessageForm, Peering, SessionMessage, State, StateChange};
+use crate::mrt::generic::RibGeneric;
 use crate::mrt::header::{RecordType, Timestamp};
 use crate::mrt::peers::{Peer, PeerIndexTable};
 use crate::mrt::record::{Body, Record, UnknownBody};
-use crate::mrt::rib::{Rib, RibEntry, RibGeneric};
+use crate::mrt::rib::{Rib, RibEntry};
 use crate::mrt::table::TableDump;
 
 /// The body of any type, at a time that fits it.

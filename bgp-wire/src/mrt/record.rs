@@ -5,9 +5,10 @@ use crate::error::EncodeError;
 use crate::fields::Fields;
 use crate::mrt::bgp4mp::{SessionMessage, StateChange};
 use crate::mrt::error::{MrtError, MrtErrorKind};
+use crate::mrt::generic::RibGeneric;
 use crate::mrt::header::{HEADER_LEN, RawRecord, RecordType, Timestamp, write_header};
 use crate::mrt::peers::PeerIndexTable;
-use crate::mrt::rib::{Rib, RibGeneric};
+use crate::mrt::rib::Rib;
 use crate::mrt::table::TableDump;
 
 /// A checked record that borrows its octets.
