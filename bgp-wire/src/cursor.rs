@@ -87,18 +87,6 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Has somebody write to the rest of the buffer, who says how much it was.
-    #[cfg(any(feature = "mrt", feature = "bmp"))]
-    pub(crate) fn fill(
-        &mut self,
-        write: impl FnOnce(&mut [u8]) -> Result<usize, EncodeError>,
-    ) -> Result<(), EncodeError> {
-        let room = self.buf.get_mut(self.len..).ok_or(EncodeError::BufferTooSmall)?;
-        let len = write(room)?.min(room.len());
-        self.len = self.len.saturating_add(len);
-        Ok(())
-    }
-
     /// Overwrites two octets that were written before.
     pub(crate) fn set_u16(&mut self, at: usize, value: usize) -> Result<(), EncodeError> {
         let value = u16::try_from(value).map_err(|_| EncodeError::ValueTooLong)?;
@@ -120,5 +108,17 @@ impl<'b> Writer<'b> {
     #[inline]
     pub(crate) fn u32(&mut self, value: u32) -> Result<(), EncodeError> {
         self.put(&value.to_be_bytes())
+    }
+
+    /// Has somebody write to the rest of the buffer, who says how much it was.
+    #[cfg(any(feature = "mrt", feature = "bmp"))]
+    pub(crate) fn fill(
+        &mut self,
+        write: impl FnOnce(&mut [u8]) -> Result<usize, EncodeError>,
+    ) -> Result<(), EncodeError> {
+        let room = self.buf.get_mut(self.len..).ok_or(EncodeError::BufferTooSmall)?;
+        let len = write(room)?.min(room.len());
+        self.len = self.len.saturating_add(len);
+        Ok(())
     }
 }
