@@ -205,7 +205,7 @@ fn peer_down() {
     assert!(PeerDown::new(peer(), PeerDownReason::LocalNotification(&[])).notification().unwrap().is_err());
 }
 
-// RFC 7854 §4.10, RFC 8671 §6.3, RFC 9069 §4.4.
+// RFC 7854 §4.10, RFC 8671 §6.3, RFC 9069 §5.2.
 #[test]
 fn peer_up() {
     let v6 = Family::IPV6_UNICAST;

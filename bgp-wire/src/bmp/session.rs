@@ -81,7 +81,7 @@ impl<'a> PeerUp<'a> {
         open(self.received_bytes)
     }
 
-    /// Name of the VRF or table (RFC 9069 §4.4), by rights in UTF-8.
+    /// Name of the VRF or table (RFC 9069 §5.2.1), by rights in UTF-8.
     pub fn table_name(&self) -> Option<&'a [u8]> {
         value_of(self.information, InformationType::TABLE_NAME)
     }
@@ -105,7 +105,7 @@ impl<'a> PeerUp<'a> {
         };
         let mut add_path = negotiated.add_path_receive;
         if self.peer.is_loc_rib() {
-            // There is no peer: the router made both OPENs up to say what the messages have (RFC 9069 §5.3).
+            // There is no peer: the router made both OPENs up to say what the messages have (RFC 9069 §5.2).
             let (send, receive) = sent.capabilities().add_path();
             add_path = send.iter().chain(receive).collect::<FamilySet>();
         }
