@@ -138,9 +138,10 @@ impl<'a> RibGeneric<'a> {
             return Ok(None);
         }
         let mut other = *r;
-        let mut result = Self::routes(r, sequence, family, add_path, false);
+        let ids = if add_path { PathIds::Before } else { PathIds::None };
+        let mut result = Self::routes(r, sequence, family, ids);
         if add_path && (result.is_err() || !r.rest().is_empty()) {
-            let in_entries = Self::routes(&mut other, sequence, family, false, true);
+            let in_entries = Self::routes(&mut other, sequence, family, PathIds::Within);
             if in_entries.is_ok() && other.rest().is_empty() {
                 (result, *r) = (in_entries, other);
             }
@@ -148,20 +149,15 @@ impl<'a> RibGeneric<'a> {
         result.map(Some)
     }
 
-    /// Destination and entries, with a path identifier before the one, in each of the others, or none.
-    fn routes(
-        r: &mut Fields<'a>,
-        sequence: u32,
-        family: Family,
-        before: bool,
-        within: bool,
-    ) -> Result<Self, MrtError> {
-        let path_id = if before { Some(r.u32()?) } else { None };
+    /// Destination and entries.
+    fn routes(r: &mut Fields<'a>, sequence: u32, family: Family, ids: PathIds) -> Result<Self, MrtError> {
+        let path_id = if ids == PathIds::Before { Some(r.u32()?) } else { None };
         let bad = MrtError::new(MrtErrorKind::Destination, r.at());
         let (_, _, rest) = field(family, r.rest(), false).split().ok_or(bad)?;
         let destination = Destination::Wire(r.take(r.rest().len().saturating_sub(rest.len()))?);
         let count = usize::from(r.u16()?);
-        Ok(Self { sequence, family, path_id, destination, entries: read_entries(r, count, within)? })
+        let entries = read_entries(r, count, ids == PathIds::Within)?;
+        Ok(Self { sequence, family, path_id, destination, entries })
     }
 
     fn destination_len(&self) -> usize {
@@ -191,6 +187,16 @@ impl<'a> RibGeneric<'a> {
         w.u16(short(self.entries.len())?)?;
         self.entries.write(w)
     }
+}
+
+/// Where path identifiers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PathIds {
+    None,
+    /// One before the destination.
+    Before,
+    /// One in each entry.
+    Within,
 }
 
 const fn field(family: Family, bytes: &[u8], add_path: bool) -> Field<'_> {
