@@ -126,4 +126,16 @@ impl<'b> Writer<'b> {
     pub(crate) fn u32(&mut self, value: u32) -> Result<(), EncodeError> {
         self.put(&value.to_be_bytes())
     }
+
+    /// Has somebody write to the rest of the buffer, who says how much it was.
+    #[cfg(any(feature = "mrt", feature = "bmp"))]
+    pub(crate) fn fill(
+        &mut self,
+        write: impl FnOnce(&mut [u8]) -> Result<usize, EncodeError>,
+    ) -> Result<(), EncodeError> {
+        let room = self.buf.get_mut(self.len..).ok_or(EncodeError::BufferTooSmall)?;
+        let len = write(room)?.min(room.len());
+        self.len = self.len.saturating_add(len);
+        Ok(())
+    }
 }

@@ -258,6 +258,15 @@ pub enum EncodeError {
     /// The caller's buffer has no room.
     #[error("buffer too small")]
     BufferTooSmall,
+    /// The addresses of one record, or of one peer, are not all of the same family.
+    #[error("addresses of IPv4 and IPv6 in one record")]
+    MixedAddresses,
+    /// Some entries of a list have a path identifier, others have none.
+    #[error("some entries have a path identifier, others none")]
+    MixedPathIdentifiers,
+    /// Records of this type have no microseconds, or cannot do without.
+    #[error("the time of the record does not fit its type")]
+    WrongTime,
     /// [`UpdateBuilder::push`](crate::UpdateBuilder::push): no room for one more prefix; finish this message and start the next.
     #[error("message is full")]
     Full,

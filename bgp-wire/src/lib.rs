@@ -68,6 +68,9 @@
 //! | 5543 | 3 | traffic engineering | kept raw |
 //! | 6286 | 2.1 | an identifier is any non-zero number | whole |
 //! | 6368 | 5 | ATTR_SET | whole |
+//! | 6396 | 2 to 4 | MRT (feature `mrt`) | BGP4MP, BGP4MP_ET, TABLE_DUMP, TABLE_DUMP_V2; other types, and what appendix B deprecates, raw |
+//! | 8050 | 3, 4 | MRT with path identifiers (feature `mrt`) | whole; in RIB_GENERIC_ADDPATH also where GoBGP and OpenBGPD write them |
+//! | 7854, 8671, 9069 | 4; 4, 6; 4, 5 | BMP (feature `bmp`) | whole, version 3; kinds not named are kept raw |
 //! | 6514 | 5 | PMSI_TUNNEL | whole; identifiers raw |
 //! | 6793 | 3, 4, 6 | four-octet AS numbers, AS4_PATH with its merge, AS4_AGGREGATOR | whole |
 //! | 7311 | 3 | AIGP | whole |
@@ -97,10 +100,13 @@
 //!
 //! # Features
 //!
-//! - `std` (default) is reserved: errors implement [`core::error::Error`] with and without it.
+//! - `std` (default): readers of `mrt` and `bmp` from any `std::io::Read`. Errors implement [`core::error::Error`] with and without it.
+//! - `mrt`: recorded messages and RIBs; `bmp`: what routers tell a monitoring station. Each is a module of that name.
 //! - `serde`: the typed values that own what they hold, from [`Family`] to [`Session`], can be stored; what a value may not be
-//!   is refused. Messages and views are octets already. Needs an allocator.
-//! - `arbitrary`: the same values, and [`Attribute`] and [`Nlri`] out of the input, for fuzzing. Needs `std`.
+//!   is refused. Messages and views are octets already; what `mrt` and `bmp` read can be written, octets as hexadecimal digits in
+//!   formats for people. Needs an allocator.
+//! - `arbitrary`: the same values, [`Attribute`] and [`Nlri`] out of the input, records of `mrt` and messages of `bmp`, for fuzzing.
+//!   Needs `std`.
 //!
 //! MSRV 1.85.
 
@@ -109,29 +115,43 @@
 
 #[cfg(feature = "serde")]
 extern crate alloc;
-#[cfg(any(test, feature = "arbitrary"))]
+#[cfg(any(test, feature = "arbitrary", feature = "std"))]
 extern crate std;
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
 mod attribute;
+#[cfg(feature = "bmp")]
+pub mod bmp;
 mod build;
 mod capability;
 mod cursor;
+#[cfg(any(feature = "mrt", feature = "bmp"))]
+mod entries;
 mod error;
 mod family;
+#[cfg(any(feature = "mrt", feature = "bmp"))]
+mod fields;
 mod frame;
 mod header;
 mod message;
+#[cfg(feature = "mrt")]
+pub mod mrt;
 mod nlri;
 mod notification;
 mod open;
 mod pack;
 mod record;
+#[cfg(any(feature = "mrt", feature = "bmp"))]
+mod recorded;
 mod refresh;
+#[cfg(all(feature = "serde", any(feature = "mrt", feature = "bmp")))]
+mod serial;
 #[cfg(feature = "serde")]
 mod serde;
 mod session;
+#[cfg(all(feature = "std", any(feature = "mrt", feature = "bmp")))]
+mod stream;
 mod tlv;
 mod typed;
 mod update;

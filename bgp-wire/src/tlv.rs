@@ -2,12 +2,21 @@
 
 /// A type and its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(all(feature = "serde", feature = "bmp"), derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Tlv<'a> {
     /// The type.
     pub kind: u16,
     /// The value.
+    #[cfg_attr(all(feature = "serde", feature = "bmp"), serde(serialize_with = "crate::serial::octets"))]
     pub value: &'a [u8],
+}
+
+impl<'a> Tlv<'a> {
+    /// A type and its value.
+    pub const fn new(kind: u16, value: &'a [u8]) -> Self {
+        Self { kind, value }
+    }
 }
 
 /// How wide the types and lengths of a list are.

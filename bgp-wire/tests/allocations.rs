@@ -103,3 +103,40 @@ fn writing_allocates_nothing() {
         assert_eq!(&buf[..len.unwrap()], bytes);
     }
 }
+
+#[cfg(feature = "mrt")]
+#[test]
+fn records_allocate_nothing() {
+    use tortie_bgp_wire::mrt::{Body, PathAttributes, Record, Rib, RibEntry, Timestamp};
+    let attributes = hex("40010100 4002060201 0000fc00 400304c0000201");
+    let routes = [RibEntry::new(0, 5, PathAttributes::new(&attributes)); 3];
+    let mut buf = [0; 256];
+    let mut sum = 0;
+    let work = || {
+        let rib = Body::Rib(Rib::unicast(0, "10.0.0.0/8".parse().unwrap(), &routes));
+        let len = Record::new(Timestamp::new(5), rib).encode(&mut buf).unwrap();
+        let Body::Rib(rib) = Record::decode(&buf[..len]).unwrap().0.body else { panic!("no routes") };
+        sum = rib.entries().iter().map(|route| route.attributes.iter().count()).sum();
+    };
+    assert_eq!(allocations(work), 0);
+    assert_eq!(sum, 9);
+}
+
+#[cfg(feature = "bmp")]
+#[test]
+fn monitoring_allocates_nothing() {
+    use tortie_bgp_wire::bmp::{Message as Report, PeerHeader, RouteMonitoring};
+    let peer = PeerHeader::new([192, 0, 2, 1].into(), 64512, [192, 0, 2, 1].into());
+    let (bytes, session) = (rich(), peer.session());
+    let mut buf = [0; 1024];
+    let mut sum = 0;
+    let work = || {
+        let len = Report::RouteMonitoring(RouteMonitoring::new(peer, &bytes)).encode(&mut buf).unwrap();
+        let Report::RouteMonitoring(routes) = Report::decode(&buf[..len]).unwrap().0 else {
+            panic!("no routes")
+        };
+        sum = read(routes.message, &session);
+    };
+    assert_eq!(allocations(work), 0);
+    assert_ne!(sum, 0);
+}

@@ -7,11 +7,13 @@ mod bgp;
 mod bytes;
 mod cluster;
 mod ipam;
+mod records;
 mod selector;
 
 pub use bgp::{check_bgp_decode, check_bgp_roundtrip, check_bgp_stream};
 pub use cluster::{check_ipam_ops, check_ipam_records};
 pub use ipam::check_ipam_block;
+pub use records::{check_bmp_read, check_mrt_read};
 pub use selector::{check_selector_index, check_selector_parse, check_selector_roundtrip};
 
 #[cfg(test)]
@@ -63,6 +65,16 @@ mod tests {
     #[test]
     fn bgp_stream() {
         replay("bgp_stream", super::check_bgp_stream);
+    }
+
+    #[test]
+    fn mrt_read() {
+        replay("mrt_read", super::check_mrt_read);
+    }
+
+    #[test]
+    fn bmp_read() {
+        replay("bmp_read", super::check_bmp_read);
     }
 
     #[test]

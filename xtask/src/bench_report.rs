@@ -133,10 +133,10 @@ mod tests {
     #[test]
     fn a_crate_is_known_by_any_of_its_names() {
         for name in ["bgp-wire", "tortie-bgp-wire", "./bgp-wire/"] {
-            assert_eq!(benches(Some(name)).unwrap(), ["bgp_wire"]);
+            assert_eq!(benches(Some(name)).unwrap(), ["bgp_wire", "bgp_wire_mrt"]);
         }
         assert!(benches(Some("selector")).unwrap().contains(&"selector".to_owned()));
-        assert!(benches(Some("bgp")).is_ok_and(|names| names == ["bgp_wire"]));
+        assert!(benches(Some("bgp")).is_ok_and(|names| names == ["bgp_wire", "bgp_wire_mrt"]));
         assert!(benches(Some("select")).is_err());
         assert!(benches(None).unwrap().len() > 4);
     }

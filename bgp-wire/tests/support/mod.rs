@@ -31,6 +31,30 @@ pub(crate) fn hex(text: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
 }
 
+/// Says why a test has nothing to do.
+#[expect(clippy::print_stdout, reason = "whoever runs the tests should know")]
+pub(crate) fn skip(reason: &str) {
+    println!("skipped: {reason}");
+}
+
+/// The octets of a compressed file.
+pub(crate) fn gunzip(path: &std::path::Path) -> Vec<u8> {
+    let out = std::process::Command::new("gzip").arg("-dc").arg(path).output().unwrap();
+    assert!(out.status.success(), "gzip -dc {}", path.display());
+    out.stdout
+}
+
+/// So many pieces of 300 octets, the same each time; most octets are zero, as in lengths that fit.
+pub(crate) fn noise(count: usize) -> impl Iterator<Item = Vec<u8>> {
+    let mut state = 6396_u64;
+    let mut octet = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let [octet, choice, ..] = (state >> 48).to_le_bytes();
+        if choice < 85 { octet } else { 0 }
+    };
+    core::iter::repeat_with(move || (0..300).map(|_| octet()).collect()).take(count)
+}
+
 /// A message with this type and body.
 pub(crate) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let len = u16::try_from(19 + body.len()).unwrap();
