@@ -275,7 +275,7 @@ impl Raw {
                 Code::BadConfig,
                 "field datastore is missing: it names the datastore's file, or etcd_endpoints an etcd cluster",
             ),
-            other => Error::caused(Code::BadConfig, "the fields for the datastore do not fit together", &other),
+            other => Error::new(Code::BadConfig, format!("the fields for the datastore do not fit: {other}")),
         })
     }
 

@@ -15,6 +15,9 @@ use super::list::{self, Query};
 use crate::watch::{Event, EventKind, WatchError};
 use crate::{Error, Listing};
 
+/// A stream that was open for so long has worked: what ended it is not what ended the one before.
+const STEADY: Duration = Duration::from_secs(5);
+
 /// A reader of changes; see [`Etcd::watch`].
 ///
 /// It goes on after a lost connection where it was. If the changes since then were forgotten, it lists the records again,
@@ -30,7 +33,9 @@ pub struct EtcdWatch {
     keys: Option<BTreeSet<String>>,
     stream: Option<WatchStream>,
     queue: VecDeque<Event>,
-    /// Since when nothing works, and how long to wait before trying again.
+    /// When the stream was opened.
+    opened: Option<Instant>,
+    /// When to give up, since nothing works, and how long to wait before trying again.
     failing: Option<(Instant, Backoff)>,
 }
 
@@ -47,7 +52,16 @@ enum Next {
 
 impl EtcdWatch {
     pub(super) fn new(store: Etcd, prefix: String, from: Revision) -> Self {
-        Self { store, prefix, seen: from, keys: None, stream: None, queue: VecDeque::new(), failing: None }
+        Self {
+            store,
+            prefix,
+            seen: from,
+            keys: None,
+            stream: None,
+            queue: VecDeque::new(),
+            opened: None,
+            failing: None,
+        }
     }
 
     /// The next change; waits until there is one. Dropping the future loses nothing.
@@ -99,7 +113,6 @@ impl EtcdWatch {
         };
         match take(&self.prefix, self.seen, &answer) {
             Ok(Next::Events(events)) => {
-                self.failing = None;
                 for event in events {
                     self.push(event);
                 }
@@ -143,6 +156,7 @@ impl EtcdWatch {
         match stream.await {
             Ok(stream) => {
                 self.stream = Some(stream);
+                self.opened = Some(Instant::now());
                 Ok(())
             }
             Err(fault) => Err(Error::from(fault).into()),
@@ -184,6 +198,9 @@ impl EtcdWatch {
     /// Gives the stream up, and waits a little; after too long, says so.
     async fn fail(&mut self, fault: Fault) -> Result<(), WatchError> {
         self.stream = None;
+        if self.opened.take().is_some_and(|opened| opened.elapsed() >= STEADY) {
+            self.failing = None;
+        }
         let deadline = self.store.connection.deadline();
         let (give_up, backoff) = self.failing.get_or_insert_with(|| (deadline, Backoff::new()));
         let refused = matches!(fault, Fault::Refused(_));

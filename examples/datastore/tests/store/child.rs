@@ -1,11 +1,15 @@
 //! This test binary, started once more as another process.
 
+use core::time::Duration;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tortie_datastore::{Datastore, Error, Op, Options};
 
-use crate::block_on;
+use crate::within;
+
+/// Longer than any parent lets a child live: it is the parent who ends it.
+const LIMIT: Duration = Duration::from_secs(3_600);
 
 const JOB: &str = "TORTIE_TEST_JOB";
 const PATH: &str = "TORTIE_TEST_PATH";
@@ -42,7 +46,7 @@ fn entry() {
     let name = std::env::var(NAME).unwrap();
     let count: u32 = std::env::var(COUNT).unwrap().parse().unwrap();
     let store = open(Path::new(&path));
-    block_on(async {
+    within(LIMIT, async {
         match job.as_str() {
             "increment" => increment(&store, count).await,
             "write" => write(&store, &name, count).await,

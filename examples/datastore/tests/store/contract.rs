@@ -25,7 +25,7 @@ fn the_embedded_store_keeps_the_contract() {
 
 #[test]
 fn the_embedded_store_is_like_the_one_in_memory() {
-    same(|| {
+    same(scaled(CASES), || {
         let dir = tempfile::tempdir().unwrap();
         (Embedded::open(dir.path().join("store.db")).unwrap(), dir)
     });
@@ -104,9 +104,9 @@ fn step() -> impl Strategy<Value = (usize, What, Age)> {
     (0..KEYS.len(), what, prop_oneof![8 => Just(0), 1 => 1_usize..3])
 }
 
-/// Does random commits on a new store and on one in memory: both answer the same, and hold the same.
-pub(crate) fn same<S: Store, G>(make: impl Fn() -> (S, G)) {
-    let config = Config { cases: scaled(CASES), failure_persistence: None, ..Config::default() };
+/// So many times, does random commits on a new store and on one in memory: both answer the same, and hold the same.
+pub(crate) fn same<S: Store, G>(cases: u32, make: impl Fn() -> (S, G)) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &[11; 32]);
     let after = prop::option::of(select(&KEYS[..]));
     let list = (select(&["", "/k", "/k/", "/none"][..]), after, prop::option::of(0_usize..4), any::<bool>());

@@ -30,7 +30,11 @@ const LIMIT: u32 = 60;
 
 /// Runs a future to its end on a runtime of its own; one that hangs is a failure.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
+    within(Duration::from_secs(scaled(LIMIT).into()), future)
+}
+
+/// As [`block_on`], with a limit of its own.
+fn within<T>(limit: Duration, future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let limit = Duration::from_secs(scaled(LIMIT).into());
     runtime.block_on(async { tokio::time::timeout(limit, future).await.expect("it hangs") })
 }

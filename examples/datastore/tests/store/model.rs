@@ -158,7 +158,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 #[test]
 fn embedded_and_twin_agree_after_every_commit() {
-    agree(|| {
+    agree(scaled(CASES), || {
         let dir = tempfile::tempdir().unwrap();
         // Two handles stand for two processes: what one wrote, the other reads.
         let path = dir.path().join("store.db");
@@ -167,9 +167,9 @@ fn embedded_and_twin_agree_after_every_commit() {
     });
 }
 
-/// Holds random commits to new stores against the twin. A store is given twice, and something that it needs to live.
-pub(crate) fn agree<G>(make: impl Fn() -> ([Datastore; 2], G)) {
-    let config = Config { cases: scaled(CASES), failure_persistence: None, ..Config::default() };
+/// Holds random commits to so many new stores against the twin. A store is given twice, and something that it needs to live.
+pub(crate) fn agree<G>(cases: u32, make: impl Fn() -> ([Datastore; 2], G)) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let commits = prop::collection::vec(prop::collection::vec(step(), 1..4), STEPS);
     TestRunner::new_with_rng(config, random)
