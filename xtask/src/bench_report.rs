@@ -3,7 +3,7 @@
 //! Absolute times move with the machine and its load; what two functions of one group took in the same run can be compared.
 
 use crate::rows::Report;
-use crate::shell;
+use crate::{install, shell};
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::File;
@@ -30,9 +30,16 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             std::fs::remove_dir_all(folder)?;
         }
     }
+    let (benches, skipped): (Vec<_>, Vec<_>) = benches.into_iter().partition(Bench::runs);
+    for bench in skipped {
+        println!(
+            "skipped: the benchmark {}: it needs `protoc` and `etcd`; `cargo xtask test --install` as root installs both",
+            bench.name
+        );
+    }
     let mut build = shell::cargo(&["bench", "--locked", "-p", "tortie-benches", "--no-run"]);
-    for name in &benches {
-        build.args(["--bench", name]);
+    for bench in &benches {
+        build.args(["--bench", &bench.name]).args(bench.features());
     }
     shell::run(build)?;
     measure(&benches, &checks, &target.join("bench-report.log"))?;
@@ -53,45 +60,59 @@ struct Manifest {
 #[derive(serde::Deserialize)]
 struct Bench {
     name: String,
+    #[serde(default, rename = "required-features")]
+    features: Vec<String>,
+}
+
+impl Bench {
+    /// Whether it can be built and run here.
+    fn runs(&self) -> bool {
+        let needs_etcd = self.features.iter().any(|feature| feature == "etcd");
+        !needs_etcd || (install::builds_etcd() && shell::find("etcd").is_some())
+    }
+
+    fn features(&self) -> impl Iterator<Item = String> {
+        self.features.iter().map(|feature| format!("--features={feature}"))
+    }
 }
 
 /// The benchmarks of a crate: the one of its name, and those whose names go on from there.
-fn benches(krate: Option<&str>) -> anyhow::Result<Vec<String>> {
+fn benches(krate: Option<&str>) -> anyhow::Result<Vec<Bench>> {
     let text = std::fs::read_to_string(shell::root().join("benches/Cargo.toml"))?;
     let manifest: Manifest = toml::from_str(&text).context("cannot parse benches/Cargo.toml")?;
-    let mut names: Vec<String> = manifest.bench.into_iter().map(|bench| bench.name).collect();
+    let mut benches = manifest.bench;
     if let Some(krate) = krate {
         let folder = krate.trim_end_matches('/').rsplit('/').next().unwrap_or(krate);
         let word = folder.strip_prefix("tortie-").unwrap_or(folder).replace('-', "_");
-        let all = names.join(", ");
-        names.retain(|name| *name == word || name.starts_with(&format!("{word}_")));
-        if names.is_empty() {
-            bail!("no benchmark is of {krate}; there are {all}");
+        let all: Vec<String> = benches.iter().map(|bench| bench.name.clone()).collect();
+        benches.retain(|bench| bench.name == word || bench.name.starts_with(&format!("{word}_")));
+        if benches.is_empty() {
+            bail!("no benchmark is of {krate}; there are {}", all.join(", "));
         }
     }
-    Ok(names)
+    Ok(benches)
 }
 
-fn bench(name: &str, arguments: &[&str]) -> Command {
+fn command(bench: &Bench, arguments: &[&str]) -> Command {
     let mut command =
-        shell::cargo(&["bench", "--quiet", "--locked", "-p", "tortie-benches", "--bench", name, "--"]);
-    command.args(arguments).stdin(Stdio::null());
+        shell::cargo(&["bench", "--quiet", "--locked", "-p", "tortie-benches", "--bench", &bench.name]);
+    command.args(bench.features()).arg("--").args(arguments).stdin(Stdio::null());
     command
 }
 
 /// Runs them, one after the other, and shows how far it is; what they print goes to a log.
-fn measure(benches: &[String], checks: &Path, log: &Path) -> anyhow::Result<()> {
+fn measure(benches: &[Bench], checks: &Path, log: &Path) -> anyhow::Result<()> {
     let mut rows = 0;
-    for name in benches {
-        let output = bench(name, &["--list"]).output().context("cannot start cargo")?;
+    for bench in benches {
+        let output = command(bench, &["--list"]).output().context("cannot start cargo")?;
         let text = String::from_utf8_lossy(&output.stdout);
         rows += text.lines().filter(|line| line.ends_with(": benchmark")).count();
     }
     let bar = ProgressBar::new(u64::try_from(rows)?);
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} {wide_msg}")?);
     let mut file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
-    for name in benches {
-        let mut command = bench(name, &[]);
+    for bench in benches {
+        let mut command = command(bench, &[]);
         command
             .env(CHECKS, checks)
             .env("CARGO_TARGET_DIR", shell::target())
@@ -106,7 +127,7 @@ fn measure(benches: &[String], checks: &Path, log: &Path) -> anyhow::Result<()> 
         }
         if !child.wait()?.success() {
             bar.abandon();
-            bail!("the benchmark {name} failed; {} has what it printed", log.display());
+            bail!("the benchmark {} failed; {} has what it printed", bench.name, log.display());
         }
     }
     bar.finish_and_clear();
@@ -133,11 +154,24 @@ mod tests {
     #[test]
     fn a_crate_is_known_by_any_of_its_names() {
         for name in ["bgp-wire", "tortie-bgp-wire", "./bgp-wire/"] {
-            assert_eq!(benches(Some(name)).unwrap(), ["bgp_wire", "bgp_wire_mrt"]);
+            assert_eq!(names(name), ["bgp_wire", "bgp_wire_mrt"]);
         }
-        assert!(benches(Some("selector")).unwrap().contains(&"selector".to_owned()));
-        assert!(benches(Some("bgp")).is_ok_and(|names| names == ["bgp_wire", "bgp_wire_mrt"]));
+        assert!(names("selector").contains(&"selector".to_owned()));
+        assert_eq!(names("bgp"), ["bgp_wire", "bgp_wire_mrt"]);
         assert!(benches(Some("select")).is_err());
         assert!(benches(None).unwrap().len() > 4);
+    }
+
+    fn names(krate: &str) -> Vec<String> {
+        benches(Some(krate)).unwrap().into_iter().map(|bench| bench.name).collect()
+    }
+
+    #[test]
+    fn a_benchmark_says_which_features_it_needs() {
+        for bench in benches(Some("ipam")).unwrap() {
+            let wanted = if bench.name == "ipam_etcd" { vec!["--features=etcd"] } else { vec![] };
+            assert!(bench.features().eq(wanted), "{}", bench.name);
+            assert!(bench.runs() || bench.name == "ipam_etcd");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::shell;
 use anyhow::bail;
+use std::path::Path;
 use std::process::Command;
 
 /// A program that some test needs, the package that has it, and what goes without it.
@@ -11,7 +12,7 @@ struct Need {
     used_by: &'static str,
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 6] = [
     Need {
         program: "nft",
         package: "nftables",
@@ -20,7 +21,27 @@ const NEEDS: [Need; 4] = [
     Need { program: "bird", package: "bird2", used_by: "the tests that speak BGP with BIRD" },
     Need { program: "ip", package: "iproute2", used_by: "the tests that look at links from outside" },
     Need { program: "ping", package: "iputils-ping", used_by: "the tests that count lost echoes" },
+    Need { program: "etcd", package: "etcd-server", used_by: "the tests against a real etcd" },
+    Need {
+        program: "protoc",
+        package: "protobuf-compiler",
+        used_by: "the feature `etcd`, which is then neither built nor tested",
+    },
 ];
+
+/// What Debian's `protoc` compiles nothing of use without, and in which package it is.
+const PROTOC_FILES: (&str, &str) = ("/usr/include/google/protobuf/descriptor.proto", "libprotobuf-dev");
+
+/// Whether the feature `etcd` can be built here: there is a `protoc`, and what it includes.
+pub(crate) fn builds_etcd() -> bool {
+    let elsewhere = ["PROTOC", "PROTOC_INCLUDE"].iter().any(|name| std::env::var_os(name).is_some());
+    elsewhere || (shell::find("protoc").is_some_and(|protoc| !lacks_files(&protoc)))
+}
+
+/// A `protoc` that was not installed by Debian brings its files with it.
+fn lacks_files(protoc: &Path) -> bool {
+    protoc == Path::new("/usr/bin/protoc") && !Path::new(PROTOC_FILES.0).exists()
+}
 
 fn missing() -> Vec<&'static Need> {
     NEEDS.iter().filter(|need| shell::find(need.program).is_none()).collect()
@@ -28,7 +49,10 @@ fn missing() -> Vec<&'static Need> {
 
 /// Installs what is missing, with apt-get, as root.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let packages: Vec<_> = missing().iter().map(|need| need.package).collect();
+    let mut packages: Vec<_> = missing().iter().map(|need| need.package).collect();
+    if !builds_etcd() {
+        packages.push(PROTOC_FILES.1);
+    }
     if packages.is_empty() {
         return Ok(());
     }
@@ -52,6 +76,12 @@ pub(crate) fn report() {
         println!(
             "skipped: {}: they need `{}`; `cargo xtask test --install` as root installs {}",
             need.used_by, need.program, need.package
+        );
+    }
+    if shell::find("protoc").is_some_and(|protoc| lacks_files(&protoc)) {
+        println!(
+            "skipped: the feature `etcd`: `protoc` needs {}; `cargo xtask test --install` as root installs {}",
+            PROTOC_FILES.0, PROTOC_FILES.1
         );
     }
 }

@@ -7,6 +7,7 @@
 mod bench_report;
 mod conformance;
 mod demo;
+mod features;
 mod fuzz;
 mod install;
 mod prove;

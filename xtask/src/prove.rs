@@ -1,6 +1,6 @@
 //! `cargo xtask prove`: the same properties as `test`, over far more histories, states and seeds.
 
-use crate::shell;
+use crate::{features, shell};
 
 /// The variable that the tests read: set, it multiplies their cases.
 const PROVE: &str = "TORTIE_PROVE";
@@ -12,16 +12,16 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let mut command = shell::cargo(&["test", "--release", "--locked", "--all-features"]);
+    let mut command = shell::cargo(&["test", "--release", "--locked"]);
     match &options.krate {
         Some(name) => {
             let folder = name.trim_end_matches('/').rsplit('/').next().unwrap_or(name);
             let package =
                 if folder.starts_with("tortie-") { folder.to_owned() } else { format!("tortie-{folder}") };
-            command.args(["-p", &package]);
+            command.args(["-p", &package]).args(features::words(Some(&package))?);
         }
         None => {
-            command.arg("--workspace");
+            command.arg("--workspace").args(features::words(None)?);
         }
     }
     command.env(PROVE, "1").arg("--tests");

@@ -2,7 +2,7 @@
 //!
 //! The order is from cheap to dear; the test runner comes last, so that its closing line is ours.
 
-use crate::{demo, install, shell, tidy};
+use crate::{demo, features, install, shell, tidy};
 use anyhow::Context as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -32,25 +32,23 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     shell::run(shell::cargo(&["fmt", "--all", "--check"]))?;
     tidy::run()?;
-    shell::run(shell::cargo(&[
-        "clippy",
-        "--locked",
-        "--workspace",
-        "--all-targets",
-        "--all-features",
-        "--",
-        "-D",
-        "warnings",
-    ]))?;
+    let features = features::words(None)?;
+    let mut clippy = shell::cargo(&["clippy", "--locked", "--workspace", "--all-targets"]);
+    clippy.args(&features).args(["--", "-D", "warnings"]);
+    shell::run(clippy)?;
     if !options.quick {
         without_std()?;
-        documentation()?;
-        install::report();
-        demos()?;
-        namespaced()?;
+        documentation(&features)?;
     }
-    shell::run(shell::cargo(&["test", "--locked", "--workspace", "--all-features", "--doc", "--quiet"]))?;
-    the_rest()
+    install::report();
+    if !options.quick {
+        demos(&features)?;
+        namespaced(&features)?;
+    }
+    let mut examples = shell::cargo(&["test", "--locked", "--workspace", "--doc", "--quiet"]);
+    examples.args(&features);
+    shell::run(examples)?;
+    the_rest(&features)
 }
 
 fn without_std() -> anyhow::Result<()> {
@@ -61,20 +59,21 @@ fn without_std() -> anyhow::Result<()> {
     shell::run(command)
 }
 
-fn documentation() -> anyhow::Result<()> {
-    let mut command =
-        shell::cargo(&["doc", "--locked", "--workspace", "--no-deps", "--all-features", "--quiet"]);
-    command.env("RUSTDOCFLAGS", "-D warnings");
+fn documentation(features: &[String]) -> anyhow::Result<()> {
+    let mut command = shell::cargo(&["doc", "--locked", "--workspace", "--no-deps", "--quiet"]);
+    command.args(features).env("RUSTDOCFLAGS", "-D warnings");
     shell::run(command)
 }
 
 /// The demo's claims: as we are, and as an ordinary user where we are root.
-fn demos() -> anyhow::Result<()> {
+fn demos(features: &[String]) -> anyhow::Result<()> {
     if shell::find("nft").is_none() {
         return Ok(());
     }
     // Built like the tests, with all features, so that both share what they depend on.
-    shell::run(shell::cargo(&["build", "--locked", "--workspace", "--all-features", "--bins"]))?;
+    let mut build = shell::cargo(&["build", "--locked", "--workspace", "--bins"]);
+    build.args(features);
+    shell::run(build)?;
     let binaries = demo::binaries();
     let mut command = Command::new(binaries.join("tortie-demo"));
     command.arg("--check").current_dir(shell::root());
@@ -108,8 +107,9 @@ fn has_nextest() -> bool {
 }
 
 /// One at a time and with their output shown: where one skips itself, its line says why.
-fn namespaced() -> anyhow::Result<()> {
+fn namespaced(features: &[String]) -> anyhow::Result<()> {
     let mut command = tests(
+        features,
         &["--no-capture", "-E", &format!("test(/{NAMESPACED}/)")],
         &["--nocapture", "--test-threads=1", NAMESPACED],
     );
@@ -117,20 +117,20 @@ fn namespaced() -> anyhow::Result<()> {
     shell::run(command)
 }
 
-fn the_rest() -> anyhow::Result<()> {
-    shell::run(tests(&["-E", &format!("not test(/{NAMESPACED}/)")], &["--skip", NAMESPACED]))
+fn the_rest(features: &[String]) -> anyhow::Result<()> {
+    shell::run(tests(features, &["-E", &format!("not test(/{NAMESPACED}/)")], &["--skip", NAMESPACED]))
 }
 
 /// All tests but those in documentation, narrowed by the words of nextest, or of `cargo test` where nextest is absent.
-fn tests(nextest: &[&str], libtest: &[&str]) -> Command {
-    const ALL: [&str; 3] = ["--locked", "--workspace", "--all-features"];
+fn tests(features: &[String], nextest: &[&str], libtest: &[&str]) -> Command {
+    const ALL: [&str; 2] = ["--locked", "--workspace"];
     if has_nextest() {
         let mut command = shell::cargo(&["nextest", "run"]);
-        command.args(ALL).args(nextest);
+        command.args(ALL).args(features).args(nextest);
         command
     } else {
         let mut command = shell::cargo(&["test", "--tests", "--bins", "--lib"]);
-        command.args(ALL).arg("--").args(libtest);
+        command.args(ALL).args(features).arg("--").args(libtest);
         command
     }
 }

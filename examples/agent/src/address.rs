@@ -2,12 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tortie_datastore::Embedded;
+use tortie_datastore::Datastore;
 use tortie_ipam::{Affinity, Allocator};
 
 /// Finishes what a plugin that died left half done at this host's blocks: a block is advertised only once its affinity is
 /// confirmed. What fails is left to the next assignment, and keeps no agent from starting.
-pub(crate) async fn settle(store: &Embedded, node: &str) {
+pub(crate) async fn settle(store: &Datastore, node: &str) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let (allocator, owner) = (Allocator::new(store.clone()), Affinity::host(node));
     match allocator.upgrade(&owner).await {
@@ -26,6 +26,7 @@ pub(crate) async fn settle(store: &Embedded, node: &str) {
 mod tests {
     use core::time::Duration;
 
+    use tortie_datastore::Embedded;
     use tortie_ipam::{AffinityState, BlockAffinity, keys};
 
     use super::*;
@@ -33,7 +34,7 @@ mod tests {
     #[tokio::test]
     async fn an_unfinished_claim_is_settled() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Embedded::open(folder.path().join("store")).unwrap();
+        let store: Datastore = Embedded::open(folder.path().join("store")).unwrap().into();
         let (owner, cidr) = (Affinity::host("a"), "10.0.0.0/26".parse().unwrap());
         Allocator::new(store.clone()).claim_block(&owner, &cidr, Duration::from_secs(9)).await.unwrap();
         let key = keys::affinity(&owner, &cidr);

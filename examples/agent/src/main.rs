@@ -23,7 +23,6 @@ use options::{Options, Run, Verb};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tortie_datastore::Embedded;
 use tortie_routes::Family;
 use tortie_routes::netlink::sysctl;
 use tracing_subscriber::EnvFilter;
@@ -94,8 +93,7 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tracing::info!(node = run.host.node, version = env!("CARGO_PKG_VERSION"), "starting");
-    let store = Embedded::open(&run.host.datastore)
-        .with_context(|| format!("cannot open {}", run.host.datastore.display()))?;
+    let store = run.host.open()?;
     forward();
     address::settle(&store, &run.host.node).await;
     let health = health::Health::default();

@@ -1,7 +1,9 @@
 //! The command line.
 
+use anyhow::Context as _;
 use core::net::SocketAddr;
 use std::path::PathBuf;
+use tortie_datastore::{Datastore, Location};
 
 /// The reference agent: policy, routes and BGP of one host
 #[derive(clap::Parser)]
@@ -25,12 +27,20 @@ pub(crate) struct Host {
     /// The name of this host's Node
     #[arg(long, env = "NODENAME")]
     pub(crate) node: String,
-    /// The datastore's file
+    /// The datastore's file; without it, ETCD_ENDPOINTS and the like say where etcd is
     #[arg(long, env = "TORTIE_DATASTORE")]
-    pub(crate) datastore: PathBuf,
+    pub(crate) datastore: Option<PathBuf>,
     /// Interfaces whose names begin so belong to workloads
     #[arg(long, default_value = "cali")]
     pub(crate) interface_prefix: String,
+}
+
+impl Host {
+    /// Opens the datastore that options and environment name.
+    pub(crate) fn open(&self) -> anyhow::Result<Datastore> {
+        let location = Location::from_env(self.datastore.as_deref())?;
+        location.open().with_context(|| format!("cannot open {location}"))
+    }
 }
 
 #[derive(clap::Args, Clone)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tortie_datastore::convert::PolicyState;
 use tortie_datastore::resource::{Resource, WorkloadEndpointSpec};
-use tortie_datastore::{Embedded, Event, EventKind, WatchError};
+use tortie_datastore::{Datastore, Event, EventKind, WatchError};
 use tortie_fabric::{Change, Cluster, Fabric, Parents};
 use tortie_policy::Inputs;
 
@@ -40,7 +40,7 @@ pub(crate) type Wish<T> = watch::Receiver<Option<Arc<T>>>;
 /// Where the wishes are published, and what else they depend on.
 pub(crate) struct Follower {
     host: Host,
-    store: Embedded,
+    store: Datastore,
     parents: watch::Receiver<Option<Parents>>,
     policy: watch::Sender<Option<Arc<PolicyWish>>>,
     fabric: watch::Sender<Option<Arc<FabricWish>>>,
@@ -63,7 +63,7 @@ struct Dirty {
 impl Follower {
     pub(crate) fn new(
         host: Host,
-        store: Embedded,
+        store: Datastore,
         parents: watch::Receiver<Option<Parents>>,
         health: Reporter,
     ) -> Self {

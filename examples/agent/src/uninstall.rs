@@ -4,7 +4,6 @@ use crate::options::{Host, ToHost};
 use crate::{nft, policy, routes};
 use anyhow::Context as _;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tortie_datastore::Embedded;
 use tortie_ipam::{Affinity, Allocator};
 use tortie_policy::nftables;
 
@@ -24,8 +23,7 @@ pub(crate) async fn run(host: &Host) -> anyhow::Result<()> {
 }
 
 async fn release(host: &Host) -> anyhow::Result<()> {
-    let store = Embedded::open(&host.datastore)
-        .with_context(|| format!("cannot open {}", host.datastore.display()))?;
+    let store = host.open()?;
     let view = tortie_datastore::convert::view(&store, &host.node, None).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
     let how = Affinity::Host(host.node.clone());

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use tortie_datastore::{Embedded, convert};
+use tortie_datastore::{Datastore, convert};
 use tortie_ipam::{
     AddressRequest, Allocator, AssignErrorKind, AssignRequest, Fault, ReleaseError, Timestamp, Use, View,
 };
@@ -30,7 +30,7 @@ const ATTEMPTS: usize = 8;
 /// Code 101 when there is no address to be had, 7 for a pool that does not exist, 11 when others hold lock or store for
 /// too long, 103 for a record that cannot be read.
 pub(crate) async fn assign(
-    store: &Embedded,
+    store: &Datastore,
     config: &Config,
     endpoint: &Endpoint,
     wanted: Option<IpAddr>,
@@ -79,7 +79,7 @@ enum Failure {
 }
 
 async fn any(
-    allocator: &Allocator<Embedded>,
+    allocator: &Allocator<Datastore>,
     view: &View,
     config: &Config,
     endpoint: &Endpoint,
@@ -96,7 +96,7 @@ async fn any(
 }
 
 async fn one(
-    allocator: &Allocator<Embedded>,
+    allocator: &Allocator<Datastore>,
     view: &View,
     config: &Config,
     endpoint: &Endpoint,
@@ -160,7 +160,7 @@ const fn fault_code(fault: &Fault) -> Code {
 /// # Errors
 /// Code 11 or 103 when the store fails.
 pub(crate) async fn release(
-    store: &Embedded,
+    store: &Datastore,
     config: &Config,
     endpoint: &Endpoint,
 ) -> Result<Vec<IpAddr>, Error> {

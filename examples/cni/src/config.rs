@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::Value;
+use tortie_datastore::{Location, LocationError};
 
 use crate::env::{is_identifier, shown};
 use crate::error::{Code, Error};
@@ -33,8 +34,8 @@ pub(crate) struct Config {
     pub(crate) network: String,
     /// Name of this node.
     pub(crate) node: String,
-    /// File of the embedded datastore.
-    pub(crate) datastore: PathBuf,
+    /// Where the datastore is.
+    pub(crate) datastore: Location,
     /// Which addresses are wanted.
     pub(crate) ipam: Ipam,
     /// MTU of both ends of the link; none leaves the kernel's default.
@@ -107,12 +108,7 @@ impl Config {
         if !is_identifier(&raw.name) {
             return Err(bad("name", &raw.name, "must match [A-Za-z0-9][A-Za-z0-9_.-]*"));
         }
-        let Some(datastore) = raw.datastore.filter(|path| !path.as_os_str().is_empty()) else {
-            return Err(Error::new(
-                Code::BadConfig,
-                "field datastore is missing: it names the datastore's file",
-            ));
-        };
+        let datastore = raw.location()?;
         let node = match raw.nodename.filter(|name| !name.is_empty()) {
             Some(name) => name,
             None => host_name()?,
@@ -209,6 +205,11 @@ struct Raw {
     nodename: Option<String>,
     datastore_type: Option<String>,
     datastore: Option<PathBuf>,
+    etcd_endpoints: Option<String>,
+    etcd_discovery_srv: Option<String>,
+    etcd_ca_cert_file: Option<String>,
+    etcd_cert_file: Option<String>,
+    etcd_key_file: Option<String>,
     ipam: RawIpam,
     mtu: Option<u32>,
     num_queues: Option<u32>,
@@ -255,11 +256,36 @@ enum Flag {
 }
 
 impl Raw {
+    /// Where the datastore is. A field comes before the variable of the environment that means the same, as in the reference
+    /// (calico@87c15906f2 cni-plugin/internal/pkg/utils).
+    fn location(&self) -> Result<Location, Error> {
+        let field = |name: &str| match name {
+            "DATASTORE_TYPE" => self.datastore_type.clone(),
+            "ETCD_ENDPOINTS" => self.etcd_endpoints.clone(),
+            "ETCD_DISCOVERY_SRV" => self.etcd_discovery_srv.clone(),
+            "ETCD_CA_CERT_FILE" => self.etcd_ca_cert_file.clone(),
+            "ETCD_CERT_FILE" => self.etcd_cert_file.clone(),
+            "ETCD_KEY_FILE" => self.etcd_key_file.clone(),
+            _ => None,
+        };
+        let setting =
+            |name: &str| field(name).filter(|value| !value.is_empty()).or_else(|| std::env::var(name).ok());
+        Location::choose(self.datastore.as_deref(), setting).map_err(|error| match error {
+            LocationError::Missing => Error::new(
+                Code::BadConfig,
+                "field datastore is missing: it names the datastore's file, or etcd_endpoints an etcd cluster",
+            ),
+            other => Error::new(Code::BadConfig, format!("the fields for the datastore do not fit: {other}")),
+        })
+    }
+
     /// Fields that would change what is set up must not be ignored: each that asks for more than this plugin does is
     /// refused with the specification's code for it.
     fn refuse_unsupported(&self) -> Result<(), Error> {
         let stated = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
-        if let Some(kind) = stated(&self.datastore_type).filter(|kind| kind != "embedded") {
+        if let Some(kind) =
+            stated(&self.datastore_type).filter(|kind| !matches!(kind.as_str(), "embedded" | "etcdv3"))
+        {
             return Err(unsupported("datastore_type", &kind));
         }
         if !matches!(self.ipam.r#type.as_str(), "calico-ipam" | "tortie-ipam") {
@@ -372,6 +398,19 @@ mod tests {
     }
 
     #[test]
+    fn the_datastore_may_be_in_etcd() {
+        let mut config = with("/datastore", Value::Null);
+        config["etcd_endpoints"] = json!("https://10.0.0.1:2379");
+        config["etcd_ca_cert_file"] = json!("/ca");
+        let Location::Etcd(options) = parse(&config).unwrap().datastore else { panic!("no etcd") };
+        assert_eq!(options.endpoints, ["https://10.0.0.1:2379"]);
+        assert_eq!(options.ca_cert, Some("/ca".into()));
+        config["etcd_key_file"] = json!("/key");
+        let (_, error) = parse(&config).unwrap_err();
+        assert!(error.to_string().contains("ETCD_CERT_FILE"), "{error}");
+    }
+
+    #[test]
     fn nulls_are_absent_fields() {
         for field in
             ["mtu", "args", "prevResult", "log_level", "container_settings", "readiness_gates", "policy"]
@@ -401,6 +440,7 @@ mod tests {
             ("/ipam/ipv6_pools", json!([7]), 7, "ipam"),
             ("/datastore_type", json!("kubernetes"), 2, "datastore_type: \"kubernetes\""),
             ("/datastore", json!(""), 7, "datastore"),
+            ("/datastore_type", json!("etcdv3"), 7, "ETCD_ENDPOINTS"),
             ("/nodename", json!("Not/A/Node"), 7, "nodename"),
             ("/mtu", json!(67), 7, "mtu"),
             ("/mtu", json!(-1), 7, "mtu"),

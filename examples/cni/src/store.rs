@@ -1,10 +1,8 @@
 //! The endpoint's records in the datastore.
 
-use std::path::Path;
-
 use serde_json::json;
 use tortie_datastore::resource::{ProfileSpec, Resource, WorkloadEndpointSpec};
-use tortie_datastore::{Embedded, Options, client};
+use tortie_datastore::{Datastore, Location, client};
 
 use crate::endpoint::Endpoint;
 use crate::error::{Code, Error};
@@ -26,15 +24,15 @@ pub(crate) fn error(error: &tortie_datastore::Error) -> Error {
 ///
 /// # Errors
 /// Code 11: the store is not there (yet), or is busy.
-pub(crate) fn open(path: &Path) -> Result<Embedded, Error> {
-    Options::default().create(false).open(path).map_err(|e| error(&e))
+pub(crate) fn open(location: &Location) -> Result<Datastore, Error> {
+    location.open_existing().map_err(|e| error(&e))
 }
 
 /// The workload's record, whatever its interface is called; one under this interface first.
 ///
 /// # Errors
 /// Code 11 or 103.
-pub(crate) async fn find(store: &Embedded, endpoint: &Endpoint) -> Result<Option<Record>, Error> {
+pub(crate) async fn find(store: &Datastore, endpoint: &Endpoint) -> Result<Option<Record>, Error> {
     let listing = store.list(&endpoint.key_prefix()?).await.map_err(|e| error(&e))?;
     let mut found = None;
     for record in &listing.items {
@@ -55,7 +53,7 @@ pub(crate) async fn find(store: &Embedded, endpoint: &Endpoint) -> Result<Option
 /// # Errors
 /// Code 11 or 103.
 pub(crate) async fn write(
-    store: &Embedded,
+    store: &Datastore,
     endpoint: &Endpoint,
     make: impl Fn(Option<Record>) -> Result<Record, Error>,
 ) -> Result<Record, Error> {
@@ -80,7 +78,7 @@ pub(crate) async fn write(
 /// # Errors
 /// Code 11 or 103.
 pub(crate) async fn delete(
-    store: &Embedded,
+    store: &Datastore,
     endpoint: &Endpoint,
     mine: impl Fn(&Record) -> bool,
 ) -> Result<Option<Record>, Error> {
@@ -111,7 +109,7 @@ pub(crate) async fn delete(
 ///
 /// # Errors
 /// Code 11 or 103.
-pub(crate) async fn ensure_profile(store: &Embedded, name: &str) -> Result<(), Error> {
+pub(crate) async fn ensure_profile(store: &Datastore, name: &str) -> Result<(), Error> {
     if client::get::<ProfileSpec>(store, None, name).await.map_err(|e| error(&e))?.is_some() {
         return Ok(());
     }

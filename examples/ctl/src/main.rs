@@ -21,13 +21,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand, ValueEnum};
-use tortie_datastore::{Embedded, Options};
+use tortie_datastore::{Datastore, Location};
 
 /// Applies manifests to a tortie datastore, shows what is in it, and explains what policy decides.
 #[derive(Debug, Parser)]
 #[command(name = "tortie-ctl", version)]
 struct Arguments {
-    /// The datastore's file.
+    /// The datastore's file; without it, ETCD_ENDPOINTS and the like say where etcd is.
     #[arg(long, env = "TORTIE_DATASTORE", value_name = "PATH", global = true)]
     datastore: Option<PathBuf>,
     #[command(subcommand)]
@@ -83,11 +83,14 @@ impl Output {
 }
 
 impl Arguments {
-    fn open(&self, create: bool) -> Result<Embedded> {
-        let path =
-            self.datastore.as_ref().context("which datastore? give --datastore or set TORTIE_DATASTORE")?;
-        anyhow::ensure!(create || path.exists(), "there is no datastore at {}", path.display());
-        Options::default().create(create).open(path).with_context(|| path.display().to_string())
+    fn open(&self, create: bool) -> Result<Datastore> {
+        let location = Location::from_env(self.datastore.as_deref())
+            .context("which datastore? give --datastore or set TORTIE_DATASTORE")?;
+        if let Location::File(path) = &location {
+            anyhow::ensure!(create || path.exists(), "there is no datastore at {}", path.display());
+        }
+        let opened = if create { location.open() } else { location.open_existing() };
+        opened.with_context(|| location.to_string())
     }
 }
 

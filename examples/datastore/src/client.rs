@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tortie_ipam::{Op, Revision, Timestamp, Versioned};
 
 use crate::resource::{self, FieldError, FieldErrors, Kind, Resource};
-use crate::{Embedded, Error};
+use crate::{Datastore, Error, random};
 
 /// How often a read-modify-write is repeated when somebody else is faster.
 const ATTEMPTS: usize = 16;
@@ -62,7 +62,7 @@ pub fn decode<K: Kind>(record: &Versioned) -> Result<Resource<K>, Error> {
 ///
 /// [`Error::Invalid`] for a malformed name, [`Error::Unreadable`], [`Error::Unavailable`].
 pub async fn get<K: Kind>(
-    store: &Embedded,
+    store: &Datastore,
     namespace: Option<&str>,
     name: &str,
 ) -> Result<Option<Resource<K>>, Error> {
@@ -75,7 +75,7 @@ pub async fn get<K: Kind>(
 /// # Errors
 ///
 /// [`Error::Unavailable`]; a record that cannot be read is no error, but listed apart.
-pub async fn list<K: Kind>(store: &Embedded, namespace: Option<&str>) -> Result<Objects<K>, Error> {
+pub async fn list<K: Kind>(store: &Datastore, namespace: Option<&str>) -> Result<Objects<K>, Error> {
     let listing = store.list(&resource::prefix::<K>(namespace)).await?;
     let mut objects = Objects { items: Vec::new(), unreadable: Vec::new(), revision: listing.revision };
     for record in &listing.items {
@@ -93,7 +93,7 @@ pub async fn list<K: Kind>(store: &Embedded, namespace: Option<&str>) -> Result<
 /// # Errors
 ///
 /// [`Error::Invalid`], [`Error::AlreadyExists`], [`Error::Unavailable`].
-pub async fn create<K: Kind>(store: &Embedded, mut object: Resource<K>) -> Result<Resource<K>, Error> {
+pub async fn create<K: Kind>(store: &Datastore, mut object: Resource<K>) -> Result<Resource<K>, Error> {
     if object.metadata.resource_version.is_some() {
         return Err(FieldError::new("metadata.resourceVersion", "not allowed in a new object").into());
     }
@@ -105,7 +105,7 @@ pub async fn create<K: Kind>(store: &Embedded, mut object: Resource<K>) -> Resul
 }
 
 /// Holds a new object against its neighbours, and gives it `uid` and `creationTimestamp`.
-async fn admit<K: Kind>(store: &Embedded, object: &mut Resource<K>, pending: &[Op]) -> Result<(), Error> {
+async fn admit<K: Kind>(store: &Datastore, object: &mut Resource<K>, pending: &[Op]) -> Result<(), Error> {
     if !K::NEIGHBOURS.is_empty() {
         let listings = store.list_all(K::NEIGHBOURS).await?;
         let mut neighbours: Vec<Versioned> = listings.into_iter().flat_map(|listing| listing.items).collect();
@@ -121,7 +121,7 @@ async fn admit<K: Kind>(store: &Embedded, object: &mut Resource<K>, pending: &[O
         refuse(object.spec.validate_among(&object.metadata, &neighbours))?;
     }
     if object.metadata.uid.is_none() {
-        object.metadata.uid = Some(store.uid().await?);
+        object.metadata.uid = Some(random::uid()?);
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     object.metadata.creation_timestamp.get_or_insert_with(|| Timestamp::from_secs_of(now).to_string());
@@ -136,7 +136,7 @@ async fn admit<K: Kind>(store: &Embedded, object: &mut Resource<K>, pending: &[O
 /// # Errors
 ///
 /// [`Error::Invalid`], [`Error::NotFound`], [`Error::Conflict`], [`Error::Unreadable`], [`Error::Unavailable`].
-pub async fn update<K: Kind>(store: &Embedded, mut object: Resource<K>) -> Result<Resource<K>, Error> {
+pub async fn update<K: Kind>(store: &Datastore, mut object: Resource<K>) -> Result<Resource<K>, Error> {
     let key = complete(&mut object)?;
     let missing = || FieldError::new("metadata.resourceVersion", "missing: it says which version was read");
     let text = object.metadata.resource_version.as_deref().ok_or_else(missing)?;
@@ -175,7 +175,7 @@ pub struct Plan<K: Kind> {
 /// # Errors
 ///
 /// [`Error::Invalid`], [`Error::Unreadable`], [`Error::Unavailable`].
-pub async fn plan<K: Kind>(store: &Embedded, wanted: Resource<K>, pending: &[Op]) -> Result<Plan<K>, Error> {
+pub async fn plan<K: Kind>(store: &Datastore, wanted: Resource<K>, pending: &[Op]) -> Result<Plan<K>, Error> {
     let mut object = wanted;
     object.metadata.resource_version = None;
     let key = object.key()?;
@@ -202,7 +202,7 @@ pub async fn plan<K: Kind>(store: &Embedded, wanted: Resource<K>, pending: &[Op]
 ///
 /// [`Error::Invalid`], [`Error::Unreadable`], [`Error::Unavailable`]; [`Error::Conflict`] only if others change the
 /// object again and again.
-pub async fn apply<K: Kind>(store: &Embedded, wanted: Resource<K>) -> Result<(Resource<K>, Applied), Error> {
+pub async fn apply<K: Kind>(store: &Datastore, wanted: Resource<K>) -> Result<(Resource<K>, Applied), Error> {
     for _ in 0..ATTEMPTS {
         let Plan { mut object, applied, op } = plan(store, wanted.clone(), &[]).await?;
         let Some(op) = op else { return Ok((object, applied)) };
@@ -224,7 +224,7 @@ pub async fn apply<K: Kind>(store: &Embedded, wanted: Resource<K>) -> Result<(Re
 ///
 /// [`Error::Invalid`] for a malformed name, [`Error::NotFound`], [`Error::Unavailable`]; [`Error::Conflict`] only if
 /// others change the object again and again.
-pub async fn delete<K: Kind>(store: &Embedded, namespace: Option<&str>, name: &str) -> Result<(), Error> {
+pub async fn delete<K: Kind>(store: &Datastore, namespace: Option<&str>, name: &str) -> Result<(), Error> {
     let key = resource::key::<K>(namespace, name)?;
     for _ in 0..ATTEMPTS {
         let record = store.get(&key).await?.ok_or_else(|| Error::NotFound { key: key.clone() })?;

@@ -2,6 +2,8 @@
 
 use alloc::sync::Arc;
 
+use tortie_ipam::StoreError;
+
 use crate::resource::{FieldError, FieldErrors};
 
 /// Why an operation on the store did not happen.
@@ -46,6 +48,15 @@ pub enum Error {
         /// The field and why.
         error: FieldError,
     },
+    /// The commit has more parts than the store does at once; nothing was written.
+    #[error("{ops} parts are more than the datastore commits at once: commit fewer (etcd: --max-txn-ops)")]
+    TooManyOps {
+        /// How many parts it has.
+        ops: usize,
+    },
+    /// The store does not do this, now or later: credentials, permissions, limits. Nothing was written.
+    #[error("the datastore refuses: {0}")]
+    Refused(Arc<dyn core::error::Error + Send + Sync>),
     /// The database cannot be reached or written; the operation may have happened.
     #[error("the datastore is not available: {0}")]
     Unavailable(Arc<dyn core::error::Error + Send + Sync>),
@@ -62,6 +73,10 @@ impl Error {
         matches!(self, Self::AlreadyExists { .. } | Self::NotFound { .. } | Self::Conflict { .. })
     }
 
+    pub(crate) fn refused(source: impl core::error::Error + Send + Sync + 'static) -> Self {
+        Self::Refused(Arc::new(source))
+    }
+
     pub(crate) fn unavailable(source: impl core::error::Error + Send + Sync + 'static) -> Self {
         Self::Unavailable(Arc::new(source))
     }
@@ -70,6 +85,20 @@ impl Error {
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         Self::unavailable(error)
+    }
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::AlreadyExists { .. } => Self::AlreadyExists,
+            Error::NotFound { .. } => Self::NotFound,
+            Error::Conflict { .. } => Self::Conflict,
+            // The allocator then does the parts one after the other.
+            Error::TooManyOps { .. } => Self::Unsupported,
+            Error::Unavailable(source) => Self::Unavailable(source),
+            other => Self::unavailable(other),
+        }
     }
 }
 

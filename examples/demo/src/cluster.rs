@@ -12,7 +12,7 @@ use core::time::Duration;
 use futures_util::future::try_join_all;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use tortie_datastore::Embedded;
+use tortie_datastore::{Datastore, Location};
 
 /// How many hosts there are.
 const HOSTS: u8 = 3;
@@ -26,7 +26,7 @@ pub(crate) struct Cluster {
     pub(crate) hosts: Vec<Host>,
     pub(crate) pods: Vec<Pod>,
     pub(crate) bird: Option<Bird>,
-    pub(crate) store: Embedded,
+    pub(crate) store: Datastore,
     pub(crate) datastore: PathBuf,
 }
 
@@ -43,7 +43,7 @@ impl Cluster {
         let hosts: Vec<_> = (1..=HOSTS).map(Host::new).collect();
         network::lay(&router, &hosts).await.context("cabling")?;
         let datastore = hosts::datastore();
-        let store = Embedded::open(&datastore)?;
+        let store = Location::File(datastore.clone()).open()?;
         let bird =
             machine.bird.as_deref().map(|bird| Bird::start(bird, &programs, &router, &hosts)).transpose()?;
         let pods = pods::read(&folder().join("pods.json"))?.into_iter().map(Pod::new).collect();

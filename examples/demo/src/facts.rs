@@ -6,7 +6,7 @@ use crate::probe::{PORT, Protocol};
 use anyhow::{Context as _, anyhow, bail};
 use core::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
-use tortie_datastore::Embedded;
+use tortie_datastore::Datastore;
 use tortie_datastore::convert::PolicyState;
 use tortie_datastore::resource::{self, WorkloadEndpointSpec};
 use tortie_ipam::{Affinity, Block, keys};
@@ -16,7 +16,7 @@ use tortie_policy::{Evaluation, Flow, Verdict, evaluate};
 const SOURCE_PORT: u16 = 40000;
 
 /// All blocks.
-pub(crate) async fn blocks(store: &Embedded) -> anyhow::Result<Vec<Block>> {
+pub(crate) async fn blocks(store: &Datastore) -> anyhow::Result<Vec<Block>> {
     let listing = store.list(keys::BLOCKS).await?;
     let blocks =
         listing.items.iter().map(|item| Block::decode(&item.value).with_context(|| item.key.clone()));
@@ -65,7 +65,7 @@ pub(crate) fn borrowed(blocks: &[Block]) -> Vec<Borrowed> {
 }
 
 /// Keys that begin with one of these must all be gone.
-pub(crate) async fn left_under(store: &Embedded, prefix: &str) -> anyhow::Result<Vec<String>> {
+pub(crate) async fn left_under(store: &Datastore, prefix: &str) -> anyhow::Result<Vec<String>> {
     Ok(store.list(prefix).await?.items.into_iter().map(|item| item.key).collect())
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn endpoints() -> String {
 pub(crate) struct Judge(PolicyState);
 
 impl Judge {
-    pub(crate) async fn read(store: &Embedded) -> anyhow::Result<Self> {
+    pub(crate) async fn read(store: &Datastore) -> anyhow::Result<Self> {
         let (state, faults, _) = PolicyState::load(store).await?;
         if let Some(fault) = faults.first() {
             bail!("a record that policy is made from is wrong: {fault}");

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use tortie_datastore::{Embedded, client, status};
+use tortie_datastore::{Datastore, client, status};
 
 use crate::cmd::del;
 use crate::config::Config;
@@ -97,7 +97,7 @@ fn refuse_second_interface(endpoint: &Endpoint, existing: &Record) -> Result<(),
 async fn attach(
     config: &Config,
     endpoint: &Endpoint,
-    datastore: &Embedded,
+    datastore: &Datastore,
     sandbox: &Sandbox,
     addresses: &[IpAddr],
 ) -> Result<(), Error> {
@@ -149,7 +149,7 @@ async fn acknowledged(config: &Config, record: &Record, addresses: &[IpAddr]) ->
 async fn undo(
     config: &Config,
     endpoint: &Endpoint,
-    datastore: &Embedded,
+    datastore: &Datastore,
     before: Option<Record>,
 ) -> Vec<Error> {
     let mut errors = del::remove(config, endpoint, datastore, None).await;

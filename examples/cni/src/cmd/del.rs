@@ -1,6 +1,6 @@
 //! DEL.
 
-use tortie_datastore::{Embedded, status};
+use tortie_datastore::{Datastore, status};
 
 use crate::config::Config;
 use crate::endpoint::Endpoint;
@@ -37,7 +37,7 @@ pub(crate) async fn run(config: &Config, container: &Container) -> Result<(), Er
 pub(crate) async fn remove(
     config: &Config,
     endpoint: &Endpoint,
-    datastore: &Embedded,
+    datastore: &Datastore,
     sandbox: Option<&Sandbox>,
 ) -> Vec<Error> {
     let mut errors = Vec::new();

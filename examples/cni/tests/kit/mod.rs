@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tortie_datastore::resource::{IpPoolSpec, NodeSpec, Resource, WorkloadEndpointSpec};
-use tortie_datastore::{Embedded, client};
+use tortie_datastore::{Datastore, Embedded, client};
 use tortie_ipam::{Block, keys};
 
 /// What the plugin answered.
@@ -66,13 +66,13 @@ pub(crate) fn start(variables: &[(&str, &str)], input: &str) -> Child {
 /// A datastore with one pool of each family, and the files that agent and plugin share.
 pub(crate) struct Shared {
     pub(crate) dir: TempDir,
-    pub(crate) store: Embedded,
+    pub(crate) store: Datastore,
 }
 
 impl Shared {
     pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Embedded::open(dir.path().join("tortie.db")).unwrap();
+        let store = Embedded::open(dir.path().join("tortie.db")).unwrap().into();
         std::fs::create_dir(dir.path().join("status")).unwrap();
         client::create(&store, Resource::new("node-1", NodeSpec::default())).await.unwrap();
         for (name, cidr) in [("v4", "10.77.0.0/24"), ("v6", "fd77::/112")] {

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use tortie_datastore::client::{self, Applied};
 use tortie_datastore::resource::{FieldError, Resource};
-use tortie_datastore::{Embedded, Error, Op};
+use tortie_datastore::{Datastore, Error, Op};
 
 use crate::document;
 use crate::kind::with_spec;
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     namespace: Option<String>,
 }
 
-pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) async fn run(store: &Datastore, arguments: &Arguments) -> Result<ExitCode> {
     let mut documents = Vec::new();
     for path in &arguments.filename {
         documents.extend(document::read(path, arguments.recursive)?);
@@ -59,7 +59,7 @@ pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitC
 }
 
 /// Applies the objects of one document in one commit; returns a line about each, or what is wrong.
-async fn apply(store: &Embedded, manifests: &[Manifest]) -> Result<Result<Vec<String>, Vec<Problem>>> {
+async fn apply(store: &Datastore, manifests: &[Manifest]) -> Result<Result<Vec<String>, Vec<Problem>>> {
     for _ in 0..ATTEMPTS {
         let (mut ops, mut lines, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for manifest in manifests {
@@ -100,7 +100,11 @@ async fn apply(store: &Embedded, manifests: &[Manifest]) -> Result<Result<Vec<St
     bail!("others change the same objects again and again; try once more");
 }
 
-async fn plan(store: &Embedded, manifest: &Manifest, pending: &[Op]) -> Result<(Option<Op>, Applied), Error> {
+async fn plan(
+    store: &Datastore,
+    manifest: &Manifest,
+    pending: &[Op],
+) -> Result<(Option<Op>, Applied), Error> {
     with_spec!(manifest.name.kind, Spec => {
         let object = Resource::<Spec>::from_value(manifest.value.clone())?;
         let plan = client::plan(store, object, pending).await?;

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Result, bail};
 use clap::Args;
 use tortie_datastore::resource::{self, IpPoolSpec};
-use tortie_datastore::{Embedded, Error, client, convert};
+use tortie_datastore::{Datastore, Error, client, convert};
 use tortie_ipam::Allocator;
 
 use crate::document;
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     skip_not_exists: bool,
 }
 
-pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) async fn run(store: &Datastore, arguments: &Arguments) -> Result<ExitCode> {
     let mut failed = 0_usize;
     let mut names = Vec::new();
     for path in &arguments.filename {
@@ -82,7 +82,7 @@ pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-async fn delete(store: &Embedded, name: &ObjectName) -> Result<(), Error> {
+async fn delete(store: &Datastore, name: &ObjectName) -> Result<(), Error> {
     if name.kind == Kind::IpPool {
         drain(store, &name.name).await?;
     }
@@ -94,7 +94,7 @@ async fn delete(store: &Embedded, name: &ObjectName) -> Result<(), Error> {
 /// Disables a pool, and releases its blocks from their hosts; addresses in use stay so.
 ///
 /// A host that is just assigning from the pool fails its commit, since that guards the pool's revision.
-async fn drain(store: &Embedded, name: &str) -> Result<(), Error> {
+async fn drain(store: &Datastore, name: &str) -> Result<(), Error> {
     let key = resource::key::<IpPoolSpec>(None, name)?;
     let mut tries = 0;
     let pool = loop {

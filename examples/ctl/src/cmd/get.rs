@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use serde_json::{Value, json};
 use tortie_datastore::resource::{Kind as _, Resource, namespace_of_profile};
-use tortie_datastore::{Embedded, client};
+use tortie_datastore::{Datastore, client};
 
 use crate::Output;
 use crate::kind::{Kind, with_spec};
@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     output: Output,
 }
 
-pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) async fn run(store: &Datastore, arguments: &Arguments) -> Result<ExitCode> {
     let kind = arguments.kind;
     let namespace = kind.namespaced().then(|| arguments.namespace.as_deref().unwrap_or("default"));
     let objects = match &arguments.name {
@@ -65,14 +65,14 @@ fn whole(arguments: &Arguments, mut objects: Vec<Value>) -> Value {
     }
 }
 
-async fn one(store: &Embedded, name: &ObjectName) -> Result<Option<Value>> {
+async fn one(store: &Datastore, name: &ObjectName) -> Result<Option<Value>> {
     with_spec!(name.kind, Spec => {
         let object = client::get::<Spec>(store, name.namespace.as_deref(), &name.stored()).await?;
         Ok(object.map(serde_json::to_value).transpose()?.and_then(|object| shown(name.kind, object)))
     })
 }
 
-async fn all(store: &Embedded, kind: Kind, namespace: Option<&str>) -> Result<Vec<Value>> {
+async fn all(store: &Datastore, kind: Kind, namespace: Option<&str>) -> Result<Vec<Value>> {
     let mut objects = Vec::new();
     with_spec!(kind, Spec => {
         let found = client::list::<Spec>(store, namespace).await?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
-use tortie_datastore::Embedded;
+use tortie_datastore::Datastore;
 use tortie_datastore::convert::PolicyState;
 use tortie_datastore::resource::{Resource, WorkloadEndpointSpec};
 use tortie_policy::model::Protocol;
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     source_port: u16,
 }
 
-pub(crate) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) async fn run(store: &Datastore, arguments: &Arguments) -> Result<ExitCode> {
     let (state, faults, _revision) = PolicyState::load(store).await?;
     for fault in &faults {
         eprintln!("warning: {fault}");

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use tortie_datastore::Embedded;
+use tortie_datastore::{Datastore, Embedded};
 
 /// A folder with a datastore, and the program to be run on it.
 struct Shop {
@@ -56,8 +56,8 @@ impl Shop {
         self.folder.path().join("store.db")
     }
 
-    fn store(&self) -> Embedded {
-        Embedded::open(self.datastore()).unwrap()
+    fn store(&self) -> Datastore {
+        Embedded::open(self.datastore()).unwrap().into()
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {

@@ -9,7 +9,7 @@ use crate::resource::{
     self, AllowedUse, AssignmentMode, FieldError, IpPoolSpec, IpReservationSpec, NodeSpec, ProfileSpec,
     Resource, namespace_of_profile, namespace_profile_name,
 };
-use crate::{Embedded, Error, client};
+use crate::{Datastore, Error, client};
 
 /// The pool as the allocator knows it.
 ///
@@ -53,7 +53,7 @@ pub fn pool(object: &Resource<IpPoolSpec>) -> Result<Pool, FieldError> {
 ///
 /// [`Error::Unreadable`] when the configuration, the node or the namespace cannot be read; [`Error::Unavailable`];
 /// [`Error::Invalid`] for a malformed name.
-pub async fn view(store: &Embedded, host: &str, namespace: Option<&str>) -> Result<View, Error> {
+pub async fn view(store: &Datastore, host: &str, namespace: Option<&str>) -> Result<View, Error> {
     let node_key = resource::key::<NodeSpec>(None, host)?;
     let profile_key = match namespace {
         Some(namespace) => Some(resource::key::<ProfileSpec>(None, &namespace_profile_name(namespace))?),
@@ -78,12 +78,12 @@ pub async fn view(store: &Embedded, host: &str, namespace: Option<&str>) -> Resu
 /// # Errors
 ///
 /// [`Error::Unreadable`] when the configuration cannot be read; [`Error::Unavailable`].
-pub async fn pool_view(store: &Embedded) -> Result<View, Error> {
+pub async fn pool_view(store: &Datastore) -> Result<View, Error> {
     Ok(read(store, &[]).await?.0)
 }
 
 /// Pools, reservations and configuration, and besides the records with these keys, as of one revision.
-async fn read(store: &Embedded, keys: &[&str]) -> Result<(View, BTreeMap<String, Versioned>), Error> {
+async fn read(store: &Datastore, keys: &[&str]) -> Result<(View, BTreeMap<String, Versioned>), Error> {
     let pool_prefix = resource::prefix::<IpPoolSpec>(None);
     let reservation_prefix = resource::prefix::<IpReservationSpec>(None);
     let mut prefixes = vec![pool_prefix.as_str(), reservation_prefix.as_str(), keys::CONFIG];

@@ -9,7 +9,7 @@ use tortie_policy::model::{
 use tortie_policy::{Endpoint, Inputs, PolicyKey};
 
 use crate::resource::{FieldError, Kind, Resource, ResourceKey, WorkloadEndpointSpec, prefix};
-use crate::{Embedded, Error};
+use crate::{Datastore, Error};
 
 /// The endpoint as policy knows it.
 pub fn endpoint(object: &Resource<WorkloadEndpointSpec>) -> Endpoint {
@@ -76,7 +76,7 @@ impl PolicyState {
     /// # Errors
     ///
     /// [`Error::Unavailable`]; records with faults are reported beside the state.
-    pub async fn load(store: &Embedded) -> Result<(Self, Vec<RecordFault>, Revision), Error> {
+    pub async fn load(store: &Datastore) -> Result<(Self, Vec<RecordFault>, Revision), Error> {
         let mut state = Self::default();
         let mut faults = Vec::new();
         let mut revision = Revision::new(0);

@@ -4,19 +4,6 @@ use tortie_ipam::{ListOptions, Op, Revision, Store, StoreError, Versioned};
 
 use super::Embedded;
 use super::read::{self, ListQuery};
-use crate::Error;
-
-impl From<Error> for StoreError {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::AlreadyExists { .. } => Self::AlreadyExists,
-            Error::NotFound { .. } => Self::NotFound,
-            Error::Conflict { .. } => Self::Conflict,
-            Error::Unavailable(source) => Self::Unavailable(source),
-            other => Self::unavailable(other),
-        }
-    }
-}
 
 impl Store for Embedded {
     async fn get(&self, key: &str) -> Result<Option<Versioned>, StoreError> {

@@ -14,20 +14,10 @@ use std::path::Path;
 use tokio::sync::watch::Sender;
 use tortie_ipam::{Op, Revision, Versioned};
 
-use crate::Error;
+use crate::{Error, Listing};
 use worker::Worker;
 
-pub use watch::{Event, EventKind, Watch, WatchError};
-
-/// Some records, all as they were at one revision.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Listing {
-    /// The records, in the order of their keys.
-    pub items: Vec<Versioned>,
-    /// The store's revision when they were read: watch from here.
-    pub revision: Revision,
-}
+pub use watch::EmbeddedWatch;
 
 /// How a store is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,11 +222,6 @@ impl Embedded {
         Ok(Revision::new(revision))
     }
 
-    /// A random identifier for a new object (a UUID of version 4).
-    pub(crate) async fn uid(&self) -> Result<String, Error> {
-        self.shared.reader.run(|connection| Ok(schema::uid(connection)?)).await
-    }
-
     /// The newest revision.
     ///
     /// # Errors
@@ -260,7 +245,7 @@ impl Embedded {
     /// Every change after `from` to keys that begin with `prefix`.
     ///
     /// List first, and watch from the listing's revision: together they miss nothing and repeat nothing.
-    pub fn watch(&self, prefix: &str, from: Revision) -> Watch {
-        Watch::new(self.clone(), prefix.to_owned(), from)
+    pub fn watch(&self, prefix: &str, from: Revision) -> EmbeddedWatch {
+        EmbeddedWatch::new(self.clone(), prefix.to_owned(), from)
     }
 }

@@ -4,8 +4,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tortie_ipam::{Revision, Versioned};
 
 use super::schema::{self, signed, unsigned};
-use super::{Event, EventKind, Listing};
-use crate::Error;
+use crate::{Error, Event, EventKind, Listing};
 
 /// Which records to list.
 #[derive(Clone, Debug, Default)]

@@ -115,15 +115,6 @@ pub(super) fn state(connection: &Connection) -> rusqlite::Result<State> {
         .query_row((), |row| Ok(State { revision: unsigned(row.get(0)?), compacted: unsigned(row.get(1)?) }))
 }
 
-/// A UUID of version 4 (RFC 9562 §5.4), from SQLite's generator, which the system seeds.
-pub(super) fn uid(connection: &Connection) -> rusqlite::Result<String> {
-    let random: [u8; 16] = connection.query_row("SELECT randomblob(16)", (), |row| row.get(0))?;
-    let number = u128::from_be_bytes(random) & !(0xf << 76 | 0b11 << 62) | 0x4 << 76 | 0b10 << 62;
-    let hex = format!("{number:032x}");
-    let part = |range| hex.get(range).unwrap_or_default();
-    Ok([part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-"))
-}
-
 /// Counters are never negative; SQLite's integers are signed.
 pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)

@@ -7,60 +7,16 @@ use tortie_ipam::Revision;
 
 use super::Embedded;
 use super::read::{self, Cursor, Page};
-use crate::Error;
+use crate::watch::{Event, WatchError};
 
 /// How many changes are read at once.
 const PAGE: usize = 256;
-
-/// One change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Event {
-    /// The key.
-    pub key: String,
-    /// What became of it.
-    pub kind: EventKind,
-    /// The revision of the commit; several changes of one commit share it.
-    pub revision: Revision,
-}
-
-impl Event {
-    /// A change.
-    pub fn new(key: impl Into<String>, kind: EventKind, revision: Revision) -> Self {
-        Self { key: key.into(), kind, revision }
-    }
-}
-
-/// What became of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a record is there or not")]
-pub enum EventKind {
-    /// It was created or updated; this is its value now.
-    Put(Vec<u8>),
-    /// It was deleted.
-    Delete,
-}
-
-/// Why a watch ends.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WatchError {
-    /// Changes were forgotten before they were read: list again, and watch from there.
-    #[error("changes up to revision {} are forgotten", oldest.get())]
-    Compacted {
-        /// Changes up to and including this revision are gone.
-        oldest: Revision,
-    },
-    /// The store could not be read; the same watch can be asked again.
-    #[error(transparent)]
-    Store(#[from] Error),
-}
 
 /// A reader of changes; see [`Embedded::watch`].
 ///
 /// It holds one page of changes at most: whoever reads slowly costs no memory, but may find changes forgotten.
 #[derive(Debug)]
-pub struct Watch {
+pub struct EmbeddedWatch {
     store: Embedded,
     prefix: String,
     cursor: Cursor,
@@ -68,7 +24,7 @@ pub struct Watch {
     page: VecDeque<Event>,
 }
 
-impl Watch {
+impl EmbeddedWatch {
     pub(super) fn new(store: Embedded, prefix: String, from: Revision) -> Self {
         let latest = store.shared.latest.subscribe();
         store.shared.reader.nudge();
@@ -100,7 +56,7 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// As [`Watch::next`].
+    /// As [`EmbeddedWatch::next`].
     pub async fn ready(&mut self) -> Result<Vec<Event>, WatchError> {
         if self.page.is_empty() {
             self.read().await?;

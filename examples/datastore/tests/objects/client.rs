@@ -4,11 +4,11 @@ use tortie_datastore::client::{self, Applied};
 use tortie_datastore::resource::{
     BgpConfigurationSpec, GlobalNetworkPolicySpec, IpPoolSpec, Kind, NetworkPolicySpec, NodeSpec, key,
 };
-use tortie_datastore::{Embedded, Error};
+use tortie_datastore::{Datastore, Error};
 
 use crate::{object, with_store};
 
-async fn raw<K: Kind>(store: &Embedded, namespace: Option<&str>, name: &str) -> serde_json::Value {
+async fn raw<K: Kind>(store: &Datastore, namespace: Option<&str>, name: &str) -> serde_json::Value {
     let record = store.get(&key::<K>(namespace, name).unwrap()).await.unwrap().unwrap();
     serde_json::from_slice(&record.value).unwrap()
 }

@@ -100,7 +100,7 @@ fn a_view_is_what_an_assignment_looks_at() {
 }
 
 /// Two endpoints, in namespaces red and blue.
-async fn cluster(store: &tortie_datastore::Embedded) {
+async fn cluster(store: &tortie_datastore::Datastore) {
     for (namespace, team) in [("red", "x"), ("blue", "y")] {
         client::create(store, namespace_profile(namespace, &labels(&[("team", team)]))).await.unwrap();
     }

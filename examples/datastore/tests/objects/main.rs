@@ -7,14 +7,14 @@ mod client;
 mod convert;
 mod resource;
 
-use tortie_datastore::Embedded;
 use tortie_datastore::resource::{Kind, Resource};
+use tortie_datastore::{Datastore, Embedded};
 
 /// Runs a test with a fresh store.
-fn with_store<T>(body: impl AsyncFnOnce(Embedded) -> T) -> T {
+fn with_store<T>(body: impl AsyncFnOnce(Datastore) -> T) -> T {
     let dir = tempfile::tempdir().unwrap();
     let store = Embedded::open(dir.path().join("store.db")).unwrap();
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(body(store))
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(body(store.into()))
 }
 
 /// An object of a kind, from the JSON of its spec.

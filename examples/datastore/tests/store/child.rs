@@ -1,11 +1,15 @@
 //! This test binary, started once more as another process.
 
+use core::time::Duration;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use tortie_datastore::{Embedded, Error, Op, Options};
+use tortie_datastore::{Datastore, Error, Op, Options};
 
-use crate::block_on;
+use crate::within;
+
+/// Longer than any parent lets a child live: it is the parent who ends it.
+const LIMIT: Duration = Duration::from_secs(3_600);
 
 const JOB: &str = "TORTIE_TEST_JOB";
 const PATH: &str = "TORTIE_TEST_PATH";
@@ -25,9 +29,13 @@ pub(crate) fn spawn(job: &str, path: &Path, name: &str, count: u32) -> Child {
         .unwrap()
 }
 
-/// Opens a store that forgets nothing in the course of a test.
-pub(crate) fn open(path: &Path) -> Embedded {
-    Options::default().keep_revisions(1_000_000).open(path).unwrap()
+/// Opens a store that forgets nothing in the course of a test: a file, or etcd at an address.
+pub(crate) fn open(path: &Path) -> Datastore {
+    #[cfg(feature = "etcd")]
+    if let Some(endpoint) = path.to_str().filter(|path| path.starts_with("http")) {
+        return tortie_datastore::Etcd::new(&tortie_datastore::EtcdOptions::new([endpoint])).unwrap().into();
+    }
+    Options::default().keep_revisions(1_000_000).open(path).unwrap().into()
 }
 
 /// What a child does; no test when this binary is run as one.
@@ -38,18 +46,20 @@ fn entry() {
     let name = std::env::var(NAME).unwrap();
     let count: u32 = std::env::var(COUNT).unwrap().parse().unwrap();
     let store = open(Path::new(&path));
-    block_on(async {
+    within(LIMIT, async {
         match job.as_str() {
             "increment" => increment(&store, count).await,
             "write" => write(&store, &name, count).await,
             "pairs" => pairs(&store).await,
+            #[cfg(feature = "etcd")]
+            "allocate" => crate::etcd::proof::allocate(store, &name, count).await,
             other => panic!("no job {other}"),
         }
     });
 }
 
 /// Adds one to the record `/counter`, `count` times, by compare-and-swap.
-pub(crate) async fn increment(store: &Embedded, count: u32) {
+pub(crate) async fn increment(store: &Datastore, count: u32) {
     for _ in 0..count {
         loop {
             let result = match store.get("/counter").await.unwrap() {
@@ -69,7 +79,7 @@ pub(crate) async fn increment(store: &Embedded, count: u32) {
 }
 
 /// Writes `/log/<name>/<n>` for each n below `count`, and deletes every third of them again.
-pub(crate) async fn write(store: &Embedded, name: &str, count: u32) {
+pub(crate) async fn write(store: &Datastore, name: &str, count: u32) {
     for number in 0..count {
         let key = format!("/log/{name}/{number:06}");
         let revision = store.create(&key, number.to_string().as_bytes()).await.unwrap();
@@ -80,7 +90,7 @@ pub(crate) async fn write(store: &Embedded, name: &str, count: u32) {
 }
 
 /// Sets `/pair/a` and `/pair/b` to 1, 2, 3... in one commit each, and prints each number once it is acknowledged.
-async fn pairs(store: &Embedded) {
+async fn pairs(store: &Datastore) {
     loop {
         let listing = store.list("/pair/").await.unwrap();
         let number = match listing.items.as_slice() {

@@ -1,4 +1,4 @@
-//! The embedded store against a stupid twin, other processes, and `kill -9`.
+//! The stores against a stupid twin, other processes, and `kill -9`; with the feature `etcd`, also against real servers.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 #![expect(clippy::expect_used, reason = "a test stops where it fails")]
@@ -8,7 +8,10 @@
 
 mod child;
 mod compaction;
+mod contract;
 mod crash;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod model;
 mod processes;
 
@@ -27,7 +30,11 @@ const LIMIT: u32 = 60;
 
 /// Runs a future to its end on a runtime of its own; one that hangs is a failure.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let limit = Duration::from_secs(scaled(LIMIT).into());
+    within(Duration::from_secs(scaled(LIMIT).into()), future)
+}
+
+/// As [`block_on`], with a limit of its own.
+fn within<T>(limit: Duration, future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(limit, future).await.expect("it hangs") })
 }

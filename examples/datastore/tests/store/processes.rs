@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use tortie_datastore::{Embedded, Event, EventKind, Options, Revision};
+use tortie_datastore::{Datastore, Embedded, Event, EventKind, Options, Revision};
 
 use crate::{block_on, child, scaled};
 
@@ -20,8 +20,7 @@ fn no_increment_by_compare_and_swap_is_lost() {
     let count = scaled(INCREMENTS);
     // The file does not exist yet: its creation is contended, too.
     let children: Vec<_> = (0..3).map(|_| child::spawn("increment", &path, "", count)).collect();
-    let store = Embedded::open(&path).unwrap();
-    let other = Embedded::open(&path).unwrap();
+    let [store, other]: [Datastore; 2] = [0, 1].map(|_| Embedded::open(&path).unwrap().into());
     std::thread::scope(|scope| {
         for handle in [store.clone(), store.clone(), other] {
             scope.spawn(move || block_on(child::increment(&handle, count)));
@@ -79,7 +78,7 @@ fn a_watch_sees_every_change_once_and_in_order() {
     assert_eq!(records, there);
 }
 
-async fn read(store: &Embedded, prefix: &str, want: usize) -> Vec<Event> {
+async fn read(store: &Datastore, prefix: &str, want: usize) -> Vec<Event> {
     let mut watch = store.watch(prefix, Revision::new(0));
     let mut events = Vec::new();
     while events.len() < want {
@@ -94,7 +93,7 @@ async fn read(store: &Embedded, prefix: &str, want: usize) -> Vec<Event> {
 fn a_dropped_wait_loses_nothing() {
     block_on(async {
         let dir = tempfile::tempdir().unwrap();
-        let store = Embedded::open(dir.path().join("store.db")).unwrap();
+        let store: Datastore = Embedded::open(dir.path().join("store.db")).unwrap().into();
         let mut watch = store.watch("/log/", Revision::new(0));
         let writing = child::write(&store, "x", 30);
         let mut events = Vec::new();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use tortie_datastore::Embedded;
+use tortie_datastore::Datastore;
 use tortie_ipam::{Audit, Tenant};
 
 use crate::Output;
@@ -140,7 +140,7 @@ impl Report {
     }
 }
 
-pub(super) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) async fn run(store: &Datastore, arguments: &Arguments) -> Result<ExitCode> {
     let audit = super::audit(store).await?;
     let report = Report::new(&audit);
     match arguments.output {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{ArgGroup, Args};
-use tortie_datastore::Embedded;
+use tortie_datastore::Datastore;
 use tortie_ipam::Allocator;
 
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     ip_cooldown_seconds: Option<i64>,
 }
 
-pub(super) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) async fn run(store: &Datastore, arguments: &Arguments) -> Result<ExitCode> {
     let changed =
         Allocator::new(store.clone())
             .update_config(|record| {

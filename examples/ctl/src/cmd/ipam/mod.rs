@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use clap::Subcommand;
 use tortie_datastore::resource::{self, Resource, WorkloadEndpointSpec};
-use tortie_datastore::{Embedded, convert};
+use tortie_datastore::{Datastore, convert};
 use tortie_ipam::{Audit, keys};
 
 #[derive(Debug, Subcommand)]
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Split(split::Arguments),
 }
 
-pub(crate) async fn run(store: &Embedded, command: &Command) -> Result<ExitCode> {
+pub(crate) async fn run(store: &Datastore, command: &Command) -> Result<ExitCode> {
     match command {
         Command::Show(arguments) => show::run(store, arguments).await,
         Command::Check(arguments) => check::run(store, arguments).await,
@@ -47,7 +47,7 @@ fn now() -> Duration {
 }
 
 /// Holds all records of assignment against the workloads, as of one moment.
-async fn audit(store: &Embedded) -> Result<Audit> {
+async fn audit(store: &Datastore) -> Result<Audit> {
     let view = convert::pool_view(store).await?;
     let endpoints = resource::prefix::<WorkloadEndpointSpec>(None);
     let listings = store.list_all(&[keys::ROOT, &endpoints]).await?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
-use tortie_datastore::{Embedded, convert};
+use tortie_datastore::{Datastore, convert};
 use tortie_ipam::{Allocator, ReleaseRequest};
 
 use super::check::{Leaked, Report};
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     from_report: Option<PathBuf>,
 }
 
-pub(super) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) async fn run(store: &Datastore, arguments: &Arguments) -> Result<ExitCode> {
     let view = convert::pool_view(store).await?;
     let allocator = Allocator::new(store.clone());
     let requests = match (&arguments.ip, &arguments.from_report) {
@@ -55,7 +55,7 @@ pub(super) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitC
 }
 
 /// What a report says leaked; an error if any of it is a leak no more.
-async fn leaks(store: &Embedded, report: &Report) -> Result<Vec<ReleaseRequest>> {
+async fn leaks(store: &Datastore, report: &Report) -> Result<Vec<ReleaseRequest>> {
     let version = env!("CARGO_PKG_VERSION");
     ensure!(
         report.version == version,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
-use tortie_datastore::{Embedded, convert};
+use tortie_datastore::{Datastore, convert};
 use tortie_ipam::{Allocator, Attributes, Block, BlockUtilization, Config, Tenant, Utilization, keys};
 
 use crate::Output;
@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     output: Output,
 }
 
-pub(super) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) async fn run(store: &Datastore, arguments: &Arguments) -> Result<ExitCode> {
     if let Some(address) = arguments.ip {
         return show_address(store, address.to_canonical(), arguments.output).await;
     }
@@ -72,7 +72,7 @@ pub(super) fn configuration(config: &Config) -> String {
 }
 
 /// Columns as calico@87c15906f2 calicoctl/calicoctl/commands/ipam/show.go has them.
-async fn show_borrowed(store: &Embedded, output: Output) -> Result<ExitCode> {
+async fn show_borrowed(store: &Datastore, output: Output) -> Result<ExitCode> {
     let audit = super::audit(store).await?;
     let unknown = audit.tenants.iter().filter(|tenant| tenant.is_borrowed().is_none()).count();
     let borrowed: Vec<&Tenant> =
@@ -161,7 +161,7 @@ fn value(utilization: &Utilization, show_blocks: bool) -> Value {
     json!({ "pools": pools.collect::<Vec<_>>(), "blocksInNoPool": orphans })
 }
 
-async fn show_address(store: &Embedded, address: IpAddr, output: Output) -> Result<ExitCode> {
+async fn show_address(store: &Datastore, address: IpAddr, output: Output) -> Result<ExitCode> {
     let records = store.list(keys::BLOCKS).await?.items;
     let blocks: Vec<Block> = records.iter().filter_map(|record| Block::decode(&record.value).ok()).collect();
     let found = blocks.iter().find_map(|block| Some((block, block.allocation(address)?)));

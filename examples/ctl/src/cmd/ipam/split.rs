@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use ipnet::IpNet;
 use tortie_datastore::resource::{IpPoolSpec, Resource};
-use tortie_datastore::{Embedded, client};
+use tortie_datastore::{Datastore, client};
 use tortie_ipam::Op;
 
 /// How often it is tried when others change pools.
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 
 /// Replaces the pool at once: blocks and addresses stay as they are, and a host that is just assigning from the old pool
 /// reads the pools anew.
-pub(super) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) async fn run(store: &Datastore, arguments: &Arguments) -> Result<ExitCode> {
     let number = arguments.number;
     ensure!(number > 1 && number.is_power_of_two(), "{number} is not a power of two above one");
     for _ in 0..ATTEMPTS {
@@ -56,7 +56,7 @@ pub(super) async fn run(store: &Embedded, arguments: &Arguments) -> Result<ExitC
     bail!("others change the pools again and again");
 }
 
-async fn find(store: &Embedded, arguments: &Arguments) -> Result<Resource<IpPoolSpec>> {
+async fn find(store: &Datastore, arguments: &Arguments) -> Result<Resource<IpPoolSpec>> {
     let pools = client::list::<IpPoolSpec>(store, None).await?;
     let is = |pool: &Resource<IpPoolSpec>| match (&arguments.name, &arguments.cidr) {
         (Some(name), _) => pool.metadata.name == *name,
