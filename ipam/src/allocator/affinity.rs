@@ -49,6 +49,17 @@ pub(crate) struct ReleaseBlock {
     pub(crate) sequence: Option<u64>,
 }
 
+/// What need not be read of a block and its affinity.
+#[derive(Clone, Debug)]
+pub(crate) enum Known {
+    /// All must be.
+    Nothing,
+    /// The affinity was.
+    Affinity(Slot<BlockAffinity>),
+    /// There was no such block a moment ago, so probably there is neither.
+    Neither,
+}
+
 /// How a block is made, if there is none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fresh {
@@ -106,21 +117,23 @@ impl<S: Store> Allocator<S> {
 
     /// Makes a block the owner's, or finds that it is: the affinity is confirmed when this returns.
     ///
-    /// `known` is the affinity if it was read already.
     pub(crate) async fn hold(
         &self,
         owner: &Affinity,
         cidr: &IpNet,
-        mut known: Option<Slot<BlockAffinity>>,
+        mut known: Known,
         fresh: Fresh,
     ) -> Result<Slot<Block>, AffinityError> {
         for _ in 0..self.max_tries {
-            let affinity = match known.take() {
-                Some(known) => known,
-                None => self.affinity(owner, cidr).await?,
+            let (affinity, mut slot) = match core::mem::replace(&mut known, Known::Nothing) {
+                Known::Nothing => (self.affinity(owner, cidr).await?, self.block(cidr).await?),
+                Known::Affinity(affinity) => (affinity, self.block(cidr).await?),
+                // If there is one after all, the write fails, and both are read.
+                Known::Neither => {
+                    (Slot::absent(keys::affinity(owner, cidr)), Slot::absent(keys::block(cidr)))
+                }
             };
             let state = affinity.value.as_ref().map(|affinity| affinity.state.clone());
-            let mut slot = self.block(cidr).await?;
             let (block, exists) = match slot.value.take() {
                 None => {
                     let mut block =
@@ -257,7 +270,7 @@ impl<S: Store> Allocator<S> {
         now: Duration,
     ) -> Result<(), AffinityError> {
         name(owner.name())?;
-        self.hold(owner, &cidr.trunc(), None, Fresh::at(now)).await.map(drop)
+        self.hold(owner, &cidr.trunc(), Known::Nothing, Fresh::at(now)).await.map(drop)
     }
 
     /// Releases every block of an owner, in both families: for a node that goes.
@@ -333,7 +346,7 @@ impl<S: Store> Allocator<S> {
                 }
                 let block = self.block(&cidr).await?;
                 if block.value.and_then(|block| block.affinity()).as_ref() == Some(owner) {
-                    match self.hold(owner, &cidr, Some(affinity), Fresh::at(now)).await {
+                    match self.hold(owner, &cidr, Known::Affinity(affinity), Fresh::at(now)).await {
                         Err(AffinityError::Fault(fault)) => return Err(fault),
                         _ => settled.push(cidr),
                     }

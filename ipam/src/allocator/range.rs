@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::affinity::{Fresh, HostReleased, ReleaseBlock};
+use super::affinity::{Fresh, HostReleased, Known, ReleaseBlock};
 use super::{Allocator, name};
 use crate::config::Config;
 use crate::error::{AffinityError, Fault};
@@ -61,7 +61,7 @@ impl<S: Store> Allocator<S> {
         for index in 0..=(last - first) >> host_bits {
             let Some(address) = family.addr(first + (index << host_bits)) else { continue };
             let Ok(cidr) = IpNet::new(address, pool.block_len) else { continue };
-            match self.hold(owner, &cidr, None, Fresh::at(now)).await {
+            match self.hold(owner, &cidr, Known::Nothing, Fresh::at(now)).await {
                 Ok(_) => outcome.claimed.push(cidr),
                 Err(AffinityError::Fault(fault)) if !matches!(fault, Fault::Record { .. }) => {
                     return Err(fault.into());
