@@ -82,6 +82,8 @@ mod error;
 pub mod keys;
 mod leak;
 mod mistake;
+#[cfg(feature = "std")]
+mod plan;
 mod pool;
 #[cfg(test)]
 mod proof;
@@ -116,6 +118,8 @@ pub use leak::{Collected, Leak, LeakCollector, LeakScan, Standing};
 #[cfg(feature = "_faults")]
 #[doc(hidden)]
 pub use mistake::Mistake;
+#[cfg(feature = "std")]
+pub use plan::{Figures, Plan, PlanError, Planner, SizePlan, skewed, uniform};
 pub use pool::{AssignmentMode, Pool, Use, View};
 pub use record::{Affinity, AffinityState, BlockAffinity, ConfigRecord, Handle};
 pub use report::{BlockUtilization, PoolUtilization, Utilization};
