@@ -89,6 +89,7 @@ mod pool;
 mod proof;
 mod record;
 mod report;
+mod service;
 mod span;
 mod store;
 #[cfg(feature = "testing")]
@@ -123,6 +124,10 @@ pub use plan::{Figures, Plan, PlanError, Planner, SizePlan, skewed, uniform};
 pub use pool::{AssignmentMode, Pool, Use, View};
 pub use record::{Affinity, AffinityState, BlockAffinity, ConfigRecord, Handle};
 pub use report::{BlockUtilization, PoolUtilization, Utilization};
+pub use service::{
+    IPV4_POOLS, IPV6_POOLS, LOAD_BALANCER_IPS, SERVICE_CLASS, Service, ServiceAddresses, ServiceError,
+    ServiceMode,
+};
 pub use span::Family;
 #[cfg(feature = "std")]
 pub use store::MemoryStore;

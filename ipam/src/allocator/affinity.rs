@@ -66,12 +66,14 @@ pub(crate) struct Fresh {
     pub(crate) now: Duration,
     /// What the node keeps of it.
     pub(crate) reserve: HostReserve,
+    /// The caller saw that no other block has addresses of it.
+    pub(crate) apart: bool,
 }
 
 impl Fresh {
     /// Nothing is kept.
     pub(crate) const fn at(now: Duration) -> Self {
-        Self { now, reserve: HostReserve { start: 0, end: 0 } }
+        Self { now, reserve: HostReserve { start: 0, end: 0 }, apart: false }
     }
 }
 
@@ -124,6 +126,7 @@ impl<S: Store> Allocator<S> {
         mut known: Known,
         fresh: Fresh,
     ) -> Result<Slot<Block>, AffinityError> {
+        let mut apart = fresh.apart || matches!(known, Known::Neither);
         for _ in 0..self.max_tries {
             let (affinity, mut slot) = match core::mem::replace(&mut known, Known::Nothing) {
                 Known::Nothing => (self.affinity(owner, cidr).await?, self.block(cidr).await?),
@@ -138,6 +141,10 @@ impl<S: Store> Allocator<S> {
                 None => {
                     let mut block =
                         Block::new(*cidr, owner, fresh.now).ok_or(AffinityError::NotFound { cidr: *cidr })?;
+                    if !apart {
+                        self.expect_apart(cidr).await?;
+                        apart = true;
+                    }
                     block.reserve(fresh.reserve);
                     (block, false)
                 }
@@ -178,6 +185,14 @@ impl<S: Store> Allocator<S> {
             }
         }
         Err(Fault::TooManyRetries.into())
+    }
+
+    /// An error if a block of another size has addresses of this one.
+    async fn expect_apart(&self, cidr: &IpNet) -> Result<(), AffinityError> {
+        let existing = self.block_cidrs(Family::of(cidr)).await?.into_iter();
+        let mut over =
+            existing.filter(|other| other != cidr && (other.contains(cidr) || cidr.contains(other)));
+        over.next().map_or(Ok(()), |existing| Err(AffinityError::Overlaps { cidr: *cidr, existing }))
     }
 
     /// Takes a block from its owner. Empty, it is deleted; else it is nobody's until its addresses are released.
@@ -261,8 +276,8 @@ impl<S: Store> Allocator<S> {
     /// Claims one block for an owner, or finds that it is theirs.
     ///
     /// # Errors
-    /// [`AffinityError::Conflict`] if it is somebody else's, [`AffinityError::NotFound`] if it would have more than
-    /// 2^16 addresses, [`AffinityError::Fault`].
+    /// [`AffinityError::Conflict`] if it is somebody else's, [`AffinityError::Overlaps`] if a block of another size has
+    /// addresses of it, [`AffinityError::NotFound`] if it would have more than 2^16 addresses, [`AffinityError::Fault`].
     pub async fn claim_block(
         &self,
         owner: &Affinity,

@@ -48,7 +48,7 @@ pub(super) struct Job<'a> {
 
 impl Job<'_> {
     const fn fresh(&self) -> Fresh {
-        Fresh { now: self.now, reserve: self.reserve }
+        Fresh { reserve: self.reserve, ..Fresh::at(self.now) }
     }
 
     /// Whether a block may be used: it is of one of the pools, and not wholly reserved.
@@ -246,7 +246,7 @@ impl<S: Store> Allocator<S> {
     ///
     /// # Errors
     /// [`AssignErrorKind::NotInPool`], [`AssignErrorKind::UseForbidden`], [`AssignErrorKind::AlreadyAssigned`],
-    /// [`AssignErrorKind::ForeignBlock`] under strict affinity, [`AssignErrorKind::Fault`].
+    /// [`AssignErrorKind::Overlaps`], [`AssignErrorKind::ForeignBlock`] under strict affinity, [`AssignErrorKind::Fault`].
     pub async fn assign_address(
         &self,
         request: &AddressRequest,
@@ -288,6 +288,9 @@ impl<S: Store> Allocator<S> {
                 match self.hold(&job.owner, &cidr, Known::Nothing, job.fresh()).await {
                     Ok(slot) => slot,
                     Err(AffinityError::Fault(fault)) => return Err(fault.into()),
+                    Err(AffinityError::Overlaps { cidr, existing }) => {
+                        return Err(AssignErrorKind::Overlaps { cidr, existing });
+                    }
                     Err(_) => continue,
                 }
             };
