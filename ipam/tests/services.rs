@@ -143,10 +143,7 @@ fn addresses_are_named() {
     }
     // The annotation counts more than the field; then the field alone.
     let field = Some("198.51.100.9".parse().unwrap());
-    assert_eq!(
-        sync(&allocator, &Service { address: field, ..named.clone() }, &view).addresses,
-        has.addresses
-    );
+    assert_eq!(sync(&allocator, &Service { address: field, ..named }, &view).addresses, has.addresses);
     let moved = sync(&allocator, &Service { address: field, ..service("web") }, &view);
     assert_eq!((texts(&moved.addresses), moved.released), (vec!["198.51.100.9".to_owned()], has.addresses));
     // What was taken is free for the second now.
