@@ -145,10 +145,10 @@ mod record;
 #[cfg(any(feature = "mrt", feature = "bmp"))]
 mod recorded;
 mod refresh;
-#[cfg(all(feature = "serde", any(feature = "mrt", feature = "bmp")))]
-mod serial;
 #[cfg(feature = "serde")]
 mod serde;
+#[cfg(all(feature = "serde", any(feature = "mrt", feature = "bmp")))]
+mod serial;
 mod session;
 #[cfg(all(feature = "std", any(feature = "mrt", feature = "bmp")))]
 mod stream;

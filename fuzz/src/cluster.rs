@@ -5,9 +5,9 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tortie_ipam::{
-    Affinity, Allocator, AssignErrorKind, AssignRequest, Audit, Block, BlockAffinity, Config, ConfigRecord,
-    Handle, LeakCollector, ListOptions, MemoryStore, Pool, ReleaseError, ReleaseRequest, Standing, Store,
-    Use, Versioned, View, block_on, keys,
+    AddressRequest, Affinity, Allocator, AssignErrorKind, AssignRequest, Audit, Block, BlockAffinity, Config,
+    ConfigRecord, Handle, LeakCollector, ListOptions, MemoryStore, Pool, ReleaseError, ReleaseRequest,
+    Standing, Store, Use, Versioned, View, block_on, keys,
 };
 
 use crate::bytes::Bytes;
@@ -59,7 +59,7 @@ fn taken(records: &[Versioned]) -> BTreeSet<IpAddr> {
 }
 
 /// Records as others may have left them, one a line: a digit that says where, and the value. No operation panics, none
-/// touches what it cannot read, and none assigns what is assigned.
+/// touches what it cannot read, none assigns what is assigned, and none makes a block over another.
 pub fn check_ipam_records(data: &[u8]) {
     let store = MemoryStore::new();
     for line in data.split(|byte| *byte == b'\n') {
@@ -92,6 +92,8 @@ pub fn check_ipam_records(data: &[u8]) {
     let _ = block_on(allocator.collect_rested(&view, NOW));
     for address in ["10.0.0.1", "10.0.0.5", "10.9.0.1"] {
         let address = address.parse().expect("an address");
+        let request = AddressRequest::new(address, "w", "b", Use::Workload);
+        let _ = block_on(allocator.assign_address(&request, &view, NOW));
         let _ = block_on(allocator.assignment(address, &view));
         let _ = block_on(allocator.release_addresses(&[ReleaseRequest::new(address)], &view, NOW));
     }
@@ -101,10 +103,24 @@ pub fn check_ipam_records(data: &[u8]) {
     if let Ok(scan) = scan {
         let _ = block_on(collector.collect(&allocator, &scan, &view, NOW));
     }
+    let _ = block_on(allocator.claim_range(&owner, &view.pools[0].cidr, &view, NOW));
     let _ = block_on(allocator.remove_host("b", &view.config, NOW));
     let after = records(&store);
     for record in unreadable {
         assert!(after.contains(record), "{} was written", record.key);
+    }
+    // A block that was not there is not one that has addresses of another.
+    let cidrs = |records: &[Versioned]| {
+        let block = |record: &Versioned| match keys::Key::parse(&record.key) {
+            Some(keys::Key::Block(cidr)) => Some(cidr),
+            _ => None,
+        };
+        records.iter().filter_map(block).collect::<BTreeSet<_>>()
+    };
+    let (old, now) = (cidrs(&before), cidrs(&after));
+    for new in now.difference(&old) {
+        let over = now.iter().find(|other| *other != new && (other.contains(new) || new.contains(*other)));
+        assert!(over.is_none(), "{new} came over {over:?}");
     }
 }
 

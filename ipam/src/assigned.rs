@@ -317,6 +317,7 @@ impl fmt::Display for Shortfall {
 
 /// An address to release.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ReleaseRequest {
     /// The address.
@@ -351,6 +352,7 @@ impl ReleaseRequest {
 
 /// What became of addresses that were to be released.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Released {
     /// Released now.

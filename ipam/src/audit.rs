@@ -16,6 +16,7 @@ use crate::store::Versioned;
 
 /// An address of a block that is in use, as its block says.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Tenant {
     /// The address.
@@ -43,6 +44,7 @@ impl Tenant {
 
 /// A handle that says something else of a block than the block.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct HandleLie {
     /// Its id.
@@ -57,6 +59,7 @@ pub struct HandleLie {
 
 /// A record with something wrong.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Problem {
     /// Its key.
@@ -87,6 +90,7 @@ pub struct Problem {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Audit {
     /// Every address in use by the blocks; those that rest, or that nodes keep for themselves, are not.

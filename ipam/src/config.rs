@@ -7,6 +7,7 @@ pub const DEFAULT_MAX_BLOCKS_PER_HOST: u32 = 20;
 
 /// Configuration of allocation. The default is what an absent record means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "plain settings that callers build with a literal")]
 pub struct Config {
     /// A node uses its own blocks only: no borrowing. Default false.

@@ -205,6 +205,14 @@ pub enum AssignErrorKind {
         /// The address.
         address: IpAddr,
     },
+    /// The address is in a block of another size than its pool's blocks; only for a specific address.
+    #[error("the block {cidr} of the address would overlap the block {existing}: release that first")]
+    Overlaps {
+        /// The block that was wanted.
+        cidr: IpNet,
+        /// The block that is there.
+        existing: IpNet,
+    },
     /// Affinity is strict and the block of the address belongs to another; only for a specific address.
     #[error("block host affinity does not match")]
     ForeignBlock {
@@ -304,6 +312,14 @@ pub enum AffinityError {
     TooManyBlocks {
         /// The range.
         range: IpNet,
+    },
+    /// A block of another size has addresses of it, from when its pool was cut otherwise.
+    #[error("the block {cidr} would overlap the block {existing}: release that first")]
+    Overlaps {
+        /// The block that was wanted.
+        cidr: IpNet,
+        /// The block that is there.
+        existing: IpNet,
     },
     /// There is neither affinity nor block.
     #[error("there is no affinity for the block {cidr}")]

@@ -38,6 +38,7 @@ pub enum Standing {
 
 /// An address whose workload is gone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Leak {
     /// The address.

@@ -36,7 +36,7 @@
 //! # Guarantees
 //!
 //! - An address is never assigned twice, whoever dies when and whichever reply is lost: the tests explore every
-//!   interleaving of small scenarios against the real code (`tests/interleave.rs`).
+//!   interleaving of small scenarios against the real code (`testing`, `tests/interleave.rs`).
 //! - A confirmed affinity means that the block is its owner's. A handle never names less than its blocks say.
 //! - On a store that [commits](Store::commit) several keys at once, handles are exact, and of two who are in each
 //!   other's way one always gets through. On other stores a handle may name too much after a crash, which the next
@@ -49,13 +49,16 @@
 //! # Limits
 //!
 //! - A block has at most 2^16 addresses.
-//! - Claiming a block lists the keys of all blocks of the family; borrowing reads them all, in pages.
+//! - Claiming a block lists the keys of all blocks of the family; borrowing reads them all, in pages of 256. So that
+//!   all is full is said after at most six operations and those pages.
 //! - A write that a store applies after it said that it failed can leak an address whose owner has already been
 //!   released. [`LeakCollector`] finds it: some process of the cluster has to run one.
 //!
 //! # Features
 //!
 //! - `std` (default): [`MemoryStore`] and [`block_on`].
+//! - `serde`: reports, settings and owners in serde formats; stored records need no feature.
+//! - `testing`: `testing`, which explores the allocator under every interleaving, and proves a store of your own.
 //!
 //! MSRV 1.85.
 //!
@@ -79,13 +82,18 @@ mod error;
 pub mod keys;
 mod leak;
 mod mistake;
+#[cfg(feature = "std")]
+mod plan;
 mod pool;
 #[cfg(test)]
 mod proof;
 mod record;
 mod report;
+mod service;
 mod span;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod timestamp;
 
 /// README's example, held as a test.
@@ -111,9 +119,15 @@ pub use leak::{Collected, Leak, LeakCollector, LeakScan, Standing};
 #[cfg(feature = "_faults")]
 #[doc(hidden)]
 pub use mistake::Mistake;
+#[cfg(feature = "std")]
+pub use plan::{Figures, Plan, PlanError, Planner, SizePlan, skewed, uniform};
 pub use pool::{AssignmentMode, Pool, Use, View};
 pub use record::{Affinity, AffinityState, BlockAffinity, ConfigRecord, Handle};
 pub use report::{BlockUtilization, PoolUtilization, Utilization};
+pub use service::{
+    IPV4_POOLS, IPV6_POOLS, LOAD_BALANCER_IPS, SERVICE_CLASS, Service, ServiceAddresses, ServiceError,
+    ServiceMode,
+};
 pub use span::Family;
 #[cfg(feature = "std")]
 pub use store::MemoryStore;

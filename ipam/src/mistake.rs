@@ -32,6 +32,8 @@ pub enum Mistake {
     IgnoresReservations,
     /// Borrows from others though affinity is strict.
     IgnoresStrictness,
+    /// Assigns by what it saw of a pool, whatever has become of it.
+    IgnoresGuards,
 }
 
 impl<S> crate::Allocator<S> {

@@ -16,6 +16,7 @@ use crate::span::Family;
 
 /// What an address is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Use {
     /// A workload's interface.
@@ -38,6 +39,7 @@ impl fmt::Display for Use {
 
 /// Whether a pool serves requests that do not name it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum AssignmentMode {
     /// It serves every request that its selectors admit.

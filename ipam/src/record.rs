@@ -67,6 +67,23 @@ impl fmt::Display for Affinity {
     }
 }
 
+#[cfg(feature = "serde")]
+impl Serialize for Affinity {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> Deserialize<'de> for Affinity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let wrong =
+            || serde::de::Error::custom(alloc::format!("{text:?} is neither host:NAME nor virtual:NAME"));
+        Self::parse(&text).ok_or_else(wrong)
+    }
+}
+
 /// Reads `null` as the default, as the reference's decoder does.
 pub(crate) fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -401,6 +418,23 @@ mod tests {
             ConfigRecord { ip_cooldown_seconds: -1, max_blocks_per_host: -1, ..ConfigRecord::default() };
         assert_eq!(negative.config().ip_cooldown, Duration::ZERO);
         assert_eq!(negative.config().max_blocks_per_host, 0);
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn affinity_serde() {
+        let owner = Affinity::host("a");
+        assert_eq!(serde_json::to_string(&owner).unwrap(), r#""host:a""#);
+        assert_eq!(
+            serde_json::from_str::<Affinity>(r#""virtual:b""#).unwrap(),
+            Affinity::Virtual("b".into())
+        );
+        assert!(
+            serde_json::from_str::<Affinity>(r#""b""#).unwrap_err().to_string().contains("neither host:NAME")
+        );
+        let config = Config { strict_affinity: true, ..Config::default() };
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), config);
     }
 
     #[test]

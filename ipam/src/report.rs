@@ -17,6 +17,7 @@ use crate::store::Store;
 
 /// How full one block is. Addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct BlockUtilization {
     /// The block.
@@ -35,6 +36,7 @@ pub struct BlockUtilization {
 
 /// How full one pool is. Addresses; numbers beyond 2^128 - 1 are that.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PoolUtilization {
     /// The pool.
@@ -55,6 +57,7 @@ pub struct PoolUtilization {
 
 /// How full everything is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Utilization {
     /// The pools, in the order of their names.

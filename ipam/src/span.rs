@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 /// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_enums, reason = "there are two")]
 pub enum Family {
     /// IPv4.

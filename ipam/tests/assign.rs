@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use tortie_ipam::{
-    AddressRequest, Affinity, Allocator, AssignError, AssignErrorKind, AssignRequest, Assigned,
-    AssignmentMode, Config, Fault, ListOptions, MemoryStore, Message, Pool, PoolError, Revision, Store, Use,
-    Utilization, View, block_on, keys,
+    AddressRequest, Affinity, AffinityError, Allocator, AssignError, AssignErrorKind, AssignRequest,
+    Assigned, AssignmentMode, Config, Fault, ListOptions, MemoryStore, Message, Pool, PoolError, Revision,
+    Store, Use, Utilization, View, block_on, keys,
 };
 use tortie_selector::Selector;
 
@@ -73,6 +73,35 @@ fn request(host: &str) -> AssignRequest {
 
 fn addresses(assigned: &Assigned) -> Vec<IpAddr> {
     assigned.addresses().map(|net| net.addr()).collect()
+}
+
+#[test]
+fn no_block_overlaps_one_of_another_size() {
+    let view = |len| View::new([Pool::new("p", "10.0.0.0/24".parse().unwrap()).block_len(len)]);
+    let allocator = Allocator::new(MemoryStore::new());
+    let now = Duration::from_secs(1_000);
+    let request = |handle: &str| AssignRequest::new(handle, "a", Use::Workload).v4(1);
+    let first = block_on(allocator.assign_all(&request("h"), &view(26), now)).unwrap().v4.addresses[0];
+    let existing = first.trunc();
+    // The pool is cut anew: the old block has the address, and no small one comes over it.
+    let wanted = AddressRequest::new(first.addr(), "other", "b", Use::Workload);
+    let error = block_on(allocator.assign_address(&wanted, &view(28), now)).unwrap_err();
+    assert!(
+        matches!(error, AssignErrorKind::Overlaps { existing: found, .. } if found == existing),
+        "{error}"
+    );
+    let small = IpNet::new(first.addr(), 28).unwrap().trunc();
+    let error = block_on(allocator.claim_block(&Affinity::host("b"), &small, now)).unwrap_err();
+    assert_eq!(error, AffinityError::Overlaps { cidr: small, existing });
+    let whole = "10.0.0.0/24".parse().unwrap();
+    let claimed = block_on(allocator.claim_range(&Affinity::host("b"), &whole, &view(28), now)).unwrap();
+    assert_eq!((claimed.claimed.len(), claimed.failed.len()), (12, 4));
+    // An affinity of the old size whose block is gone is not brought back over a new one.
+    let stale = keys::affinity(&Affinity::host("c"), &"10.0.0.0/24".parse().unwrap());
+    block_on(allocator.store().create(&stale, b"")).unwrap();
+    let request = AssignRequest::new("c1", "c", Use::Workload).v4(1);
+    let assigned = block_on(allocator.auto_assign(&request, &view(28), now)).unwrap();
+    assert_eq!(assigned.v4.addresses[0].prefix_len(), 28);
 }
 
 #[test]

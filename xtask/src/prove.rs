@@ -24,6 +24,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             command.arg("--workspace").args(features::words(None)?);
         }
     }
-    command.env(PROVE, "1").arg("--tests");
+    // How much was explored and tried is said on the way.
+    command.env(PROVE, "1").args(["--tests", "--", "--nocapture"]);
     shell::run(command)
 }

@@ -111,6 +111,11 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Apply(command) => cmd::apply::run(&arguments.open(true)?, command).await,
         Command::Get(command) => cmd::get::run(&arguments.open(false)?, command).await,
         Command::Delete(command) => cmd::delete::run(&arguments.open(false)?, command).await,
+        Command::Ipam(cmd::ipam::Command::Plan(command)) => {
+            // With pools of its own it needs no datastore.
+            let store = if command.reads_pools() { Some(arguments.open(false)?) } else { None };
+            cmd::ipam::plan::run(store.as_ref(), command).await
+        }
         Command::Ipam(command) => cmd::ipam::run(&arguments.open(false)?, command).await,
         Command::Policy(PolicyCommand::Explain(command)) => {
             cmd::policy::run(&arguments.open(false)?, command).await

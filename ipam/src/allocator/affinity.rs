@@ -49,18 +49,31 @@ pub(crate) struct ReleaseBlock {
     pub(crate) sequence: Option<u64>,
 }
 
+/// What need not be read of a block and its affinity.
+#[derive(Clone, Debug)]
+pub(crate) enum Known {
+    /// All must be.
+    Nothing,
+    /// The affinity was.
+    Affinity(Slot<BlockAffinity>),
+    /// There was no such block a moment ago, so probably there is neither.
+    Neither,
+}
+
 /// How a block is made, if there is none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fresh {
     pub(crate) now: Duration,
     /// What the node keeps of it.
     pub(crate) reserve: HostReserve,
+    /// The caller saw that no other block has addresses of it.
+    pub(crate) apart: bool,
 }
 
 impl Fresh {
     /// Nothing is kept.
     pub(crate) const fn at(now: Duration) -> Self {
-        Self { now, reserve: HostReserve { start: 0, end: 0 } }
+        Self { now, reserve: HostReserve { start: 0, end: 0 }, apart: false }
     }
 }
 
@@ -106,25 +119,32 @@ impl<S: Store> Allocator<S> {
 
     /// Makes a block the owner's, or finds that it is: the affinity is confirmed when this returns.
     ///
-    /// `known` is the affinity if it was read already.
     pub(crate) async fn hold(
         &self,
         owner: &Affinity,
         cidr: &IpNet,
-        mut known: Option<Slot<BlockAffinity>>,
+        mut known: Known,
         fresh: Fresh,
     ) -> Result<Slot<Block>, AffinityError> {
+        let mut apart = fresh.apart || matches!(known, Known::Neither);
         for _ in 0..self.max_tries {
-            let affinity = match known.take() {
-                Some(known) => known,
-                None => self.affinity(owner, cidr).await?,
+            let (affinity, mut slot) = match core::mem::replace(&mut known, Known::Nothing) {
+                Known::Nothing => (self.affinity(owner, cidr).await?, self.block(cidr).await?),
+                Known::Affinity(affinity) => (affinity, self.block(cidr).await?),
+                // If there is one after all, the write fails, and both are read.
+                Known::Neither => {
+                    (Slot::absent(keys::affinity(owner, cidr)), Slot::absent(keys::block(cidr)))
+                }
             };
             let state = affinity.value.as_ref().map(|affinity| affinity.state.clone());
-            let mut slot = self.block(cidr).await?;
             let (block, exists) = match slot.value.take() {
                 None => {
                     let mut block =
                         Block::new(*cidr, owner, fresh.now).ok_or(AffinityError::NotFound { cidr: *cidr })?;
+                    if !apart {
+                        self.expect_apart(cidr).await?;
+                        apart = true;
+                    }
                     block.reserve(fresh.reserve);
                     (block, false)
                 }
@@ -165,6 +185,14 @@ impl<S: Store> Allocator<S> {
             }
         }
         Err(Fault::TooManyRetries.into())
+    }
+
+    /// An error if a block of another size has addresses of this one.
+    async fn expect_apart(&self, cidr: &IpNet) -> Result<(), AffinityError> {
+        let existing = self.block_cidrs(Family::of(cidr)).await?.into_iter();
+        let mut over =
+            existing.filter(|other| other != cidr && (other.contains(cidr) || cidr.contains(other)));
+        over.next().map_or(Ok(()), |existing| Err(AffinityError::Overlaps { cidr: *cidr, existing }))
     }
 
     /// Takes a block from its owner. Empty, it is deleted; else it is nobody's until its addresses are released.
@@ -248,8 +276,8 @@ impl<S: Store> Allocator<S> {
     /// Claims one block for an owner, or finds that it is theirs.
     ///
     /// # Errors
-    /// [`AffinityError::Conflict`] if it is somebody else's, [`AffinityError::NotFound`] if it would have more than
-    /// 2^16 addresses, [`AffinityError::Fault`].
+    /// [`AffinityError::Conflict`] if it is somebody else's, [`AffinityError::Overlaps`] if a block of another size has
+    /// addresses of it, [`AffinityError::NotFound`] if it would have more than 2^16 addresses, [`AffinityError::Fault`].
     pub async fn claim_block(
         &self,
         owner: &Affinity,
@@ -257,7 +285,7 @@ impl<S: Store> Allocator<S> {
         now: Duration,
     ) -> Result<(), AffinityError> {
         name(owner.name())?;
-        self.hold(owner, &cidr.trunc(), None, Fresh::at(now)).await.map(drop)
+        self.hold(owner, &cidr.trunc(), Known::Nothing, Fresh::at(now)).await.map(drop)
     }
 
     /// Releases every block of an owner, in both families: for a node that goes.
@@ -333,7 +361,7 @@ impl<S: Store> Allocator<S> {
                 }
                 let block = self.block(&cidr).await?;
                 if block.value.and_then(|block| block.affinity()).as_ref() == Some(owner) {
-                    match self.hold(owner, &cidr, Some(affinity), Fresh::at(now)).await {
+                    match self.hold(owner, &cidr, Known::Affinity(affinity), Fresh::at(now)).await {
                         Err(AffinityError::Fault(fault)) => return Err(fault),
                         _ => settled.push(cidr),
                     }

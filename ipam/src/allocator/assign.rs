@@ -9,9 +9,9 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::affinity::{Fresh, ReleaseBlock};
+use super::affinity::{Fresh, Known, ReleaseBlock};
 use super::own::OwnBlocks;
-use super::search::{Found, Walk};
+use super::search::{Found, Survey, Walk};
 use super::{Allocator, Slot, name};
 use crate::assigned::{
     AddressRequest, AssignRequest, Assigned, FamilyAssigned, HostReserve, LOAD_BALANCER, Message,
@@ -48,7 +48,7 @@ pub(super) struct Job<'a> {
 
 impl Job<'_> {
     const fn fresh(&self) -> Fresh {
-        Fresh { now: self.now, reserve: self.reserve }
+        Fresh { reserve: self.reserve, ..Fresh::at(self.now) }
     }
 
     /// Whether a block may be used: it is of one of the pools, and not wholly reserved.
@@ -75,6 +75,16 @@ enum Guess {
     /// That there is no such handle. If there is, the write fails, and it is read.
     NewHandle,
 }
+
+/// A further block for a job, or why there is none.
+enum Another {
+    Block(IpNet, Box<Slot<Block>>),
+    Nothing(Survey),
+}
+
+/// So many of its own blocks a node reads one by one. If it has more, and nobody's are used up, all blocks are read in
+/// pages: of what is left to try then, most is full.
+const READ_ALONE: usize = 2;
 
 /// What a block gave, and the block as it is then.
 type Taken = (Vec<IpAddr>, Slot<Block>);
@@ -236,7 +246,7 @@ impl<S: Store> Allocator<S> {
     ///
     /// # Errors
     /// [`AssignErrorKind::NotInPool`], [`AssignErrorKind::UseForbidden`], [`AssignErrorKind::AlreadyAssigned`],
-    /// [`AssignErrorKind::ForeignBlock`] under strict affinity, [`AssignErrorKind::Fault`].
+    /// [`AssignErrorKind::Overlaps`], [`AssignErrorKind::ForeignBlock`] under strict affinity, [`AssignErrorKind::Fault`].
     pub async fn assign_address(
         &self,
         request: &AddressRequest,
@@ -275,9 +285,12 @@ impl<S: Store> Allocator<S> {
             let slot = if slot.value.is_some() {
                 slot
             } else {
-                match self.hold(&job.owner, &cidr, None, job.fresh()).await {
+                match self.hold(&job.owner, &cidr, Known::Nothing, job.fresh()).await {
                     Ok(slot) => slot,
                     Err(AffinityError::Fault(fault)) => return Err(fault.into()),
+                    Err(AffinityError::Overlaps { cidr, existing }) => {
+                        return Err(AssignErrorKind::Overlaps { cidr, existing });
+                    }
                     Err(_) => continue,
                 }
             };
@@ -328,7 +341,9 @@ impl<S: Store> Allocator<S> {
         }
         let own = self.own_blocks(&job).await?;
         let mut owned = own.len();
-        let mut tried = BTreeSet::new();
+        let (mut tried, mut survey, mut looked) = (BTreeSet::new(), None, false);
+        // Callers use a handle once, mostly.
+        let mut guess = Guess::NewHandle;
         for (cidr, affinity) in own {
             if out.missing() == 0 {
                 return Ok(());
@@ -337,19 +352,32 @@ impl<S: Store> Allocator<S> {
             if !job.serves(&cidr) {
                 continue;
             }
-            match self.hold(&job.owner, &cidr, Some(affinity), job.fresh()).await {
+            if tried.len() > READ_ALONE && !looked {
+                (survey, looked) = (self.survey_if_exhausted(&job).await?, true);
+            }
+            if survey.as_ref().is_some_and(|survey| !survey.has_space(&cidr)) {
+                continue;
+            }
+            match self.hold(&job.owner, &cidr, Known::Affinity(affinity), job.fresh()).await {
                 Ok(slot) => {
-                    self.take_own(&job, &cidr, slot, Guess::Nothing, at_hand.as_deref_mut(), out).await?;
+                    let before = out.missing();
+                    self.take_own(&job, &cidr, slot, guess, at_hand.as_deref_mut(), out).await?;
+                    if out.missing() < before {
+                        guess = Guess::Nothing;
+                    }
                 }
                 Err(error) => pass_over(error, &cidr, out)?,
             }
         }
         while out.missing() > 0 {
-            let Some((cidr, slot)) = self.claim_another(&job, owned, &mut tried, out).await? else {
-                return self.borrow(&job, out).await;
-            };
-            owned += 1;
-            self.take_own(&job, &cidr, slot, Guess::Nothing, at_hand.as_deref_mut(), out).await?;
+            match self.claim_another(&job, owned, &mut tried, survey.take(), out).await? {
+                Another::Nothing(survey) => return self.borrow(&job, &survey, guess, out).await,
+                Another::Block(cidr, slot) => {
+                    owned += 1;
+                    self.take_own(&job, &cidr, *slot, guess, at_hand.as_deref_mut(), out).await?;
+                    guess = Guess::Nothing;
+                }
+            }
         }
         Ok(())
     }
@@ -372,13 +400,15 @@ impl<S: Store> Allocator<S> {
         let (owned, mut tried, mut out) = (own.len(), BTreeSet::new(), FamilyAssigned::default());
         for (cidr, affinity) in own {
             tried.insert(cidr);
-            match self.hold(&job.owner, &cidr, Some(affinity), job.fresh()).await {
+            match self.hold(&job.owner, &cidr, Known::Affinity(affinity), job.fresh()).await {
                 Ok(_) => return Ok(cidr),
                 Err(error) => pass_over(error, &cidr, &mut out)?,
             }
         }
-        let claimed = self.claim_another(&job, owned, &mut tried, &mut out).await?;
-        claimed.map(|(cidr, _)| cidr).ok_or(AssignErrorKind::BlocksForbidden)
+        match self.claim_another(&job, owned, &mut tried, None, &mut out).await? {
+            Another::Block(cidr, _) => Ok(cidr),
+            Another::Nothing(_) => Err(AssignErrorKind::BlocksForbidden),
+        }
     }
 
     /// The owner's blocks in the pools of a job. Gives back empty ones in pools that do not select the node (any more).
@@ -397,14 +427,15 @@ impl<S: Store> Allocator<S> {
         Ok(own)
     }
 
-    /// Makes a further block the owner's, who has so many already. `None`: there is none to be had.
+    /// Makes a further block the owner's, who has so many already; the first try believes what was `surveyed`.
     async fn claim_another(
         &self,
         job: &Job<'_>,
         owned: usize,
         tried: &mut BTreeSet<IpNet>,
+        mut surveyed: Option<Survey>,
         out: &mut FamilyAssigned,
-    ) -> Result<Option<(IpNet, Slot<Block>)>, AssignErrorKind> {
+    ) -> Result<Another, AssignErrorKind> {
         let limit = job.config.block_limit(job.max_blocks);
         if owned >= usize::try_from(limit).unwrap_or(usize::MAX) {
             out.messages.push(Message::BlockLimit(limit));
@@ -413,16 +444,22 @@ impl<S: Store> Allocator<S> {
         if !job.config.auto_allocate_blocks {
             return Err(AssignErrorKind::BlocksForbidden);
         }
-        for _ in 0..self.max_tries {
-            let (cidr, known) = match self.find_block(job, tried).await? {
-                Found::Own(cidr, affinity) => (cidr, Some(affinity)),
-                Found::Free(cidr) => (cidr, None),
-                Found::Nothing => return Ok(None),
+        for attempt in 0..self.max_tries {
+            // The owner's blocks were listed just now; another process of it may be the one who was faster.
+            let own = if attempt == 0 { None } else { self.find_own(job, tried).await? };
+            let found = match own {
+                Some(found) => found,
+                None => self.find_block(job, tried, surveyed.take()).await?,
+            };
+            let (cidr, known) = match found {
+                Found::Own(cidr, affinity) => (cidr, Known::Affinity(affinity)),
+                Found::Free(cidr) => (cidr, Known::Neither),
+                Found::Nothing(survey) => return Ok(Another::Nothing(survey)),
             };
             match self.hold(&job.owner, &cidr, known, job.fresh()).await {
                 Ok(slot) => {
                     tried.insert(cidr);
-                    return Ok(Some((cidr, slot)));
+                    return Ok(Another::Block(cidr, Box::new(slot)));
                 }
                 Err(error) => pass_over(error, &cidr, out)?,
             }
@@ -450,35 +487,30 @@ impl<S: Store> Allocator<S> {
     }
 
     /// Takes from the blocks of others, as far as affinity is not strict.
-    async fn borrow(&self, job: &Job<'_>, out: &mut FamilyAssigned) -> Result<(), AssignErrorKind> {
+    async fn borrow(
+        &self,
+        job: &Job<'_>,
+        survey: &Survey,
+        mut guess: Guess,
+        out: &mut FamilyAssigned,
+    ) -> Result<(), AssignErrorKind> {
         if job.config.strict_affinity && !self.makes(Mistake::IgnoresStrictness) {
             out.messages.push(Message::Strict);
             return Ok(());
         }
-        let mut with_space = Vec::new();
-        self.scan(job.family, |cidr, slot| {
-            let Some(mut block) = slot.value else { return };
-            block.collect(job.now, job.config.ip_cooldown);
-            if job.serves(&cidr)
-                && block.free_addresses().any(|address| !job.reserved.contains(number(address)))
-            {
-                with_space.push(cidr);
-            }
-        })
-        .await?;
         let mut exhausted = Vec::new();
         for pool in &job.pools {
             let walk = Walk::new(pool, job.owner.name(), job.now);
             let mut blocks: Vec<IpNet> =
-                with_space.iter().filter(|cidr| pool.cidr.contains(*cidr)).copied().collect();
+                survey.with_space().filter(|cidr| pool.cidr.contains(cidr)).collect();
             blocks.sort_by_key(|cidr| walk.place(cidr));
             for cidr in blocks {
                 if out.missing() == 0 {
                     break;
                 }
                 let slot = self.block(&cidr).await?;
-                let result =
-                    self.take(job, &cidr, slot, Guess::Nothing, false, Want::Any(out.missing())).await?;
+                let result = self.take(job, &cidr, slot, guess, false, Want::Any(out.missing())).await?;
+                guess = Guess::Nothing;
                 taken(result, job, &cidr, out)?;
             }
             if out.missing() == 0 {
@@ -549,6 +581,9 @@ impl<S: Store> Allocator<S> {
             let guards = job.view.guards.iter();
             let mut ops: Vec<Op> =
                 guards.map(|(key, revision)| Op::Check { key: key.clone(), revision: *revision }).collect();
+            if self.makes(Mistake::IgnoresGuards) {
+                ops.clear();
+            }
             if self.makes(Mistake::WritesBlind) {
                 slot.revision = self.store.get(&slot.key).await?.map(|found| found.revision);
             }

@@ -60,6 +60,11 @@ pub(crate) struct Slot<T> {
 }
 
 impl<T> Slot<T> {
+    /// A key that is not there.
+    const fn absent(key: String) -> Self {
+        Self { key, revision: None, value: None }
+    }
+
     /// Writes the key as it was read.
     fn put(&self, value: Vec<u8>) -> Op {
         let key = self.key.clone();

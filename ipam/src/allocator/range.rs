@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::affinity::{Fresh, HostReleased, ReleaseBlock};
+use super::affinity::{Fresh, HostReleased, Known, ReleaseBlock};
 use super::{Allocator, name};
 use crate::config::Config;
 use crate::error::{AffinityError, Fault};
@@ -57,11 +57,21 @@ impl<S: Store> Allocator<S> {
         if (last - first) >> host_bits >= MOST_BLOCKS {
             return Err(AffinityError::TooManyBlocks { range });
         }
+        // Blocks of one size do not overlap; those of others are few.
+        let mut existing = self.block_cidrs(family).await?;
+        existing.retain(|other| other.prefix_len() != pool.block_len);
         let mut outcome = Claimed::default();
         for index in 0..=(last - first) >> host_bits {
             let Some(address) = family.addr(first + (index << host_bits)) else { continue };
             let Ok(cidr) = IpNet::new(address, pool.block_len) else { continue };
-            match self.hold(owner, &cidr, None, Fresh::at(now)).await {
+            let over = existing.iter().find(|other| other.contains(&cidr) || cidr.contains(*other));
+            if let Some(existing) = over {
+                let existing = *existing;
+                outcome.failed.push((cidr, AffinityError::Overlaps { cidr, existing }));
+                continue;
+            }
+            let fresh = Fresh { apart: true, ..Fresh::at(now) };
+            match self.hold(owner, &cidr, Known::Nothing, fresh).await {
                 Ok(_) => outcome.claimed.push(cidr),
                 Err(AffinityError::Fault(fault)) if !matches!(fault, Fault::Record { .. }) => {
                     return Err(fault.into());

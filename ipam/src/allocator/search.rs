@@ -25,8 +25,8 @@ pub(super) enum Found {
     Own(IpNet, Slot<BlockAffinity>),
     /// Nobody's.
     Free(IpNet),
-    /// There is none.
-    Nothing,
+    /// There is none, as this look at all blocks says.
+    Nothing(Survey),
 }
 
 /// FNV-1, 32 bits.
@@ -105,51 +105,112 @@ impl Walk {
     }
 }
 
-impl<S: Store> Allocator<S> {
-    /// Finds a block for a job that has used up its own.
-    pub(super) async fn find_block(&self, job: &Job<'_>, tried: &BTreeSet<IpNet>) -> Result<Found, Fault> {
-        for (cidr, affinity) in self.affinities(&job.owner, job.family).await? {
-            if job.serves(&cidr) && !tried.contains(&cidr) {
-                return Ok(Found::Own(cidr, affinity));
-            }
-        }
-        let existing = Spans::of(job.family, &self.block_cidrs(job.family).await?);
-        for pool in &job.pools {
-            if let Some(cidr) =
-                Walk::new(pool, job.owner.name(), job.now).first_free(&job.reserved, &existing)
-            {
-                return Ok(Found::Free(cidr));
-            }
-        }
-        self.reclaim(job, tried).await
+/// A block with an address to give, as one look at all of them found it.
+struct Seen {
+    cidr: IpNet,
+    owner: Option<Affinity>,
+    sequence: u64,
+    slot: Slot<Block>,
+    /// It may be taken from its owner, or from nobody.
+    idle: bool,
+}
+
+/// One look at all blocks of a job's pools, of which it keeps those that have an address to give: for who has used up the blocks that nobody has.
+///
+/// What it says may be old, as anything read; whoever acts on it writes what was read, or reads again.
+pub(super) struct Survey(Vec<Seen>);
+
+impl Survey {
+    /// Whether a block has an address to give.
+    pub(super) fn has_space(&self, cidr: &IpNet) -> bool {
+        self.0.iter().any(|seen| seen.cidr == *cidr)
     }
 
-    /// Takes an empty block from another owner, or finds one that was left behind.
-    async fn reclaim(&self, job: &Job<'_>, tried: &BTreeSet<IpNet>) -> Result<Found, Fault> {
-        let mut candidates: Vec<(IpNet, Option<Affinity>, u64, Slot<Block>)> = Vec::new();
+    /// The blocks that have an address to give.
+    pub(super) fn with_space(&self) -> impl Iterator<Item = IpNet> {
+        self.0.iter().map(|seen| seen.cidr)
+    }
+}
+
+impl<S: Store> Allocator<S> {
+    /// Looks at all blocks of a job's pools, a page at a time.
+    async fn survey(&self, job: &Job<'_>) -> Result<Survey, Fault> {
+        let mut found = Vec::new();
         self.scan(job.family, |cidr, mut slot| {
-            let Some(mut block) = slot.value.take() else { return };
-            let sequence = block.sequence();
+            let Some(mut block) = slot.value.take().filter(|_| job.serves(&cidr)) else { return };
+            let (sequence, owner) = (block.sequence(), block.affinity());
             block.collect(job.now, job.config.ip_cooldown);
-            let (owner, ours) = (block.affinity(), block.affinity().as_ref() == Some(&job.owner));
-            let usable = job.serves(&cidr)
-                && !tried.contains(&cidr)
-                && block.free_addresses().any(|address| !job.reserved.contains(number(address)));
+            let space = block.free_addresses().any(|address| !job.reserved.contains(number(address)));
             let old = owner.is_none()
                 || block.claimed_at().is_none_or(|claimed| job.now.saturating_sub(claimed) >= RECLAIM_AGE);
-            if usable && (ours || (old && block.is_empty())) {
-                candidates.push((cidr, owner, sequence, slot));
+            // Of full ones nothing is ever asked.
+            if space {
+                found.push(Seen { cidr, owner, sequence, slot, idle: old && block.is_empty() });
             }
         })
         .await?;
-        for (cidr, owner, sequence, slot) in candidates {
+        Ok(Survey(found))
+    }
+
+    /// The first block on a job's way that nobody has.
+    async fn first_free(&self, job: &Job<'_>) -> Result<Option<IpNet>, Fault> {
+        let existing = Spans::of(job.family, &self.block_cidrs(job.family).await?);
+        let free =
+            |pool: &&Pool| Walk::new(pool, job.owner.name(), job.now).first_free(&job.reserved, &existing);
+        Ok(job.pools.iter().find_map(free))
+    }
+
+    /// A look at all blocks, if nobody's are used up.
+    pub(super) async fn survey_if_exhausted(&self, job: &Job<'_>) -> Result<Option<Survey>, Fault> {
+        match self.first_free(job).await? {
+            Some(_) => Ok(None),
+            None => self.survey(job).await.map(Some),
+        }
+    }
+
+    /// Finds a block for a job that has used up its own, where the first try believes what was `surveyed`.
+    pub(super) async fn find_block(
+        &self,
+        job: &Job<'_>,
+        tried: &BTreeSet<IpNet>,
+        surveyed: Option<Survey>,
+    ) -> Result<Found, Fault> {
+        let survey = match surveyed {
+            Some(survey) => survey,
+            None => {
+                if let Some(cidr) = self.first_free(job).await? {
+                    return Ok(Found::Free(cidr));
+                }
+                self.survey(job).await?
+            }
+        };
+        self.reclaim(job, tried, survey).await
+    }
+
+    /// A block of the owner's that another process of it has claimed meanwhile.
+    pub(super) async fn find_own(
+        &self,
+        job: &Job<'_>,
+        tried: &BTreeSet<IpNet>,
+    ) -> Result<Option<Found>, Fault> {
+        let own = self.affinities(&job.owner, job.family).await?.into_iter();
+        let mut new = own.filter(|(cidr, _)| job.serves(cidr) && !tried.contains(cidr));
+        Ok(new.next().map(|(cidr, affinity)| Found::Own(cidr, affinity)))
+    }
+
+    /// Takes an empty block from another owner, or finds one that was left behind.
+    async fn reclaim(&self, job: &Job<'_>, tried: &BTreeSet<IpNet>, survey: Survey) -> Result<Found, Fault> {
+        for Seen { cidr, owner, sequence, slot, idle, .. } in &survey.0 {
+            if tried.contains(cidr) || !(*idle || owner.as_ref() == Some(&job.owner)) {
+                continue;
+            }
             match owner {
                 // Ours without an affinity: claiming finds it so, and confirms.
-                Some(owner) if owner == job.owner => return Ok(Found::Free(cidr)),
+                Some(owner) if *owner == job.owner => return Ok(Found::Free(*cidr)),
                 Some(owner) => {
-                    let how = ReleaseBlock { require_empty: true, sequence: Some(sequence) };
-                    match self.release_block(&owner, &cidr, how, job.config, job.now).await {
-                        Ok(()) => return Ok(Found::Free(cidr)),
+                    let how = ReleaseBlock { require_empty: true, sequence: Some(*sequence) };
+                    match self.release_block(owner, cidr, how, job.config, job.now).await {
+                        Ok(()) => return Ok(Found::Free(*cidr)),
                         Err(AffinityError::Fault(fault)) => return Err(fault),
                         Err(_) => {}
                     }
@@ -158,13 +219,13 @@ impl<S: Store> Allocator<S> {
                 None => {
                     let ops: Vec<_> = slot.delete().into_iter().collect();
                     match self.apply(&ops).await {
-                        Ok(_) => return Ok(Found::Free(cidr)),
+                        Ok(_) => return Ok(Found::Free(*cidr)),
                         Err(stopped) => stopped.retry()?,
                     };
                 }
             }
         }
-        Ok(Found::Nothing)
+        Ok(Found::Nothing(survey))
     }
 }
 

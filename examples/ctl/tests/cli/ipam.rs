@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use serde_json::Value;
 use tortie_datastore::convert;
-use tortie_ipam::{Allocator, AssignRequest, Use};
+use tortie_ipam::{Allocator, AssignRequest, Service, ServiceMode, Use};
 
 use crate::{Shop, block_on, manifests};
 
@@ -165,13 +165,19 @@ fn the_configuration_is_changed_within_its_rules() {
     assert!(refused.contains("requires strict affinity"), "{refused}");
     let set = configure(&["--strict-affinity", "true", "--max-blocks-per-host", "4"]).good();
     assert!(
-        set.contains("| StrictAffinity     | true  |") && set.contains("| MaxBlocksPerHost   | 4     |"),
+        set.contains("| StrictAffinity               | true    |")
+            && set.contains("| MaxBlocksPerHost             | 4       |"),
         "{set}"
     );
     assert_eq!(shop.run(&["ipam", "show", "--show-configuration"]).good(), set);
     let json = shop.run(&["ipam", "show", "--show-configuration", "-o", "json"]).good();
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["maxBlocksPerHost"], &json["autoAllocateBlocks"]), (&4.into(), &true.into()));
+    assert_eq!(json["kubeVirtVMAddressPersistence"], "Enabled");
+    let disabled = configure(&["--kubevirt-ip-persistence", "Disabled"]).good();
+    assert!(disabled.contains("| KubeVirtVMAddressPersistence | Disabled |"), "{disabled}");
+    assert!(disabled.contains("| MaxBlocksPerHost             | 4        |"), "{disabled}");
+    assert!(configure(&["--kubevirt-ip-persistence", "Perhaps"]).bad().contains("possible values"));
 }
 
 #[test]
@@ -191,4 +197,111 @@ fn a_pool_is_split_under_its_addresses() {
     let table = shop.run(&["ipam", "show"]).good();
     assert!(table.contains("10.78.0.0/30") && table.contains("10.78.0.4/30"), "{table}");
     assert_eq!(shop.run(&["ipam", "release", "--ip", &address]).good(), format!("released {address}\n"));
+}
+
+/// A pool for services, a tunnel's address and a service's.
+fn with_tunnel_and_service() -> (Shop, [String; 2]) {
+    let shop = Shop::new();
+    shop.run(&["apply", "-f", manifests().to_str().unwrap()]).good();
+    let pool = "apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: services}\n\
+                spec: {cidr: 192.0.2.0/28, blockSize: 30, allowedUses: [LoadBalancer]}\n";
+    shop.apply(pool).good();
+    let store = shop.store();
+    let addresses = block_on(async {
+        let (view, now) = (convert::view(&store, "node-1", None).await.unwrap(), Duration::from_secs(9));
+        let allocator = Allocator::new(store.clone());
+        let tunnel = AssignRequest::new("vxlan-tunnel-addr-node-1", "node-1", Use::Tunnel).v4(1);
+        let tunnel = tunnel.attribute("node", "node-1").attribute("type", "vxlanTunnelAddress");
+        let tunnel = allocator.assign_all(&tunnel, &view, now).await.unwrap();
+        let service =
+            Service { name: "web".into(), is_load_balancer: true, ipv4: true, ..Service::default() };
+        let service = allocator.sync_service(&service, ServiceMode::All, &view, now).await.unwrap();
+        let tunnel = tunnel.addresses().next().unwrap().addr();
+        [tunnel, *service.addresses.first().unwrap()].map(|address| address.to_string())
+    });
+    (shop, addresses)
+}
+
+#[test]
+fn tunnels_and_services_use_addresses() {
+    let (shop, [tunnel, service]) = with_tunnel_and_service();
+    // Until the node says so, the tunnel's is a leak; a service's is not called one.
+    let found = shop.run(&["ipam", "check"]);
+    assert!(found.out.contains(&tunnel) && !found.out.contains(&service), "{found:?}");
+    assert!(found.err.contains("1 addresses of services were taken to be in use"), "{found:?}");
+    // A record as other tools write it: this one's manifests have no such field.
+    let store = shop.store();
+    block_on(async {
+        let key = "/calico/resources/v3/projectcalico.org/nodes/node-1";
+        let found = store.get(key).await.unwrap().unwrap();
+        let mut node: Value = serde_json::from_slice(&found.value).unwrap();
+        node["spec"]["ipv4VXLANTunnelAddr"] = tunnel.as_str().into();
+        store.update(key, &serde_json::to_vec(&node).unwrap(), found.revision).await.unwrap();
+    });
+    let clean = shop.run(&["ipam", "check"]);
+    assert_eq!((clean.code, clean.out.as_str()), (Some(0), "2 addresses in use, and no problems\n"));
+
+    let list = |ingress: &str| {
+        let text = format!(
+            r#"{{"items": [{{"spec": {{"type": "LoadBalancer"}}, "status": {{"loadBalancer": {{"ingress": [{ingress}]}}}}}}]}}"#
+        );
+        shop.write("services.json", &text).to_str().unwrap().to_owned()
+    };
+    let path = list(&format!(r#"{{"ip": "{service}"}}"#));
+    assert_eq!(shop.run(&["ipam", "check", "--services", &path]).code, Some(0));
+    list("");
+    let gone = shop.run(&["ipam", "check", "--services", &path, "-o", "json"]);
+    let json: Value = serde_json::from_str(&gone.out).unwrap();
+    assert_eq!((gone.code, &json["leaked"][0]["ip"]), (Some(1), &service.as_str().into()));
+    let report = shop.write("report.json", &gone.out);
+    let release = ["ipam", "release", "--from-report", report.to_str().unwrap()];
+    assert!(shop.run(&release).bad().contains("stale"));
+    let released = shop.run(&[&release[..], &["--services", &path]].concat()).good();
+    assert_eq!(released, format!("released {service}\n"));
+}
+
+#[test]
+fn a_cluster_is_planned() {
+    let shop = Shop::new();
+    let plan = |arguments: &[&str]| shop.run(&[&["ipam", "plan"], arguments].concat());
+    let of_pool = ["--pool", "10.65.0.0/20", "--nodes", "40", "--pods-per-node", "30"];
+    let table = plan(&of_pool).good();
+    let recommended = table.lines().find(|line| line.contains("recommended")).unwrap();
+    assert!(
+        recommended.starts_with("| /27 (32)") && recommended.contains("| 40      | 40     | 80 "),
+        "{table}"
+    );
+    assert!(
+        table.ends_with(
+            "Take /27: 1200 pods on 40 nodes have 40 routes then, and 80 addresses are stranded\n"
+        )
+    );
+    let picture = shop.write("plan.svg", "");
+    let more =
+        ["--growth", "50", "--block-sizes", "25,26,27", "-o", "json", "--svg", picture.to_str().unwrap()];
+    let json: Value = serde_json::from_str(&plan(&[&of_pool[..], &more].concat()).good()).unwrap();
+    assert_eq!((&json["recommended"], &json["sizes"][1]["grown"]["routes"]), (&26.into(), &40.into()));
+    assert_eq!(json["sizes"].as_array().unwrap().len(), 3);
+    assert!(std::fs::read_to_string(&picture).unwrap().starts_with("<svg "));
+    // Lists, spreads, and a cluster that has no room.
+    let listed = plan(&["--pool", "10.65.0.0/28", "--pods", "5,1x2", "--block-sizes", "30"]).good();
+    assert!(listed.contains("7 pods on 3 nodes have 4 routes then, and 9 addresses"), "{listed}");
+    let full = plan(&["--pool", "10.65.0.0/28", "--pods", "17"]);
+    assert!(full.code == Some(1) && full.out.contains("enlarge the pools"), "{full:?}");
+    let skewed = plan(&["--pool", "10.65.0.0/20", "--nodes", "40", "--spread", "skewed"]).good();
+    assert!(skewed.contains("1200 pods on 40 nodes"), "{skewed}");
+    for (arguments, wrong) in [
+        (&["--pool", "10.65.0.1/20", "--nodes", "1"][..], "host bits"),
+        (&["--pool", "10.65.0.0/20", "--pods", "many"], "neither a number"),
+        (&["--pool", "10.65.0.0/20", "--nodes", "100000000"], "too many"),
+        (&["--pool", "10.65.0.0/20", "--nodes", "1", "--block-sizes", "19"], "from 20 to 32"),
+        (&["--pool", "10.65.0.0/20"], "--nodes"),
+        (&["--nodes", "3"], "datastore"),
+    ] {
+        let error = plan(arguments).bad();
+        assert!(error.contains(wrong), "{wrong}: {error}");
+    }
+    // The pools of the datastore.
+    shop.run(&["apply", "-f", manifests().to_str().unwrap()]).good();
+    assert!(plan(&["--nodes", "3", "--pods-per-node", "4"]).good().contains("12 pods on 3 nodes"));
 }

@@ -13,6 +13,8 @@ use crate::table;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    services: super::used::Listed,
     /// How to print it. `ipam release --from-report` reads the JSON.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
@@ -141,7 +143,8 @@ impl Report {
 }
 
 pub(super) async fn run(store: &Datastore, arguments: &Arguments) -> Result<ExitCode> {
-    let audit = super::audit(store).await?;
+    let services = arguments.services.read()?;
+    let audit = super::audit(store, services.as_ref()).await?;
     let report = Report::new(&audit);
     match arguments.output {
         Output::Table if audit.is_clean() => {
@@ -152,6 +155,10 @@ pub(super) async fn run(store: &Datastore, arguments: &Arguments) -> Result<Exit
             say!("{} addresses in use, and {} problems\n", report.allocations, report.problems);
         }
         output => output.print(&serde_json::to_value(&report)?)?,
+    }
+    let unchecked = audit.tenants.iter().filter(|tenant| super::used::is_of_service(tenant)).count();
+    if services.is_none() && unchecked > 0 {
+        eprintln!("{unchecked} addresses of services were taken to be in use: check them with --services");
     }
     Ok(if audit.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

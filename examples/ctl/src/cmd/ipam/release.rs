@@ -20,6 +20,8 @@ pub(crate) struct Arguments {
     /// assigned again.
     #[arg(long, value_name = "FILE", conflicts_with = "ip")]
     from_report: Option<PathBuf>,
+    #[command(flatten)]
+    services: super::used::Listed,
 }
 
 pub(super) async fn run(store: &Datastore, arguments: &Arguments) -> Result<ExitCode> {
@@ -31,7 +33,7 @@ pub(super) async fn run(store: &Datastore, arguments: &Arguments) -> Result<Exit
             let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
             let report: Report = serde_json::from_str(&text)
                 .with_context(|| format!("{} is no report of `ipam check -o json`", path.display()))?;
-            leaks(store, &report).await?
+            leaks(store, &report, arguments.services.read()?.as_ref()).await?
         }
         (None, None) => bail!("give --ip or --from-report"),
     };
@@ -55,14 +57,18 @@ pub(super) async fn run(store: &Datastore, arguments: &Arguments) -> Result<Exit
 }
 
 /// What a report says leaked; an error if any of it is a leak no more.
-async fn leaks(store: &Datastore, report: &Report) -> Result<Vec<ReleaseRequest>> {
+async fn leaks(
+    store: &Datastore,
+    report: &Report,
+    services: Option<&super::used::Services>,
+) -> Result<Vec<ReleaseRequest>> {
     let version = env!("CARGO_PKG_VERSION");
     ensure!(
         report.version == version,
         "the report is of version {}, not {version}: check again",
         report.version
     );
-    let now = Report::new(&super::audit(store).await?);
+    let now = Report::new(&super::audit(store, services).await?);
     let is = |leak: &Leaked| now.leaked.contains(leak);
     if let Some(stale) = report.leaked.iter().find(|leak| !is(leak)) {
         bail!("the report is stale: {} is not leaked as it says; check again", stale.ip);

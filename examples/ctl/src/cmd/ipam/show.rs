@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 use tortie_datastore::{Datastore, convert};
-use tortie_ipam::{Allocator, Attributes, Block, BlockUtilization, Config, Tenant, Utilization, keys};
+use tortie_ipam::{Allocator, Attributes, Block, BlockUtilization, ConfigRecord, Tenant, Utilization, keys};
 
 use crate::Output;
 use crate::table::{self, count, share};
@@ -38,19 +38,23 @@ pub(super) async fn run(store: &Datastore, arguments: &Arguments) -> Result<Exit
     if arguments.show_borrowed {
         return show_borrowed(store, arguments.output).await;
     }
-    let view = convert::pool_view(store).await?;
     if arguments.show_configuration {
+        // Asking for no change gives what is stored.
+        let record = Allocator::new(store.clone()).update_config(|_| {}).await?;
+        let config = record.config();
         match arguments.output {
-            Output::Table => say!("{}", configuration(&view.config)),
+            Output::Table => say!("{}", configuration(&record)),
             output => output.print(&json!({
-                "strictAffinity": view.config.strict_affinity,
-                "autoAllocateBlocks": view.config.auto_allocate_blocks,
-                "maxBlocksPerHost": view.config.max_blocks_per_host,
-                "ipCooldownSeconds": view.config.ip_cooldown.as_secs(),
+                "strictAffinity": config.strict_affinity,
+                "autoAllocateBlocks": config.auto_allocate_blocks,
+                "maxBlocksPerHost": config.max_blocks_per_host,
+                "ipCooldownSeconds": config.ip_cooldown.as_secs(),
+                "kubeVirtVMAddressPersistence": persistence(&record),
             }))?,
         }
         return Ok(ExitCode::SUCCESS);
     }
+    let view = convert::pool_view(store).await?;
     let utilization = Allocator::new(store.clone()).utilization(&view, super::now()).await?;
     match arguments.output {
         Output::Table => say!("{}", table::framed(&rows(&utilization, arguments.show_blocks))),
@@ -60,7 +64,8 @@ pub(super) async fn run(store: &Datastore, arguments: &Arguments) -> Result<Exit
 }
 
 /// The configuration, for people.
-pub(super) fn configuration(config: &Config) -> String {
+pub(super) fn configuration(record: &ConfigRecord) -> String {
+    let config = record.config();
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     table::framed(&[
         row("PROPERTY", "VALUE".to_owned()),
@@ -68,12 +73,18 @@ pub(super) fn configuration(config: &Config) -> String {
         row("AutoAllocateBlocks", config.auto_allocate_blocks.to_string()),
         row("MaxBlocksPerHost", config.max_blocks_per_host.to_string()),
         row("IPCooldownSeconds", config.ip_cooldown.as_secs().to_string()),
+        row("KubeVirtVMAddressPersistence", persistence(record).to_owned()),
     ])
+}
+
+/// Whether virtual machines keep their addresses; `Enabled` unless it is said otherwise.
+fn persistence(record: &ConfigRecord) -> &str {
+    record.kube_virt_vm_address_persistence.as_deref().unwrap_or("Enabled")
 }
 
 /// Columns as calico@87c15906f2 calicoctl/calicoctl/commands/ipam/show.go has them.
 async fn show_borrowed(store: &Datastore, output: Output) -> Result<ExitCode> {
-    let audit = super::audit(store).await?;
+    let audit = super::audit(store, None).await?;
     let unknown = audit.tenants.iter().filter(|tenant| tenant.is_borrowed().is_none()).count();
     let borrowed: Vec<&Tenant> =
         audit.tenants.iter().filter(|tenant| tenant.is_borrowed() == Some(true)).collect();
