@@ -1,13 +1,17 @@
 //! The allocator: blocks, affinities and handles over a store.
 
+mod address;
 mod affinity;
 mod assign;
+mod family;
+mod job;
 mod own;
 mod owner;
 mod range;
 mod release;
 mod search;
 mod settings;
+mod take;
 mod upgrade;
 
 use alloc::string::String;

@@ -7,7 +7,7 @@ use core::time::Duration;
 use ipnet::IpNet;
 
 use super::affinity::ReleaseBlock;
-use super::assign::Job;
+use super::job::Job;
 use super::{Allocator, Slot};
 use crate::block::Block;
 use crate::error::{AffinityError, Fault};
