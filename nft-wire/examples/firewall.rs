@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     batch.delete(family, &Table::new(table.clone()))?;
     batch.add(family, &Table::new(table.clone()))?;
 
-    let list = Set::new(table.clone(), blocked.clone(), 1, Type::IPV4_ADDR, 4).size(100_000);
+    let list = Set::of(table.clone(), blocked.clone(), 1, Type::IPV4_ADDR, 4).size(100_000);
     batch.add(family, &list)?;
     batch.add_keys(family, &list, [[198, 51, 100, 7], [198, 51, 100, 8]])?;
 

@@ -170,6 +170,15 @@ macro_rules! record {
             $($(#[$may_meta])* pub $may: Option<$may_type>,)*
         }
 
+        impl $name {
+            /// With what must be there, and nothing else.
+            #[must_use]
+            #[allow(clippy::new_without_default, reason = "of those that need nothing, too, to be made like the others")]
+            pub const fn new($($must: $must_type),*) -> Self {
+                Self { $($must,)* $($may: None,)* }
+            }
+        }
+
         impl $crate::attr::Field for $name {
             const FLAGS: u16 = $crate::attr::NESTED;
 

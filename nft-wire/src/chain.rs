@@ -88,12 +88,6 @@ impl Attachment {
     pub const FILTER: i32 = 0;
     /// Where sources are translated.
     pub const SRCNAT: i32 = 100;
-
-    /// At this hook, with this priority.
-    #[must_use]
-    pub const fn new(hook: Hook, priority: i32) -> Self {
-        Self { hook, priority, device: None, devices: None }
-    }
 }
 
 record! {
@@ -102,10 +96,10 @@ record! {
         must {
             /// Its table.
             table: Name = 1,
-        }
-        may {
             /// Its name.
             name: Name = 3,
+        }
+        may {
             /// The kernel's number of it.
             handle: u64 = 2,
             /// Where it is hooked in; of a chain that is only jumped to, nothing.
@@ -129,24 +123,6 @@ record! {
 }
 
 impl Chain {
-    /// A chain that rules jump to.
-    #[must_use]
-    pub const fn new(table: Name, name: Name) -> Self {
-        Self {
-            table,
-            name: Some(name),
-            handle: None,
-            attachment: None,
-            policy: None,
-            uses: None,
-            kind: None,
-            counters: None,
-            flags: None,
-            id: None,
-            userdata: None,
-        }
-    }
-
     /// The same as a base chain of a kind: `filter`, `nat` or `route`.
     #[must_use]
     pub fn base(self, kind: Name, attachment: Attachment) -> Self {

@@ -9,7 +9,7 @@
 //! use tortie_nft_wire::{Batch, Family, Name, Set, Table, Type};
 //!
 //! let table = Name::new("demo")?;
-//! let blocked = Set::new(table.clone(), Name::new("blocked")?, 1, Type::IPV4_ADDR, 4).size(100_000);
+//! let blocked = Set::of(table.clone(), Name::new("blocked")?, 1, Type::IPV4_ADDR, 4).size(100_000);
 //! let mut batch = Batch::new();
 //! batch.add(Family::INET, &Table::new(table))?;
 //! batch.add(Family::INET, &blocked)?;

@@ -35,7 +35,7 @@ impl Object {
         let mut bytes = Vec::new();
         data.write(&mut Writer::new(&mut bytes));
         let data = Some(Bytes::from_slice(&bytes));
-        Self { table, name, kind, data, uses: None, handle: None, userdata: None }
+        Self { data, ..Self::new(table, name, kind) }
     }
 
     /// A counter.

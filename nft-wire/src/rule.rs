@@ -117,24 +117,15 @@ impl Rule {
     }
 
     fn meta(self, key: MetaKey) -> Self {
-        self.expr(Meta { key, dreg: Some(Register::R1), sreg: None })
+        self.expr(Meta { dreg: Some(Register::R1), ..Meta::new(key) })
     }
 
     fn payload(self, base: Base, offset: u32, len: u32) -> Self {
-        self.expr(Payload {
-            base,
-            offset,
-            len,
-            dreg: Some(Register::R1),
-            sreg: None,
-            checksum: None,
-            checksum_offset: None,
-            checksum_flags: None,
-        })
+        self.expr(Payload { dreg: Some(Register::R1), ..Payload::new(base, offset, len) })
     }
 
     fn compare(self, op: CmpOp, value: &[u8]) -> Self {
-        self.expr(Cmp { sreg: Register::R1, op, data: Data::value(value) })
+        self.expr(Cmp::new(Register::R1, op, Data::value(value)))
     }
 
     fn mask(self, mask: &[u8]) -> Self {
@@ -143,13 +134,9 @@ impl Rule {
         // At most 16.
         let len = u32::try_from(mask.len()).unwrap_or(u32::MAX);
         self.expr(Bitwise {
-            sreg: Register::R1,
-            dreg: Register::R1,
-            len,
             mask: Some(Data::value(mask)),
             xor: Some(xor),
-            op: None,
-            data: None,
+            ..Bitwise::new(Register::R1, Register::R1, len)
         })
     }
 
@@ -193,7 +180,7 @@ impl Rule {
     /// `ct state established,related`: one of these.
     #[must_use]
     pub fn ct_state(self, state: CtState) -> Self {
-        self.expr(Ct { key: CtKey::STATE, dreg: Some(Register::R1), direction: None, sreg: None })
+        self.expr(Ct { dreg: Some(Register::R1), ..Ct::new(CtKey::STATE) })
             .mask(&state.bits().to_ne_bytes())
             .compare(CmpOp::NEQ, &[0; 4])
     }
@@ -293,19 +280,19 @@ impl Rule {
     }
 
     fn lookup(self, set: Name, dreg: Option<Register>) -> Self {
-        self.expr(Lookup { set, sreg: Register::R1, dreg, set_id: None, flags: None })
+        self.expr(Lookup { dreg, ..Lookup::new(set, Register::R1) })
     }
 
     /// `counter`.
     #[must_use]
     pub fn counter(self) -> Self {
-        self.expr(Counter { bytes: None, packets: None })
+        self.expr(Counter::new())
     }
 
     /// `limit rate 10/second burst 5 packets`.
     #[must_use]
     pub fn limit_per_second(self, packets: u64, burst: u32) -> Self {
-        self.expr(Limit { rate: packets, unit: 1, burst: Some(burst), kind: None, flags: None })
+        self.expr(Limit { burst: Some(burst), ..Limit::new(packets, 1) })
     }
 
     /// `log prefix "..."`: to the log of the kernel.
@@ -328,31 +315,31 @@ impl Rule {
         let mut bytes = Bytes::from_slice(prefix.as_bytes());
         bytes.push(0);
         let prefix = (len > 0).then_some(bytes);
-        self.expr(Log { group, prefix, snaplen: None, qthreshold: None, level: None, flags: None })
+        self.expr(Log { group, prefix, ..Log::new() })
     }
 
     /// `notrack`.
     #[must_use]
     pub fn notrack(self) -> Self {
-        self.expr(Notrack {})
+        self.expr(Notrack::new())
     }
 
     /// `masquerade`.
     #[must_use]
     pub fn masquerade(self) -> Self {
-        self.expr(Masq { flags: None, port_min: None, port_max: None })
+        self.expr(Masq::new())
     }
 
     /// `reject`: with a port that cannot be reached; TCP is to be reset by an own rule.
     #[must_use]
     pub fn reject(self) -> Self {
-        self.expr(Reject { kind: RejectType::ICMPX_UNREACH, icmp_code: Some(1) })
+        self.expr(Reject { icmp_code: Some(1), ..Reject::new(RejectType::ICMPX_UNREACH) })
     }
 
     /// `reject with tcp reset`.
     #[must_use]
     pub fn reset(self) -> Self {
-        self.expr(Reject { kind: RejectType::TCP_RST, icmp_code: None })
+        self.expr(Reject::new(RejectType::TCP_RST))
     }
 
     /// `accept`.
@@ -382,7 +369,7 @@ impl Rule {
     /// Any verdict.
     #[must_use]
     pub fn verdict(self, verdict: Verdict) -> Self {
-        self.expr(Immediate { dreg: Register::VERDICT, data: Data::Verdict(verdict) })
+        self.expr(Immediate::new(Register::VERDICT, verdict.into()))
     }
 
     /// `comment "..."`, which `nft` shows; at most 125 bytes.

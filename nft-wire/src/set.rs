@@ -164,28 +164,17 @@ impl Set {
 
     /// A set of keys of this type and of so many bytes. `id` is its number in the batch, not used twice there.
     #[must_use]
-    pub fn new(table: Name, name: Name, id: u32, key_type: Type, key_len: u32) -> Self {
+    pub fn of(table: Name, name: Name, id: u32, key_type: Type, key_len: u32) -> Self {
         // What nft reads the order of the key's bytes from: its type, its length, and 1 for the host's, 2 for the network's.
         let mut userdata = Bytes::from_slice(&[0, 4]);
         userdata.extend_from_slice(&(if key_type.is_host_order() { 1_u32 } else { 2 }).to_ne_bytes());
         Self {
-            table,
-            name,
             flags: Some(0),
             key_type: Some(key_type),
             key_len: Some(key_len),
-            data_type: None,
-            data_len: None,
-            policy: None,
-            layout: None,
             id: Some(id),
-            timeout: None,
-            gc_interval: None,
             userdata: Some(userdata),
-            object_type: None,
-            handle: None,
-            expr: None,
-            exprs: None,
+            ..Self::new(table, name)
         }
     }
 
@@ -254,19 +243,8 @@ impl Element {
 
     /// An element of this key.
     #[must_use]
-    pub fn new(key: impl AsRef<[u8]>) -> Self {
-        Self {
-            key: Some(Data::value(key)),
-            key_end: None,
-            data: None,
-            flags: None,
-            timeout: None,
-            expiration: None,
-            userdata: None,
-            expr: None,
-            object: None,
-            exprs: None,
-        }
+    pub fn of(key: impl AsRef<[u8]>) -> Self {
+        Self { key: Some(Data::value(key)), ..Self::new() }
     }
 
     /// The same with these data.

@@ -33,12 +33,6 @@ impl Table {
     /// It stays when its owner goes (Linux 6.9).
     pub const PERSIST: u32 = 4;
 
-    /// A table of this name.
-    #[must_use]
-    pub const fn new(name: Name) -> Self {
-        Self { name, flags: None, uses: None, handle: None, userdata: None, owner: None }
-    }
-
     /// The same with these flags.
     #[must_use]
     pub fn flags(self, flags: u32) -> Self {

@@ -38,26 +38,19 @@ fn what_was_written_is_read() {
         .saddr("10.0.0.0/8".parse::<ipnet::IpNet>().unwrap())
         .dport(6, 443)
         .ct_state(CtState::NEW)
-        .expr(Limit { rate: 1, unit: 3600, burst: Some(2), kind: None, flags: Some(1) })
-        .expr(Log {
-            group: Some(3),
-            prefix: None,
-            snaplen: Some(64),
-            qthreshold: None,
-            level: None,
-            flags: None,
-        })
+        .expr(Limit { burst: Some(2), flags: Some(1), ..Limit::new(1, 3600) })
+        .expr(Log { group: Some(3), snaplen: Some(64), ..Log::new() })
         .jump(name("other"))
         .comment("a rule");
-    let set = Set::new(name("t"), name("s"), 7, Type::IPV4_ADDR, 4).map(Type::VERDICT, 0).size(9);
-    let object = Object::quota(name("t"), name("q"), &Quota { bytes: 9, flags: None, consumed: Some(1) });
-    let counter = Counter { bytes: Some(u64::MAX), packets: None };
+    let set = Set::of(name("t"), name("s"), 7, Type::IPV4_ADDR, 4).map(Type::VERDICT, 0).size(9);
+    let object = Object::quota(name("t"), name("q"), &Quota { consumed: Some(1), ..Quota::new(9) });
+    let counter = Counter { bytes: Some(u64::MAX), ..Counter::new() };
     let elements = [
-        Element::new([10, 0, 0, 1]).data(Verdict::Goto(name("other"))),
+        Element::of([10, 0, 0, 1]).data(Verdict::Goto(name("other"))),
         Element {
             expr: Some(counter.into()),
             timeout: Some(5),
-            ..Element::new([10, 0, 0, 2]).data(Verdict::Other(7))
+            ..Element::of([10, 0, 0, 2]).data(Verdict::Other(7))
         },
     ];
     let mut batch = Batch::new();
@@ -83,7 +76,7 @@ fn what_was_written_is_read() {
 #[test]
 fn what_is_wrong_is_told_and_leaves_the_batch_as_it_was() {
     let mut batch = Batch::new();
-    let set = Set::new(name("t"), name("s"), 1, Type::IPV4_ADDR, 4);
+    let set = Set::of(name("t"), name("s"), 1, Type::IPV4_ADDR, 4);
     batch.add_keys(Family::INET, &set, [[1, 2, 3, 4]]).unwrap();
     let mut before = batch.clone();
 
@@ -118,7 +111,7 @@ fn names_have_from_1_to_255_bytes_and_no_zero() {
 
 #[test]
 fn elements_are_spread_over_as_many_messages_as_they_need() {
-    let set = Set::new(name("t"), name("s"), 1, Type::IPV4_ADDR, 4);
+    let set = Set::of(name("t"), name("s"), 1, Type::IPV4_ADDR, 4);
     for count in [0_u32, 1, 2_999, 3_000, 3_001, 3_750, 3_751, 100_000] {
         let mut batch = Batch::new();
         batch.add_keys(Family::INET, &set, (0..count).map(u32::to_be_bytes)).unwrap();
@@ -129,7 +122,7 @@ fn elements_are_spread_over_as_many_messages_as_they_need() {
                 _ => Vec::new(),
             })
             .collect();
-        assert!(keys.into_iter().eq((0..count).map(|n| Element::new(n.to_be_bytes()))), "{count}");
+        assert!(keys.into_iter().eq((0..count).map(|n| Element::of(n.to_be_bytes()))), "{count}");
     }
 }
 

@@ -68,18 +68,10 @@ fn rule(chain: &str) -> Rule {
 /// Rules, and what `nft` calls them.
 fn rules() -> Vec<(Rule, &'static str)> {
     let net = |text: &str| text.parse::<ipnet::IpNet>().unwrap();
-    let dnat = Nat {
-        kind: NatType::DNAT,
-        family: 2,
-        addr_min: Some(Register::R1),
-        addr_max: None,
-        port_min: None,
-        port_max: None,
-        flags: None,
-    };
-    let load = |bytes: &[u8]| Immediate { dreg: Register::R1, data: Data::value(bytes) };
-    let local = Cmp { sreg: Register::R1, op: CmpOp::EQ, data: Data::value(2_u32.to_ne_bytes()) };
-    let fib = Fib { dreg: Register::R1, result: FibResult::ADDRTYPE, flags: 2 };
+    let dnat = Nat { addr_min: Some(Register::R1), ..Nat::new(NatType::DNAT, 2) };
+    let load = |bytes: &[u8]| Immediate::new(Register::R1, Data::value(bytes));
+    let local = Cmp::new(Register::R1, CmpOp::EQ, Data::value(2_u32.to_ne_bytes()));
+    let fib = Fib::new(Register::R1, FibResult::ADDRTYPE, 2);
     vec![
         (rule("input").iifname("eth0").accept(), r#"iifname "eth0" accept"#),
         (rule("input").iifname("cali*").drop(), r#"iifname "cali*" drop"#),
@@ -121,10 +113,10 @@ fn rules() -> Vec<(Rule, &'static str)> {
 
 fn sets() -> [Set; 4] {
     [
-        Set::new(name("t"), name("hosts"), 1, Type::IPV4_ADDR, 4).size(100_000),
-        Set::new(name("t"), name("nets6"), 2, Type::IPV6_ADDR, 16).flags(Set::INTERVAL),
-        Set::new(name("t"), name("dispatch"), 3, Type::IFNAME, 16).map(Type::VERDICT, 0),
-        Set::new(
+        Set::of(name("t"), name("hosts"), 1, Type::IPV4_ADDR, 4).size(100_000),
+        Set::of(name("t"), name("nets6"), 2, Type::IPV6_ADDR, 16).flags(Set::INTERVAL),
+        Set::of(name("t"), name("dispatch"), 3, Type::IFNAME, 16).map(Type::VERDICT, 0),
+        Set::of(
             name("t"),
             name("flows"),
             4,
@@ -153,7 +145,7 @@ fn everything() -> Batch {
     batch.add_keys(family, &hosts, [[10, 0, 0, 1], [10, 0, 0, 2]]).unwrap();
     let net: core::net::Ipv6Addr = "2001:db8::".parse().unwrap();
     let end: core::net::Ipv6Addr = "2001:db9::".parse().unwrap();
-    let interval = [Element::new(net.octets()), Element::new(end.octets()).flags(Element::INTERVAL_END)];
+    let interval = [Element::of(net.octets()), Element::of(end.octets()).flags(Element::INTERVAL_END)];
     batch.add_elements(family, &nets6, &interval).unwrap();
     let jump = Verdict::Jump(name("other"));
     batch
@@ -161,7 +153,7 @@ fn everything() -> Batch {
         .unwrap();
     let from = [10, 1, 0, 0, 6, 0, 0, 0, 0, 80, 0, 0];
     let to = [10, 1, 255, 255, 6, 0, 0, 0, 0, 90, 0, 0];
-    batch.add_elements(family, &flows, &[Element::new(from).to(to)]).unwrap();
+    batch.add_elements(family, &flows, &[Element::of(from).to(to)]).unwrap();
     for (rule, _) in rules() {
         batch.add(family, &rule).unwrap();
     }
@@ -292,7 +284,7 @@ fn netns_a_foreign_change_is_noticed() {
 fn netns_a_hundred_thousand_elements_are_one_transaction() {
     namespaced("netns_a_hundred_thousand_elements_are_one_transaction", || {
         let mut socket = Socket::open().unwrap();
-        let set = Set::new(name("t"), name("many"), 1, Type::IPV4_ADDR, 4).size(100_000);
+        let set = Set::of(name("t"), name("many"), 1, Type::IPV4_ADDR, 4).size(100_000);
         let keys = || (0..100_000_u32).map(|n| (0x0a00_0000 + n).to_be_bytes());
         let mut batch = Batch::new();
         batch.add(Family::IPV4, &Table::new(name("t"))).unwrap();
