@@ -94,6 +94,27 @@ impl FlaggedAttribute<'_> {
                 Some(bytes) => write_bytes(w, flags, code, bytes),
                 None => self.write_other(w, four_octet_as),
             },
+            Attribute::ExtendedCommunities(list) => match list.wire() {
+                Some(bytes) => write_bytes(w, flags, code, bytes),
+                None => self.write_other(w, four_octet_as),
+            },
+            Attribute::LargeCommunities(list) => match list.wire() {
+                Some(bytes) => write_bytes(w, flags, code, bytes),
+                None => self.write_other(w, four_octet_as),
+            },
+            Attribute::AtomicAggregate => write_short(w, flags, code, []),
+            Attribute::Aggregator(Aggregator { asn, address }) if four_octet_as => {
+                let ([a, b, c, d], [e, f, g, h]) = (asn.to_be_bytes(), address.octets());
+                write_short(w, flags, code, [a, b, c, d, e, f, g, h])
+            }
+            Attribute::MpReach(reach) => {
+                write_header(w, flags, code, reach.encoded_len())?;
+                reach.write(w)
+            }
+            Attribute::MpUnreach(unreach) => {
+                write_header(w, flags, code, unreach.encoded_len())?;
+                unreach.write(w)
+            }
             _ => self.write_other(w, four_octet_as),
         }
     }

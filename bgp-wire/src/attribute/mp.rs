@@ -95,6 +95,7 @@ impl<'a> MpReach<'a> {
         4 + self.rest.len()
     }
 
+    #[inline]
     pub(super) fn write(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
         let ([a, b], safi) = (self.family.afi().get().to_be_bytes(), self.family.safi().get());
         w.put(&[a, b, safi, self.next_hop_len])?;
@@ -163,9 +164,10 @@ impl<'a> MpUnreach<'a> {
         3 + self.nlri.bytes.len()
     }
 
+    #[inline]
     pub(super) fn write(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
-        w.u16(self.nlri.family.afi().get())?;
-        w.u8(self.nlri.family.safi().get())?;
+        let ([a, b], safi) = (self.nlri.family.afi().get().to_be_bytes(), self.nlri.family.safi().get());
+        w.put_first([a, b, safi, 0], 3)?;
         w.put(self.nlri.bytes)
     }
 }
