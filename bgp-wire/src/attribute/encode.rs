@@ -58,6 +58,7 @@ impl Attribute<'_> {
     }
 
     /// Writes header and value.
+    #[inline(never)]
     pub(crate) fn write(&self, w: &mut Writer<'_>, session: &Session) -> Result<(), EncodeError> {
         FlaggedAttribute::from(*self).write(w, session.four_octet_as)
     }
@@ -71,6 +72,9 @@ impl FlaggedAttribute<'_> {
     }
 
     /// Writes header and value.
+    ///
+    /// Always inlined, so that where the writer stands stays in a register from one attribute to the next.
+    #[inline(always)]
     pub(crate) fn write(&self, w: &mut Writer<'_>, four_octet_as: bool) -> Result<(), EncodeError> {
         let (flags, code) = (self.flags, self.attribute.code());
         match &self.attribute {
@@ -119,6 +123,7 @@ impl FlaggedAttribute<'_> {
         }
     }
 
+    #[inline(never)]
     fn write_other(&self, w: &mut Writer<'_>, four_octet_as: bool) -> Result<(), EncodeError> {
         write_header(w, self.flags, self.attribute.code(), self.attribute.value_len(four_octet_as))?;
         match &self.attribute {
