@@ -17,6 +17,9 @@ pub(crate) const SUBSYSTEM: u16 = 10;
 
 /// Elements of one message; the list of them is one attribute, of at most 65,535 bytes. An element has at most some 600.
 const ELEMENTS: usize = 60_000;
+/// Types of the messages that add elements to a set, and delete them.
+const NEW_ELEMENTS: u8 = 12;
+const DELETE_ELEMENTS: u8 = 14;
 /// Most bytes of a key.
 const KEY: usize = 64;
 
@@ -228,10 +231,7 @@ impl Batch {
         set: &Set,
         elements: impl IntoIterator<Item = &'e Element>,
     ) -> Result<(), EncodeError> {
-        self.elements(12, CREATE, family, set, elements, |element, writer| {
-            element.write(writer);
-            Ok(())
-        })
+        self.elements(NEW_ELEMENTS, CREATE, family, set, elements, put_element)
     }
 
     /// Deletes elements of a set or a map.
@@ -245,10 +245,7 @@ impl Batch {
         set: &Set,
         elements: impl IntoIterator<Item = &'e Element>,
     ) -> Result<(), EncodeError> {
-        self.elements(14, 0, family, set, elements, |element, writer| {
-            element.write(writer);
-            Ok(())
-        })
+        self.elements(DELETE_ELEMENTS, 0, family, set, elements, put_element)
     }
 
     /// Adds elements that are keys and nothing else. Allocates nothing for one of them.
@@ -262,7 +259,7 @@ impl Batch {
         set: &Set,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<(), EncodeError> {
-        self.elements(12, CREATE, family, set, keys, |key, writer| put_key(key.as_ref(), writer))
+        self.elements(NEW_ELEMENTS, CREATE, family, set, keys, |key, writer| put_key(key.as_ref(), writer))
     }
 
     /// Deletes elements by their keys. Allocates nothing for one of them.
@@ -276,7 +273,7 @@ impl Batch {
         set: &Set,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<(), EncodeError> {
-        self.elements(14, 0, family, set, keys, |key, writer| put_key(key.as_ref(), writer))
+        self.elements(DELETE_ELEMENTS, 0, family, set, keys, |key, writer| put_key(key.as_ref(), writer))
     }
 
     /// Adds verdicts by their keys to a map. Allocates nothing for one of them.
@@ -290,7 +287,7 @@ impl Batch {
         map: &Set,
         verdicts: impl IntoIterator<Item = (K, &'v Verdict)>,
     ) -> Result<(), EncodeError> {
-        self.elements(12, CREATE, family, map, verdicts, |(key, verdict), writer| {
+        self.elements(NEW_ELEMENTS, CREATE, family, map, verdicts, |(key, verdict), writer| {
             put_key(key.as_ref(), writer)?;
             writer.nest(2, |writer| writer.put(2, verdict));
             Ok(())
@@ -303,7 +300,7 @@ impl Batch {
     ///
     /// As of [`add`](Self::add).
     pub fn flush(&mut self, family: Family, set: &Set) -> Result<(), EncodeError> {
-        let start = self.message(14, 0, family);
+        let start = self.message(DELETE_ELEMENTS, 0, family);
         let mut writer = Writer::new(&mut self.bytes);
         put_set(set, &mut writer);
         let is_whole = writer.is_whole();
@@ -439,6 +436,11 @@ fn put_set(set: &Set, writer: &mut Writer<'_>) {
     if let Some(id) = &set.id {
         writer.put(4, id);
     }
+}
+
+fn put_element(element: &Element, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
+    element.write(writer);
+    Ok(())
 }
 
 #[inline]
