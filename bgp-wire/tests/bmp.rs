@@ -422,7 +422,7 @@ proptest! {
         while let Some(result) = reader.next_message() {
             match result {
                 Ok(message) => prop_assert_eq!(Some(&message), expected.get(seen)),
-                Err(BmpReadError::Message { error, .. }) => {
+                Err(BmpReadError::Record { error, .. }) => {
                     match (error.kind(), failure.map(|error| error.kind())) {
                         // The twin has no limit.
                         (BmpErrorKind::TooLong { .. }, Some(BmpErrorKind::Incomplete { .. })) => {}
