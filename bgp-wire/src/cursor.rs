@@ -177,3 +177,33 @@ fn copy_short(to: &mut [u8], from: &[u8]) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::{put, put_first, put_short};
+
+    #[test]
+    fn quick_copies_do_what_plain_ones_do() {
+        let octets: [u8; 64] = core::array::from_fn(|i| u8::try_from(i + 1).unwrap());
+        for room in 0..80 {
+            for len in 0..=64 {
+                let (mut plain, mut short) = (vec![0; room], vec![0; room]);
+                let left = put(&mut plain, &octets[..len]).map(|room| room.len());
+                assert_eq!(put_short(&mut short, &octets[..len]).map(|room| room.len()), left);
+                assert_eq!(short, plain, "{len} in {room}");
+            }
+            for len in 0..=8 {
+                let (mut plain, mut first) = (vec![0; room], vec![0; room]);
+                let left = put(&mut plain, &octets[..len]).map(|room| room.len());
+                let word = *octets.first_chunk().unwrap();
+                assert_eq!(put_first(&mut first, word, len).map(|room| room.len()), left);
+                // What lies behind is written again by what comes next.
+                if left.is_some() {
+                    assert_eq!(first[..len], plain[..len], "{len} in {room}");
+                }
+            }
+        }
+    }
+}
