@@ -208,7 +208,7 @@ impl<S: Store> Allocator<S> {
                 let held = block.allocations().filter(|allocation| ordinals.contains(&allocation.ordinal));
                 for allocation in held {
                     addresses.push(allocation.address);
-                    if let Some(id) = allocation.attributes.handle() {
+                    if let Some(id) = allocation.handle() {
                         if !ids.iter().any(|known| known == id) {
                             ids.push(String::from(id));
                         }
@@ -284,7 +284,7 @@ fn pick_requested(block: &Block, group: &[&ReleaseRequest]) -> Result<Vec<u32>, 
         if let Some(wanted) = request.sequence.filter(|wanted| *wanted != found) {
             return Err(ReleaseError::BadSequence { address, wanted, found });
         }
-        let found = allocation.attributes.handle().unwrap_or_default();
+        let found = allocation.handle().unwrap_or_default();
         if let Some(wanted) = request.handle.clone().filter(|wanted| wanted != found) {
             return Err(ReleaseError::BadHandle { address, wanted, found: String::from(found) });
         }

@@ -492,7 +492,7 @@ impl<S: Store> Runner<'_, S> {
         let mut collector = LeakCollector::new(Some(Duration::from_secs(1)));
         let is_node = |node: &str| !nodes.iter().any(|gone| gone == node);
         let standing = |allocation: &Allocation<'_>| {
-            let handle = allocation.attributes.handle().unwrap_or_default();
+            let handle = allocation.handle().unwrap_or_default();
             if gone.iter().any(|gone| gone == handle) { Standing::Gone } else { Standing::InUse }
         };
         let allocator = &self.allocator;
