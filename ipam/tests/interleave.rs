@@ -488,7 +488,8 @@ fn catch(what: &str, scenario: &Scenario) -> bool {
 fn the_explorer_sees_a_store_with_a_defect() {
     let nodes = [node("a", [add("a1")]), node("b", [add("b1")])];
     let before = [node("a", [add("a0"), del("a0")])];
-    let lax = Scenario::new(view("10.0.0.0/31"), nodes.clone()).defect(Defect::IgnoresRevisions);
+    let used = [node("a", [add("a0")])];
+    let lax = Scenario::new(wide("10.0.0.0/30"), nodes.clone()).after(&used).defect(Defect::IgnoresRevisions);
     // What was read comes again after a delete, and is another.
     let recurs = Scenario::new(view("10.0.0.0/31"), nodes).after(&before).defect(Defect::RevisionsRecur);
     for commits in [COMMITS, SINGLE] {

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::affinity::Known;
+use super::claim::Known;
 use super::job::{Job, cidr_of, owner};
 use super::take::{Guess, Refusal, Want};
 use super::{Allocator, name};

@@ -234,6 +234,8 @@ impl<S: Store> Allocator<S> {
                 if !handles.iter().any(names) {
                     return Ok(released);
                 }
+                // Still not: it may be made with addresses of these handles.
+                ops.push(Op::Check { key: slot.key, revision: slot.revision });
                 None
             };
             let block_ops = ops.len();

@@ -16,7 +16,7 @@ use crate::mistake::Mistake;
 use crate::pool::View;
 use crate::record::{Affinity, Handle};
 use crate::span::{Family, number};
-use crate::store::{Op, Store};
+use crate::store::{Op, Revision, Store};
 
 /// Which addresses to take from a block.
 #[derive(Clone, Copy)]
@@ -104,9 +104,7 @@ impl<S: Store> Allocator<S> {
             };
             record.add(cidr, taken.len());
             block.bump();
-            let guards = job.view.guards.iter();
-            let mut ops: Vec<Op> =
-                guards.map(|(key, revision)| Op::Check { key: key.clone(), revision: *revision }).collect();
+            let mut ops: Vec<Op> = guards(job.view).collect();
             if self.makes(Mistake::IgnoresGuards) {
                 ops.clear();
             }
@@ -163,12 +161,23 @@ impl<S: Store> Allocator<S> {
 
     async fn check_guards(&self, view: &View) -> Result<(), Fault> {
         for (key, revision) in &view.guards {
-            if self.store.get(key).await?.map(|found| found.revision) != *revision {
-                return Err(Fault::ViewChanged { key: key.clone() });
-            }
+            self.check_guard(key, *revision).await?;
         }
         Ok(())
     }
+
+    pub(super) async fn check_guard(&self, key: &str, revision: Option<Revision>) -> Result<(), Fault> {
+        if self.store.get(key).await?.map(|found| found.revision) == revision {
+            Ok(())
+        } else {
+            Err(Fault::ViewChanged { key: String::from(key) })
+        }
+    }
+}
+
+/// What must still be as the view says when anything is assigned.
+pub(super) fn guards(view: &View) -> impl Iterator<Item = Op> {
+    view.guards.iter().map(|(key, revision)| Op::Check { key: key.clone(), revision: *revision })
 }
 
 /// Notes what a block gave, and hands the block on.

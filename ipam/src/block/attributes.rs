@@ -89,11 +89,13 @@ pub(super) struct Parts<'a> {
 impl Entry {
     /// The one text for these parts.
     pub(super) fn of(parts: &Parts<'_>) -> Self {
+        // What most need, to the byte: a handle, and an owner that has attributes, without escapes.
         let size = |owner: Option<&Owner>| {
-            owner.into_iter().flatten().map(|(key, value)| key.len() + value.len() + 6).sum::<usize>()
+            let pairs = owner.into_iter().flatten().map(|(key, value)| key.len() + value.len() + 6);
+            pairs.sum::<usize>().saturating_sub(1)
         };
         let handle_len = parts.handle_id.map_or(0, str::len);
-        let mut json = String::with_capacity(48 + handle_len + size(parts.active) + size(parts.alternate));
+        let mut json = String::with_capacity(31 + handle_len + size(parts.active) + size(parts.alternate));
         let handle = match parts.handle_id {
             None => {
                 json.push_str(NO_HANDLE);

@@ -10,6 +10,9 @@ use super::attributes::{Entry, HANDLE, NO_HANDLE};
 use super::json::Stored;
 use super::sequences::Sequences;
 
+/// How many addresses a block has mostly.
+const USUAL: usize = 64;
+
 /// Reads the whole text; `None` if it is written otherwise, or is no block.
 pub(super) fn read(text: &str) -> Option<Stored> {
     let mut reader = Reader { text, at: 0 };
@@ -22,16 +25,16 @@ pub(super) fn read(text: &str) -> Option<Stored> {
         stored.claimed_at = Some(reader.string()?.parse().ok()?);
     }
     reader.eat(r#","allocations":["#)?;
-    stored.allocations = reader.list(|reader| match reader.eat("null") {
+    stored.allocations = reader.list(USUAL, |reader| match reader.eat("null") {
         Some(()) => Some(None),
         None => reader.ordinal().map(Some),
     })?;
     reader.eat(r#","unallocated":["#)?;
-    stored.unallocated = reader.list(Reader::ordinal)?;
+    stored.unallocated = reader.list(USUAL, Reader::ordinal)?;
     reader.eat(r#","attributes":"#)?;
     if reader.eat("null").is_none() {
         reader.eat("[")?;
-        stored.attributes = Some(reader.list(Reader::attributes)?);
+        stored.attributes = Some(reader.list(USUAL, Reader::attributes)?);
     }
     reader.eat(r#","sequenceNumber":"#)?;
     stored.sequence = reader.number()?;
@@ -106,11 +109,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The list whose bracket was just passed.
-    fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let mut items = Vec::new();
+    fn list<T>(&mut self, usual: usize, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         if self.eat("]").is_some() {
-            return Some(items);
+            return Some(Vec::new());
         }
+        let mut items = Vec::with_capacity(usual);
         loop {
             items.push(item(self)?);
             if self.eat(",").is_none() {
@@ -233,7 +236,7 @@ mod tests {
             proptest::option::weighted(0.2, released),
         )
             .prop_map(|(handle, active, alternate, released)| {
-                let handle = handle.map_or("null".into(), |handle| format!("\"{handle}\""));
+                let handle = handle.map_or_else(|| "null".into(), |handle| format!("\"{handle}\""));
                 let active = active.unwrap_or_else(|| "null".into());
                 let alternate =
                     alternate.map_or(String::new(), |owner| format!(r#","alternateOwnerAttrs":{owner}"#));
@@ -263,7 +266,7 @@ mod tests {
             any::<[bool; 3]>(),
         )
             .prop_map(|(affinity, slots, free, entries, number, sequences, [claimed, deleted, host])| {
-                let affinity = affinity.map_or("null".into(), |affinity| format!("\"{affinity}\""));
+                let affinity = affinity.map_or_else(|| "null".into(), |affinity| format!("\"{affinity}\""));
                 let claimed = if claimed { r#","affinity_claim_time":"2026-08-28T14:05:00+02:00""# } else { "" };
                 let free: Vec<String> = free.iter().map(u64::to_string).collect();
                 let host = if host { r#","hostAffinity":null"# } else { "" };

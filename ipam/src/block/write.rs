@@ -7,10 +7,43 @@ use serde::Serialize;
 
 use super::Block;
 
+/// Whether a text is its own JSON but for the quotation marks: it has no such mark, no backslash, no control character.
+fn is_plain(text: &str) -> bool {
+    const fn all(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    /// Has the topmost bit of a byte set if that byte is below `limit`, which is at most 128; others may have it set only
+    /// above such a one.
+    const fn below(eight: u64, limit: u8) -> u64 {
+        eight.wrapping_sub(all(limit)) & !eight & all(0x80)
+    }
+    let odd = |eight: [u8; 8]| {
+        let eight = u64::from_ne_bytes(eight);
+        below(eight, b' ') | below(eight ^ all(b'"'), 1) | below(eight ^ all(b'\\'), 1)
+    };
+    let bytes = text.as_bytes();
+    // The last eight overlap those before, and short texts are filled up with blanks.
+    match bytes.last_chunk::<8>() {
+        Some(last) => {
+            bytes
+                .chunks_exact(8)
+                .filter_map(|eight| eight.first_chunk())
+                .fold(odd(*last), |found, eight| found | odd(*eight))
+                == 0
+        }
+        None => {
+            let mut eight = [b' '; 8];
+            for (to, from) in eight.iter_mut().zip(bytes) {
+                *to = *from;
+            }
+            odd(eight) == 0
+        }
+    }
+}
+
 /// Appends a JSON string; whether it needed no escapes.
 pub(super) fn push_string(json: &mut String, text: &str) -> bool {
-    let plain =
-        text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\'));
+    let plain = is_plain(text);
     if plain {
         json.push('"');
         json.push_str(text);
@@ -28,14 +61,21 @@ pub(super) fn push_value<T: Serialize + ?Sized>(json: &mut String, value: &T) {
 
 /// Appends a number in decimal.
 fn push_number(json: &mut Vec<u8>, mut number: u64) {
+    // A digit is less than ten.
+    let digit = |number: u64| b'0' + u8::try_from(number).unwrap_or_default();
+    if number < 10 {
+        json.push(digit(number));
+        return;
+    }
     let mut digits = [b'0'; 20];
     let mut len = 0;
-    for slot in digits.iter_mut().rev() {
-        // The remainder is a digit.
-        *slot = b'0' + u8::try_from(number % 10).unwrap_or_default();
-        number /= 10;
-        len += 1;
+    for pair in digits.rchunks_exact_mut(2) {
+        let two = number % 100;
+        number /= 100;
+        pair.copy_from_slice(&[digit(two / 10), digit(two % 10)]);
+        len += 2;
         if number == 0 {
+            len -= usize::from(two < 10);
             break;
         }
     }
@@ -127,5 +167,40 @@ impl Block {
         }
         json.push(b'}');
         json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CASES: u32 = 500;
+
+    fn numbers() -> impl Strategy<Value = u64> {
+        prop_oneof![0u64..1_000, any::<u64>(), (0u32..64).prop_map(|bits| 1 << bits)]
+    }
+
+    proptest! {
+        #![proptest_config(crate::proof::config(CASES))]
+
+        #[test]
+        fn numbers_are_written_in_full(number in numbers()) {
+            let mut json = Vec::new();
+            push_number(&mut json, number);
+            prop_assert_eq!(String::from_utf8(json).unwrap(), number.to_string());
+        }
+
+        #[test]
+        fn strings_are_written_as_serde_json_does(text in prop_oneof!["[a-z\"\\\\\u{0}-\u{21}\u{5b}-\u{5d}\u{7e}-\u{a0}é]{0,40}", "\\PC{0,30}", "[a-zé]{0,30}"]) {
+            let mut json = String::new();
+            let plain = push_string(&mut json, &text);
+            let want = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(plain, want.len() == text.len() + 2);
+            prop_assert_eq!(json, want);
+        }
     }
 }
