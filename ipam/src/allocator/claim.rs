@@ -101,9 +101,9 @@ impl<S: Store> Allocator<S> {
                         apart = true;
                     }
                     block.reserve(fresh.reserve);
-                    if let Some((mut ops, block, taken)) =
-                        first.take().and_then(|first| self.take_first(first, block.clone()))
-                    {
+                    let first = first.take();
+                    let with_first = first.and_then(|first| self.take_first(first, block.clone()));
+                    if let (Some(First { job, .. }), Some((mut ops, block, taken))) = (first, with_first) {
                         ops.push(slot.put(block.encode()));
                         ops.push(affinity.put(confirmed.clone()));
                         match self.together(&ops).await? {
@@ -112,7 +112,7 @@ impl<S: Store> Allocator<S> {
                                 return Ok((slot, taken));
                             }
                             Together::Changed => {
-                                self.check_all(&ops).await?;
+                                self.check_guards(job.view).await?;
                                 continue;
                             }
                             Together::Unsupported => {}
@@ -176,16 +176,6 @@ impl<S: Store> Allocator<S> {
         record.add(&block.cidr(), taken.len());
         ops.push(Op::Create { key: keys::handle(job.handle), value: record.encode() });
         Some((ops, block, taken))
-    }
-
-    /// An error if one of the checks among operations that were refused does not hold.
-    async fn check_all(&self, ops: &[Op]) -> Result<(), Fault> {
-        for op in ops {
-            if let Op::Check { key, revision } = op {
-                self.check_guard(key, *revision).await?;
-            }
-        }
-        Ok(())
     }
 
     /// An error if a block of another size has addresses of this one.

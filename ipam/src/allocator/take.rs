@@ -16,7 +16,7 @@ use crate::mistake::Mistake;
 use crate::pool::View;
 use crate::record::{Affinity, Handle};
 use crate::span::{Family, number};
-use crate::store::{Op, Revision, Store};
+use crate::store::{Op, Store};
 
 /// Which addresses to take from a block.
 #[derive(Clone, Copy)]
@@ -159,19 +159,13 @@ impl<S: Store> Allocator<S> {
         Ok(())
     }
 
-    async fn check_guards(&self, view: &View) -> Result<(), Fault> {
+    pub(super) async fn check_guards(&self, view: &View) -> Result<(), Fault> {
         for (key, revision) in &view.guards {
-            self.check_guard(key, *revision).await?;
+            if self.store.get(key).await?.map(|found| found.revision) != *revision {
+                return Err(Fault::ViewChanged { key: key.clone() });
+            }
         }
         Ok(())
-    }
-
-    pub(super) async fn check_guard(&self, key: &str, revision: Option<Revision>) -> Result<(), Fault> {
-        if self.store.get(key).await?.map(|found| found.revision) == revision {
-            Ok(())
-        } else {
-            Err(Fault::ViewChanged { key: String::from(key) })
-        }
     }
 }
 

@@ -152,6 +152,13 @@ impl Entry {
         &self.json
     }
 
+    /// A number that the same text has, and others mostly have not.
+    fn digest(&self) -> u32 {
+        let tail = self.handle_id().and_then(|handle| handle.as_bytes().last_chunk::<4>());
+        let len = u32::try_from(self.json.len()).unwrap_or(u32::MAX);
+        tail.map_or(0, |tail| u32::from_le_bytes(*tail)).wrapping_add(len.rotate_left(20))
+    }
+
     fn handle_id(&self) -> Option<&str> {
         match &self.handle {
             Handle::None => None,
@@ -197,6 +204,8 @@ fn push_owner(json: &mut String, owner: &Owner) {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entries {
     list: Vec<Entry>,
+    /// Of each its digest, side by side: what is looked for is mostly new, which shows at once.
+    digests: Vec<u32>,
     /// How many of them rest.
     resting: usize,
     /// There were never any: `null`, not `[]`, as the reference writes it.
@@ -206,8 +215,15 @@ pub(super) struct Entries {
 impl Entries {
     pub(super) fn new(list: Option<Vec<Entry>>) -> Self {
         let never = list.is_none();
-        let list = list.unwrap_or_default();
-        Self { resting: list.iter().filter(|entry| entry.released_at.is_some()).count(), list, never }
+        let mut entries = Self { list: list.unwrap_or_default(), never, ..Self::default() };
+        entries.count();
+        entries
+    }
+
+    /// Finds out what is known of all together.
+    fn count(&mut self) {
+        self.digests = self.list.iter().map(Entry::digest).collect();
+        self.resting = self.list.iter().filter(|entry| entry.released_at.is_some()).count();
     }
 
     pub(super) const fn is_null(&self) -> bool {
@@ -232,10 +248,14 @@ impl Entries {
 
     /// The index of these, added if they are new.
     pub(super) fn index_of(&mut self, entry: Entry) -> u32 {
-        let found = self.list.iter().position(|known| known.json == entry.json);
+        let digest = entry.digest();
+        // To look at all of them is quicker than to stop.
+        let known = self.digests.iter().fold(false, |known, other| known | (*other == digest));
+        let found = if known { self.list.iter().position(|known| known.json == entry.json) } else { None };
         let index = found.unwrap_or_else(|| {
             self.resting += usize::from(entry.released_at.is_some());
             self.never = false;
+            self.digests.push(digest);
             self.list.push(entry);
             self.list.len() - 1
         });
@@ -264,6 +284,7 @@ impl Entries {
     pub(super) fn remove(&mut self, index: u32) -> bool {
         let Some(at) = usize::try_from(index).ok().filter(|at| *at < self.list.len()) else { return false };
         let gone = self.list.remove(at);
+        self.digests.remove(at);
         self.resting -= usize::from(gone.released_at.is_some());
         at < self.list.len()
     }
@@ -281,7 +302,7 @@ impl Entries {
         });
         let renumbered = renumbered.collect();
         self.list.retain(|entry| entry.uses > 0);
-        self.resting = self.list.iter().filter(|entry| entry.released_at.is_some()).count();
+        self.count();
         Some(renumbered)
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::error::RecordError;
 use crate::record::Affinity;
-use crate::span::{Family, number, range};
+use crate::span::{Family, number};
 use crate::timestamp::Timestamp;
 
 mod attributes;
@@ -80,6 +80,7 @@ impl<'a> Allocation<'a> {
 /// free is allocated, one that is neither is free. Writing stores the repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
+    /// Without host bits.
     cidr: IpNet,
     affinity: Option<String>,
     claimed_at: Option<Timestamp>,
@@ -239,14 +240,14 @@ impl Block {
     /// The place of an address, from 0; `None` if it is of another block.
     #[must_use]
     pub fn ordinal(&self, address: IpAddr) -> Option<u32> {
-        self.cidr.contains(&address).then(|| number(address) - range(&self.cidr).0)?.try_into().ok()
+        self.cidr.contains(&address).then(|| number(address) - number(self.cidr.addr()))?.try_into().ok()
     }
 
     /// The address at a place.
     #[must_use]
     pub fn address(&self, ordinal: u32) -> Option<IpAddr> {
         let inside = ordinal < self.capacity();
-        let number = range(&self.cidr).0.checked_add(u128::from(ordinal));
+        let number = number(self.cidr.addr()).checked_add(u128::from(ordinal));
         number.filter(|_| inside).and_then(|number| Family::of(&self.cidr).addr(number))
     }
 
