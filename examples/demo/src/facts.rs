@@ -50,8 +50,7 @@ pub(crate) fn borrowed(blocks: &[Block]) -> Vec<Borrowed> {
     for block in blocks {
         let Some(owner) = owner(block) else { continue };
         for allocation in block.allocations() {
-            if let Some(node) = node_of(&allocation).filter(|node| *node != owner) {
-                let borrower = node.to_owned();
+            if let Some(borrower) = node_of(&allocation).filter(|node| *node != owner) {
                 found.push(Borrowed {
                     address: allocation.address,
                     block: block.cidr(),

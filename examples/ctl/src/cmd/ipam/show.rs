@@ -183,11 +183,11 @@ async fn show_address(store: &Datastore, address: IpAddr, output: Output) -> Res
             Some((block, allocation)) => {
                 let attributes = allocation.attributes();
                 json!({
-                "ip": address, "assigned": true, "block": block.cidr(),
-                "affinity": block.affinity().map(|affinity| affinity.to_string()),
-                "handle": allocation.handle(),
-                "attributes": attributes.active_owner,
-                "alternateAttributes": attributes.alternate_owner,
+                    "ip": address, "assigned": true, "block": block.cidr(),
+                    "affinity": block.affinity().map(|affinity| affinity.to_string()),
+                    "handle": allocation.handle(),
+                    "attributes": attributes.active_owner,
+                    "alternateAttributes": attributes.alternate_owner,
                 })
             }
         };
