@@ -1,6 +1,6 @@
 //! From specs as written to policies as enforced, naming every fault on the way.
 
-mod check;
+pub(crate) mod check;
 mod rule;
 #[cfg(test)]
 mod tests;

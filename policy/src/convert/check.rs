@@ -13,14 +13,14 @@ use crate::model::Unknown;
 
 /// Path of a field, as a list from the leaf to the root.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Path<'a> {
+pub(crate) enum Path<'a> {
     Root(&'a str),
     Field(&'a Self, &'a str),
     Index(&'a Self, usize),
 }
 
 impl Path<'_> {
-    pub(super) const fn field<'a>(&'a self, name: &'a str) -> Path<'a> {
+    pub(crate) const fn field<'a>(&'a self, name: &'a str) -> Path<'a> {
         Path::Field(self, name)
     }
 }
@@ -40,27 +40,27 @@ const MAX_SELECTOR_LEN: usize = 1024;
 
 /// The faults found so far.
 #[derive(Debug, Default)]
-pub(super) struct Check {
+pub(crate) struct Check {
     errors: Vec<FieldError>,
 }
 
 impl Check {
-    pub(super) fn error(&mut self, path: &Path<'_>, kind: FieldErrorKind) {
+    pub(crate) fn error(&mut self, path: &Path<'_>, kind: FieldErrorKind) {
         self.errors.push(FieldError::new(path.to_string(), kind));
     }
 
-    pub(super) fn into_errors(self) -> Vec<FieldError> {
+    pub(crate) fn into_errors(self) -> Vec<FieldError> {
         self.errors
     }
 
-    pub(super) fn count(&mut self, path: &Path<'_>, len: usize, max: usize) {
+    pub(crate) fn count(&mut self, path: &Path<'_>, len: usize, max: usize) {
         if len > max {
             self.error(path, FieldErrorKind::TooMany { len, max });
         }
     }
 
     /// Names each unknown field; the answer is the path of the first.
-    pub(super) fn unknown(&mut self, path: &Path<'_>, fields: &Unknown) -> Option<String> {
+    pub(crate) fn unknown(&mut self, path: &Path<'_>, fields: &Unknown) -> Option<String> {
         for name in fields.keys() {
             self.error(&path.field(name), FieldErrorKind::UnknownField);
         }
@@ -68,7 +68,7 @@ impl Check {
     }
 
     /// The selector in this field; `None` if there is none, if it is empty, or if it has a fault.
-    pub(super) fn selector(&mut self, path: &Path<'_>, text: Option<&String>) -> Option<Selector> {
+    pub(crate) fn selector(&mut self, path: &Path<'_>, text: Option<&String>) -> Option<Selector> {
         let text = text.filter(|text| !text.is_empty())?;
         let len = text.chars().count();
         if len > MAX_SELECTOR_LEN {
@@ -85,7 +85,7 @@ impl Check {
     }
 
     /// A selector in which `global()` has no meaning.
-    pub(super) fn policy_selector(&mut self, path: &Path<'_>, text: Option<&String>) -> Option<Selector> {
+    pub(crate) fn policy_selector(&mut self, path: &Path<'_>, text: Option<&String>) -> Option<Selector> {
         let selector = self.selector(path, text)?;
         if mentions_global(&selector) {
             self.error(path, FieldErrorKind::MisplacedGlobal);
@@ -94,7 +94,7 @@ impl Check {
     }
 
     /// The `namespaceSelector` of a rule, which may be `global()`, but may not contain it.
-    pub(super) fn rule_namespace_selector(
+    pub(crate) fn rule_namespace_selector(
         &mut self,
         path: &Path<'_>,
         text: Option<&String>,
@@ -107,7 +107,7 @@ impl Check {
     }
 
     /// What a combination of selectors gave.
-    pub(super) fn combined<T>(&mut self, path: &Path<'_>, combined: Result<T, ParseError>) -> Option<T> {
+    pub(crate) fn combined<T>(&mut self, path: &Path<'_>, combined: Result<T, ParseError>) -> Option<T> {
         combined.map_err(|error| self.error(path, FieldErrorKind::CombinedSelector { error })).ok()
     }
 }
