@@ -5,22 +5,85 @@ use core::cmp::Ordering;
 use core::fmt;
 
 /// Kind of a policy object.
+///
+/// The kinds of Kubernetes are spelled with `Kubernetes` in front, so that a policy of Calico may have the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum PolicyKind {
     /// Governs endpoints everywhere.
     GlobalNetworkPolicy,
+    /// `AdminNetworkPolicy` of `policy.networking.k8s.io/v1alpha1`, global.
+    KubernetesAdminNetworkPolicy,
+    /// `BaselineAdminNetworkPolicy` of `policy.networking.k8s.io/v1alpha1`, global.
+    KubernetesBaselineAdminNetworkPolicy,
+    /// `ClusterNetworkPolicy` of `policy.networking.k8s.io/v1alpha2`, global.
+    KubernetesClusterNetworkPolicy,
+    /// `NetworkPolicy` of `networking.k8s.io/v1`; governs endpoints of its namespace.
+    KubernetesNetworkPolicy,
     /// Governs endpoints of its namespace.
     NetworkPolicy,
+    /// A [`GlobalNetworkPolicy`](Self::GlobalNetworkPolicy) that is not enforced yet.
+    StagedGlobalNetworkPolicy,
+    /// A [`KubernetesNetworkPolicy`](Self::KubernetesNetworkPolicy) that is not enforced yet.
+    StagedKubernetesNetworkPolicy,
+    /// A [`NetworkPolicy`](Self::NetworkPolicy) that is not enforced yet.
+    StagedNetworkPolicy,
 }
 
 impl PolicyKind {
-    /// The kind as documents spell it.
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
+        Self::GlobalNetworkPolicy,
+        Self::KubernetesAdminNetworkPolicy,
+        Self::KubernetesBaselineAdminNetworkPolicy,
+        Self::KubernetesClusterNetworkPolicy,
+        Self::KubernetesNetworkPolicy,
+        Self::NetworkPolicy,
+        Self::StagedGlobalNetworkPolicy,
+        Self::StagedKubernetesNetworkPolicy,
+        Self::StagedNetworkPolicy,
+    ];
+
+    /// The kind as a key spells it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::GlobalNetworkPolicy => "GlobalNetworkPolicy",
+            Self::KubernetesAdminNetworkPolicy => "KubernetesAdminNetworkPolicy",
+            Self::KubernetesBaselineAdminNetworkPolicy => "KubernetesBaselineAdminNetworkPolicy",
+            Self::KubernetesClusterNetworkPolicy => "KubernetesClusterNetworkPolicy",
+            Self::KubernetesNetworkPolicy => "KubernetesNetworkPolicy",
             Self::NetworkPolicy => "NetworkPolicy",
+            Self::StagedGlobalNetworkPolicy => "StagedGlobalNetworkPolicy",
+            Self::StagedKubernetesNetworkPolicy => "StagedKubernetesNetworkPolicy",
+            Self::StagedNetworkPolicy => "StagedNetworkPolicy",
+        }
+    }
+
+    /// Whether objects of this kind are in a namespace.
+    #[must_use]
+    pub const fn is_namespaced(self) -> bool {
+        match self {
+            Self::KubernetesNetworkPolicy
+            | Self::NetworkPolicy
+            | Self::StagedKubernetesNetworkPolicy
+            | Self::StagedNetworkPolicy => true,
+            Self::GlobalNetworkPolicy
+            | Self::KubernetesAdminNetworkPolicy
+            | Self::KubernetesBaselineAdminNetworkPolicy
+            | Self::KubernetesClusterNetworkPolicy
+            | Self::StagedGlobalNetworkPolicy => false,
+        }
+    }
+
+    /// The kind that a staged kind is a draft of; `None` for kinds that are enforced.
+    #[must_use]
+    pub const fn draft_of(self) -> Option<Self> {
+        match self {
+            Self::StagedGlobalNetworkPolicy => Some(Self::GlobalNetworkPolicy),
+            Self::StagedKubernetesNetworkPolicy => Some(Self::KubernetesNetworkPolicy),
+            Self::StagedNetworkPolicy => Some(Self::NetworkPolicy),
+            _ => None,
         }
     }
 }
@@ -59,6 +122,12 @@ impl PolicyKey {
     #[must_use]
     pub fn namespaced(namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self { kind: PolicyKind::NetworkPolicy, namespace: Some(namespace.into()), name: name.into() }
+    }
+
+    /// Name of an object of this kind, in this namespace if the kind has namespaces.
+    #[must_use]
+    pub fn of_kind(kind: PolicyKind, namespace: Option<&str>, name: impl Into<String>) -> Self {
+        Self { kind, namespace: namespace.map(String::from), name: name.into() }
     }
 
     fn sort_text(&self) -> impl Iterator<Item = u8> + '_ {
