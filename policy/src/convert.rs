@@ -35,7 +35,7 @@ impl<T> Converted<T> {
     }
 }
 
-const SPEC: Path<'static> = Path::Root("spec");
+pub(crate) const SPEC: Path<'static> = Path::Root("spec");
 /// Longest list of rules.
 const MAX_RULES: usize = 1024;
 
@@ -124,7 +124,7 @@ impl Common<'_> {
 }
 
 /// The one rule of what is invalid.
-fn denial(owner: &Owner) -> Vec<Rule> {
+pub(crate) fn denial(owner: &Owner) -> Vec<Rule> {
     let origin = Origin::Invalid { owner: owner.clone() };
     vec![Rule { origin, deed: Deed::Deny, unenforced: None, never: false, criteria: Criteria::default() }]
 }
@@ -139,7 +139,7 @@ pub(crate) fn default_types(ingress: &[model::Rule], egress: &[model::Rule]) -> 
 }
 
 pub(crate) fn network_policy(key: &PolicyKey, spec: &model::NetworkPolicySpec) -> Converted<Policy> {
-    let mut check = Check::default();
+    let mut check = Check::of_kind(key.kind);
     let namespace = key.namespace.as_deref().unwrap_or_default();
     let own = combine::in_namespace(namespace);
     if own.is_none() {
@@ -168,7 +168,7 @@ pub(crate) fn global_network_policy(
     key: &PolicyKey,
     spec: &model::GlobalNetworkPolicySpec,
 ) -> Converted<Policy> {
-    let mut check = Check::default();
+    let mut check = Check::of_kind(key.kind);
     let path = SPEC.field("selector");
     let selector = check.policy_selector(&path, spec.selector.as_ref());
     let namespaces =

@@ -9,6 +9,8 @@ use crate::convert::{self, Converted};
 use crate::endpoint::Endpoint;
 use crate::error::FieldError;
 use crate::flow::{Flow, Transport};
+#[cfg(feature = "k8s")]
+use crate::k8s::Conversion;
 use crate::key::PolicyKey;
 use crate::model::{
     GlobalNetworkPolicySpec, GlobalNetworkSetSpec, NetworkPolicySpec, PolicyType, ProfileSpec, Protocol,
@@ -61,10 +63,15 @@ struct Entry<T> {
 
 fn insert<K: Ord, T>(map: &mut BTreeMap<K, Entry<T>>, key: K, converted: Converted<T>) -> Vec<FieldError> {
     let valid = !converted.is_invalid();
-    if valid || !map.get(&key).is_some_and(|entry| entry.valid) {
-        map.insert(key, Entry { value: converted.value, valid });
-    }
+    insert_entry(map, key, Entry { value: converted.value, valid });
     converted.errors
+}
+
+/// What is valid replaces; what is not does not replace what is.
+fn insert_entry<K: Ord, T>(map: &mut BTreeMap<K, Entry<T>>, key: K, entry: Entry<T>) {
+    if entry.valid || !map.get(&key).is_some_and(|entry| entry.valid) {
+        map.insert(key, entry);
+    }
 }
 
 /// Which encapsulated packets workloads may send.
@@ -133,6 +140,14 @@ impl Inputs {
         let key = PolicyKey::global(name);
         let converted = convert::global_network_policy(&key, spec);
         insert(&mut self.policies, key, converted)
+    }
+
+    /// Inserts or replaces a policy that was converted. The answer is what is wrong with it.
+    #[cfg(feature = "k8s")]
+    pub(crate) fn insert_conversion(&mut self, key: PolicyKey, conversion: Conversion) -> Vec<FieldError> {
+        let Conversion { policy, valid, errors } = conversion;
+        insert_entry(&mut self.policies, key, Entry { value: policy, valid });
+        errors
     }
 
     /// Removes a policy; whether it was there.

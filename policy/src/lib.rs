@@ -56,6 +56,7 @@
 //! # Features
 //!
 //! * `std` (default): `std` of `tortie-selector`.
+//! * `k8s`: policies and pods of Kubernetes, in module `k8s`.
 //!
 //! MSRV: 1.85.
 //!
@@ -79,6 +80,8 @@ mod flow;
 mod inputs;
 mod interpret;
 mod ipset;
+#[cfg(feature = "k8s")]
+pub mod k8s;
 mod key;
 pub mod model;
 mod net;

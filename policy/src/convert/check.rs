@@ -9,6 +9,7 @@ use tortie_selector::combine::mentions_global;
 use tortie_selector::{ParseError, Selector, Term};
 
 use crate::error::{FieldError, FieldErrorKind};
+use crate::key::PolicyKind;
 use crate::model::Unknown;
 
 /// Path of a field, as a list from the leaf to the root.
@@ -42,11 +43,50 @@ const MAX_SELECTOR_LEN: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Check {
     errors: Vec<FieldError>,
+    unbounded: bool,
 }
 
 impl Check {
+    /// A check without the limits that the API of Calico sets: for what stems from another API, which has its own.
+    pub(crate) fn unbounded() -> Self {
+        Self { unbounded: true, ..Self::default() }
+    }
+
+    /// The check that objects of this kind undergo.
+    pub(crate) fn of_kind(kind: PolicyKind) -> Self {
+        match kind {
+            PolicyKind::KubernetesAdminNetworkPolicy
+            | PolicyKind::KubernetesBaselineAdminNetworkPolicy
+            | PolicyKind::KubernetesClusterNetworkPolicy
+            | PolicyKind::KubernetesNetworkPolicy
+            | PolicyKind::StagedKubernetesNetworkPolicy => Self::unbounded(),
+            PolicyKind::GlobalNetworkPolicy
+            | PolicyKind::NetworkPolicy
+            | PolicyKind::StagedGlobalNetworkPolicy
+            | PolicyKind::StagedNetworkPolicy => Self::default(),
+        }
+    }
+
     pub(crate) fn error(&mut self, path: &Path<'_>, kind: FieldErrorKind) {
         self.errors.push(FieldError::new(path.to_string(), kind));
+    }
+
+    /// How many faults there are.
+    #[cfg(feature = "k8s")]
+    pub(crate) const fn len(&self) -> usize {
+        self.errors.len()
+    }
+
+    /// Path of the fault at this place, in the order in which they were found.
+    #[cfg(feature = "k8s")]
+    pub(crate) fn path_at(&self, index: usize) -> Option<String> {
+        self.errors.get(index).map(|error| error.path().to_string())
+    }
+
+    /// Takes in a fault that another check has found.
+    #[cfg(feature = "k8s")]
+    pub(crate) fn push(&mut self, error: FieldError) {
+        self.errors.push(error);
     }
 
     pub(crate) fn into_errors(self) -> Vec<FieldError> {
@@ -54,7 +94,7 @@ impl Check {
     }
 
     pub(crate) fn count(&mut self, path: &Path<'_>, len: usize, max: usize) {
-        if len > max {
+        if len > max && !self.unbounded {
             self.error(path, FieldErrorKind::TooMany { len, max });
         }
     }
@@ -71,7 +111,7 @@ impl Check {
     pub(crate) fn selector(&mut self, path: &Path<'_>, text: Option<&String>) -> Option<Selector> {
         let text = text.filter(|text| !text.is_empty())?;
         let len = text.chars().count();
-        if len > MAX_SELECTOR_LEN {
+        if len > MAX_SELECTOR_LEN && !self.unbounded {
             self.error(path, FieldErrorKind::SelectorTooLong { len, max: MAX_SELECTOR_LEN });
             return None;
         }

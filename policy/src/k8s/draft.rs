@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::convert::check::{Check, Path};
 use crate::convert::{self, Converted};
 use crate::error::{FieldError, FieldErrorKind};
-use crate::key::{Direction, Origin, PolicyKey};
+use crate::key::{Direction, Origin, Owner, PolicyKey};
 use crate::model::{self, Action, PolicyType, Value};
 use crate::policy::Policy;
 use crate::rule::Rule;
@@ -15,6 +15,15 @@ use crate::rule::Rule;
 /// A criterion that cannot be converted. It is known to nobody, so what the law says of such criteria holds: an Allow with
 /// it never matches, a Deny or Pass with it denies everything.
 const UNCONVERTED: &str = "unconverted";
+
+/// A policy, and what was wrong with the document that it was made from.
+#[derive(Debug)]
+pub(crate) struct Conversion {
+    pub(crate) policy: Policy,
+    /// Whether it is right but for single rules.
+    pub(crate) valid: bool,
+    pub(crate) errors: Vec<FieldError>,
+}
 
 /// The rules of one direction. One rule of the document becomes any number of them.
 #[derive(Debug, Default)]
@@ -76,7 +85,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// The policy, with the faults that `check` has found and those that it finds.
-    pub(super) fn convert(self, mut check: Check, key: &PolicyKey) -> Converted<Policy> {
+    pub(super) fn convert(self, mut check: Check, key: &PolicyKey) -> Conversion {
         let Self { ingress, egress, .. } = self;
         let (tier, order) = (Some(self.tier.to_string()), self.order);
         let converted = match &key.namespace {
@@ -108,7 +117,8 @@ impl Draft {
                 convert::global_network_policy(key, &spec)
             }
         };
-        let Converted { value: mut policy, errors, valid } = converted;
+        let valid = self.valid && !converted.is_invalid();
+        let Converted { value: mut policy, errors } = converted;
         for (direction, sources) in [(Direction::Ingress, &ingress.sources), (Direction::Egress, &egress.sources)]
         {
             let rules = match direction {
@@ -122,11 +132,11 @@ impl Draft {
                 check.push(at_source(error, &ingress.sources, &egress.sources));
             }
         }
-        let valid = valid && self.valid;
         if !valid {
-            policy.deny();
+            let denial = convert::denial(&Owner::Policy(key.clone()));
+            policy.ingress.iter_mut().chain(&mut policy.egress).for_each(|rules| rules.clone_from(&denial));
         }
-        Converted { value: policy, errors: check.into_errors(), valid }
+        Conversion { policy, valid, errors: check.into_errors() }
     }
 }
 

@@ -6,17 +6,16 @@ use alloc::vec::Vec;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::draft::{Draft, Rules, exactly_one};
+use super::draft::{Conversion, Draft, Rules, exactly_one};
 use super::labels::LabelSelector;
 use super::port::{IntOrString, Item, Layer4, Ports};
 use crate::convert::check::{Check, Path};
-use crate::convert::{Converted, SPEC};
+use crate::convert::SPEC;
 use crate::error::{FieldError, FieldErrorKind};
 use crate::key::{PolicyKey, PolicyKind};
 use crate::model::value::null_as_default;
 use crate::model::{Action, DEFAULT_TIER, EntityRule, PolicyType, Rule, Unknown};
 use crate::net;
-use crate::policy::Policy;
 use crate::rule::Family;
 
 /// Order of all policies of this kind in their tier.
@@ -149,11 +148,10 @@ impl NetworkPolicySpec {
     #[must_use]
     pub fn validate(&self) -> Vec<FieldError> {
         let kind = PolicyKind::KubernetesNetworkPolicy;
-        let key = PolicyKey { kind, namespace: Some("default".into()), name: "unnamed".into() };
-        self.convert(&key).errors
+        self.convert(&PolicyKey::of_kind(kind, Some("default"), "unnamed")).errors
     }
 
-    pub(crate) fn convert(&self, key: &PolicyKey) -> Converted<Policy> {
+    pub(crate) fn convert(&self, key: &PolicyKey) -> Conversion {
         let mut check = Check::unbounded();
         let selector = self.pod_selector.pods(&mut check, &SPEC.field("podSelector"));
         let list = SPEC.field("policyTypes");
