@@ -1,11 +1,19 @@
 //! One run of a case: who gives verdicts, and what they said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::ops::AddAssign;
 
-use tortie_policy::{Flow, Inputs, Packet, Program, Verdict, compile, evaluate, interpret, resolve};
+use tortie_policy::{
+    Consulted, Evaluation, Flow, Host, Inputs, Outcome, Packet, Place, Program, Verdict, compile, evaluate,
+    evaluate_packet, interpret, resolve,
+};
 
+use crate::format::{SUBJECT, Wanted};
 use crate::kernel::Kernel;
+
+/// Verdicts of published cases that are held to be wrong: the case, the number of the packet, and why.
+pub(crate) const HELD_WRONG: &[(&str, usize, &str)] = &[];
 
 /// How many verdicts were as they must be.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,8 +65,8 @@ pub(crate) struct Run<'a> {
     pub(crate) kernel: Option<&'a mut Kernel>,
     /// What does not hold.
     pub(crate) faults: Vec<String>,
-    /// Why the case, or a part of it, was not run: it has not passed then.
-    pub(crate) not_run: BTreeSet<String>,
+    /// Verdicts that are held to be wrong, and were found otherwise.
+    pub(crate) held_wrong: BTreeSet<String>,
     pub(crate) verdicts: Verdicts,
 }
 
@@ -73,12 +81,13 @@ pub(crate) struct Probe {
 const MOST_FAULTS: usize = 10;
 
 impl Run<'_> {
-    /// Sends the probes past everyone that gives verdicts. The inputs are those reached by changes.
+    /// Sends the probes past everyone that gives verdicts, at both ends of each. The inputs are those reached by changes.
     pub(crate) fn step(&mut self, note: &str, inputs: &Inputs, probes: &[Probe]) {
-        let together = compile(&resolve(inputs, |_| true));
+        let host = Host::new("node");
+        let together = compile(&resolve(inputs, &host, |_| true));
         let alone: Vec<_> = inputs
             .endpoints()
-            .map(|endpoint| (endpoint.id.clone(), compile(&resolve(inputs, |other| other.id == endpoint.id))))
+            .map(|one| (one.id.clone(), compile(&resolve(inputs, &host, |other| other.id == one.id))))
             .collect();
         for probe in probes {
             let Probe { flow, allowed } = probe;
@@ -88,10 +97,10 @@ impl Run<'_> {
             if !held {
                 self.fault(format!("{note}: must be {}, but the evaluator says {evaluation}", word(*allowed)));
             }
-            let mut found = vec![interpreted(inputs, flow, |_| Some(&together))];
-            found.push(interpreted(inputs, flow, |id| {
-                alone.iter().find(|(other, _)| other == id).map(|(_, program)| program)
-            }));
+            let found = [
+                interpreted(inputs, flow, |_| Some(&together)),
+                interpreted(inputs, flow, |id| alone.iter().find(|(other, _)| other == id).map(|(_, one)| one)),
+            ];
             let held = found.iter().all(|found| found == allowed);
             self.verdicts.interpreter.count(held);
             if !held {
@@ -102,29 +111,106 @@ impl Run<'_> {
                 ));
             }
         }
-        self.kernel(note, inputs, &together, probes);
+        if self.kernel.is_some() {
+            let mut homes = BTreeMap::new();
+            for endpoint in inputs.endpoints() {
+                let places = endpoint.addresses.iter().map(|address| (*address, endpoint.interface.clone()));
+                homes.extend(places);
+            }
+            let flows: Vec<_> = probes.iter().map(|probe| probe.flow).collect();
+            let wanted: Vec<_> = probes.iter().map(|probe| probe.allowed).collect();
+            self.kernel(note, &together, &homes, &flows, &wanted, |flow| evaluate(inputs, flow));
+        }
     }
 
-    fn kernel(&mut self, note: &str, inputs: &Inputs, program: &Program, probes: &[Probe]) {
+    /// Sends one packet past everyone that gives verdicts, on one host.
+    pub(crate) fn packet(
+        &mut self,
+        note: &str,
+        inputs: &Inputs,
+        host: &Host,
+        packet: &Packet<'_>,
+        wanted: Wanted,
+    ) {
+        let evaluation = evaluate_packet(inputs, host, |endpoint| endpoint.id == SUBJECT, packet);
+        let allowed = wanted != Wanted::Denied;
+        let mut held = (evaluation.verdict == Verdict::Allow) == allowed;
+        held &= wanted != Wanted::Unmatched || !matched(&evaluation);
+        self.verdicts.evaluator.count(held);
+        if !held {
+            self.fault(format!("{note}: must be {wanted:?}, but the evaluator says {evaluation}"));
+        }
+        let program = compile(&resolve(inputs, host, |endpoint| endpoint.id == SUBJECT));
+        let interpretation = interpret(&program, packet);
+        let held = (interpretation.verdict() == Verdict::Allow) == allowed;
+        self.verdicts.interpreter.count(held);
+        if !held {
+            self.fault(format!("{note}: must be {wanted:?}, but not by the program: {}", packet.flow));
+        }
+        if self.kernel.is_none() {
+            return;
+        }
+        let home = match (packet.from, packet.to) {
+            (Place::Workload(name), Place::Interface(_)) => Some((packet.flow.source, name)),
+            (Place::Interface(_), Place::Workload(name)) => Some((packet.flow.destination, name)),
+            _ => None,
+        };
+        let Some((address, name)) = home.filter(|_| packet.original_destination.is_none()) else {
+            self.verdicts.kernel.left_out += 1;
+            return;
+        };
+        let homes = [(address, name.to_string())].into();
+        self.kernel(note, &program, &homes, &[packet.flow], &[allowed], |_| evaluation.clone());
+    }
+
+    /// What the evaluator says of a packet whose verdict is held to be wrong; it must say otherwise.
+    pub(crate) fn hold_wrong(
+        &mut self,
+        why: &str,
+        inputs: &Inputs,
+        host: &Host,
+        packet: &Packet<'_>,
+        wanted: Wanted,
+    ) {
+        let evaluation = evaluate_packet(inputs, host, |endpoint| endpoint.id == SUBJECT, packet);
+        if (evaluation.verdict == Verdict::Allow) == (wanted != Wanted::Denied) {
+            self.fault(format!("held wrong, but found so: {evaluation}"));
+        }
+        self.held_wrong.insert(format!("held wrong: {why}"));
+        for tally in
+            [&mut self.verdicts.evaluator, &mut self.verdicts.interpreter, &mut self.verdicts.kernel]
+        {
+            tally.left_out += 1;
+        }
+    }
+
+    fn kernel(
+        &mut self,
+        note: &str,
+        program: &Program,
+        homes: &BTreeMap<IpAddr, String>,
+        flows: &[Flow],
+        wanted: &[bool],
+        explain: impl Fn(&Flow) -> Evaluation,
+    ) {
         let Some(kernel) = self.kernel.as_deref_mut() else { return };
-        let flows: Vec<_> = probes.iter().map(|probe| probe.flow).collect();
-        let arrived = match kernel.send(inputs, program, &flows) {
+        let arrived = match kernel.send(program, homes, flows) {
             Ok(arrived) => arrived,
             Err(error) => {
-                self.verdicts.kernel.failed += probes.len();
+                self.verdicts.kernel.failed += flows.len();
                 self.fault(format!("{note}: kernel: {error:#}"));
                 return;
             }
         };
-        for (probe, arrived) in probes.iter().zip(arrived) {
+        for ((flow, wanted), arrived) in flows.iter().zip(wanted).zip(arrived) {
             let Some(arrived) = arrived else {
                 self.verdicts.kernel.left_out += 1;
                 continue;
             };
-            self.verdicts.kernel.count(arrived == probe.allowed);
-            if arrived != probe.allowed {
+            self.verdicts.kernel.count(arrived == *wanted);
+            if arrived != *wanted {
                 let verb = if arrived { "lets it pass" } else { "drops it" };
-                self.fault(format!("{note}: the kernel {verb}: {}", evaluate(inputs, &probe.flow)));
+                self.fault(format!("{note}: the kernel {verb}: {}", explain(flow)));
             }
         }
     }
@@ -142,17 +228,27 @@ const fn word(allowed: bool) -> &'static str {
     if allowed { "allowed" } else { "denied" }
 }
 
+/// Whether a rule of a policy has matched.
+fn matched(evaluation: &Evaluation) -> bool {
+    let consulted = evaluation.trace.ends.iter().flat_map(|end| &end.consulted);
+    consulted.into_iter().any(|consulted| match consulted {
+        Consulted::Policy { rules, .. } => {
+            rules.iter().any(|rule| matches!(rule.outcome, Outcome::Matched { .. }))
+        }
+        _ => false,
+    })
+}
+
 /// Whether the programs of both ends let the packet pass, each that of the host that the endpoint is on.
 fn interpreted<'a>(inputs: &Inputs, flow: &Flow, program: impl Fn(&str) -> Option<&'a Program>) -> bool {
+    let world = Place::Interface("eth0");
     let source = inputs.endpoint_at(flow.source);
     let destination = inputs.endpoint_at(flow.destination);
-    let leaves = source.is_none_or(|endpoint| {
-        let packet = Packet { in_interface: Some(&endpoint.interface), out_interface: None, flow: *flow };
-        program(&endpoint.id).is_some_and(|program| interpret(program, &packet).verdict() == Verdict::Allow)
-    });
-    let enters = destination.is_none_or(|endpoint| {
-        let packet = Packet { in_interface: None, out_interface: Some(&endpoint.interface), flow: *flow };
-        program(&endpoint.id).is_some_and(|program| interpret(program, &packet).verdict() == Verdict::Allow)
-    });
+    let judge = |id: &str, from, to| {
+        let packet = Packet::new(from, to, *flow);
+        program(id).is_some_and(|program| interpret(program, &packet).verdict() == Verdict::Allow)
+    };
+    let leaves = source.is_none_or(|one| judge(&one.id, Place::Workload(&one.interface), world));
+    let enters = destination.is_none_or(|one| judge(&one.id, world, Place::Workload(&one.interface)));
     leaves && enters
 }

@@ -140,10 +140,10 @@ impl Draft {
     }
 }
 
-/// Whether it is the criterion that stands for a fault.
+/// Whether it is reported already: of a rule, or as a field of the spec.
 fn is_reported(error: &FieldError) -> bool {
-    matches!(error.kind(), FieldErrorKind::UnknownField)
-        && error.path().rsplit_once('.').is_some_and(|(_, name)| name == UNCONVERTED)
+    let of_rule = |path: &str| path.rsplit_once('.').is_some_and(|(rule, name)| name == UNCONVERTED && rule.ends_with(']'));
+    matches!(error.kind(), FieldErrorKind::UnknownField) && of_rule(error.path())
 }
 
 /// Makes the rule say which rule of the document it was made from.

@@ -6,6 +6,8 @@ mod selector;
 
 use serde_json::Value;
 
+pub(crate) use rules::{SUBJECT, Wanted};
+
 use crate::run::Run;
 
 /// A format of cases.

@@ -10,7 +10,7 @@ use tortie_policy::k8s::{
     AdminNetworkPolicySpec, BaselineAdminNetworkPolicySpec, ClusterNetworkPolicySpec, Container,
     ContainerPort, Namespace, NetworkPolicySpec, ObjectMeta, Pod, PodIp, PodSpec, PodStatus,
 };
-use tortie_policy::{Flow, Inputs, PolicyKey, PolicyKind, Transport, compile, resolve};
+use tortie_policy::{Flow, Host, Inputs, PolicyKey, PolicyKind, Transport, compile, resolve};
 
 use crate::run::{Probe, Run};
 
@@ -114,7 +114,8 @@ fn steps(case: &Value, run: &mut Run<'_>) -> Result<()> {
                 insert(&mut running, key, object)?;
             }
         }
-        if compile(&resolve(&running, |_| true)) != compile(&resolve(&fresh, |_| true)) {
+        let program = |inputs| compile(&resolve(inputs, &Host::new("node"), |_| true));
+        if program(&running) != program(&fresh) {
             run.fault(format!("{note}: changes led to another program than the state itself"));
         }
         let source_port = 20_000 + u16::try_from(index % 10_000)?;
@@ -213,6 +214,7 @@ fn insert(inputs: &mut Inputs, key: &Key, object: &Object) -> Result<()> {
             let (name, spec) = namespace.profile();
             inputs.insert_profile(&name, &spec);
         }
+        (Key::Node(name), Object::Node(node)) => inputs.insert_node(name, &node.labels, &node.ips),
         (Key::Pod(name), Object::Pod(pod, interface)) => match pod.pod().endpoint(interface) {
             Some(endpoint) => inputs.insert_endpoint(endpoint),
             None => drop(inputs.remove_endpoint(name)),
@@ -243,7 +245,7 @@ fn insert(inputs: &mut Inputs, key: &Key, object: &Object) -> Result<()> {
 fn remove(inputs: &mut Inputs, key: &Key) {
     match key {
         Key::Namespace(name) => drop(inputs.remove_profile(&Namespace::profile_name(name))),
-        Key::Node(_) => {}
+        Key::Node(name) => drop(inputs.remove_node(name)),
         Key::Pod(name) => drop(inputs.remove_endpoint(name)),
         Key::Policy(key) => drop(inputs.remove_policy(key)),
     }

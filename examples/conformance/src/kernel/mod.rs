@@ -22,7 +22,7 @@ use std::thread;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{CpuSet, LinkNameSpaceType, move_into_link_name_space, sched_getaffinity, sched_setaffinity};
-use tortie_policy::{Flow, Inputs, Program, Transport, nftables};
+use tortie_policy::{Flow, Program, Transport, nftables};
 
 use frame::{Identity, Mac};
 use link::Link;
@@ -73,6 +73,8 @@ pub(crate) struct Kernel {
     addresses: BTreeMap<IpAddr, usize>,
     /// How many packets have closed a round.
     sentinels: u16,
+    /// The text that is loaded.
+    loaded: String,
 }
 
 /// The interfaces with one number: `cali3`, its other end, and the address of either.
@@ -131,14 +133,25 @@ impl Kernel {
             outside: [first, second],
             addresses: BTreeMap::new(),
             sentinels: 0,
+            loaded: String::new(),
         })
     }
 
     /// Loads the program, sends the first packet of each flow, and says which arrived; `None` for those that cannot be
-    /// sent. Workloads' interfaces are called `cali` and a number, from 0 upwards.
-    pub(crate) fn send(&mut self, inputs: &Inputs, program: &Program, flows: &[Flow]) -> Result<Vec<Option<bool>>> {
-        self.place(inputs)?;
-        run("nft", &["-f", "-"], &nftables::render(program, &nftables::Options::default()))?;
+    /// sent. `homes` says behind which interface each address is: one of a workload, called `cali` and a number from 0
+    /// upwards, or else the world.
+    pub(crate) fn send(
+        &mut self,
+        program: &Program,
+        homes: &BTreeMap<IpAddr, String>,
+        flows: &[Flow],
+    ) -> Result<Vec<Option<bool>>> {
+        self.place(homes)?;
+        let text = nftables::render(program, &nftables::Options::default());
+        if text != self.loaded {
+            run("nft", &["-f", "-"], &text)?;
+            self.loaded = text;
+        }
         let mut arrived: Vec<_> = flows.iter().map(|flow| is_sendable(flow).then_some(false)).collect();
         let mut left: Vec<usize> = (0..flows.len()).filter(|at| arrived.get(*at) == Some(&Some(false))).collect();
         while !left.is_empty() {
@@ -157,14 +170,12 @@ impl Kernel {
     }
 
     /// Makes the interfaces that there are not yet, and routes to them.
-    fn place(&mut self, inputs: &Inputs) -> Result<()> {
+    fn place(&mut self, homes: &BTreeMap<IpAddr, String>) -> Result<()> {
         let mut wanted = BTreeMap::new();
-        for endpoint in inputs.endpoints() {
-            let number = endpoint.interface.strip_prefix("cali").and_then(|number| number.parse().ok());
-            let number: usize = number.with_context(|| format!("{}: not an interface here", endpoint.interface))?;
-            for address in endpoint.addresses.iter().filter(|address| is_unicast(**address)) {
-                wanted.entry(address.to_canonical()).or_insert(number);
-            }
+        for (address, interface) in homes.iter().filter(|(address, _)| is_unicast(**address)) {
+            let number = interface.strip_prefix("cali").and_then(|number| number.parse().ok());
+            let number: usize = number.with_context(|| format!("{interface}: not an interface here"))?;
+            wanted.entry(address.to_canonical()).or_insert(number);
         }
         let have = self.workloads.len();
         let need = wanted.values().max().map_or(0, |number| number + 1);
