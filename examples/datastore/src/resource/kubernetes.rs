@@ -1,6 +1,6 @@
 //! Policies of Kubernetes, kept as they are: the specs are those of `tortie_policy::k8s`.
 
-use tortie_policy::k8s::{
+pub use tortie_policy::k8s::{
     AdminNetworkPolicySpec, BaselineAdminNetworkPolicySpec, ClusterNetworkPolicySpec, NetworkPolicySpec,
 };
 

@@ -3,7 +3,7 @@
 mod bgp;
 mod endpoint;
 mod field;
-mod kubernetes;
+pub mod kubernetes;
 mod metadata;
 mod name;
 mod node;
