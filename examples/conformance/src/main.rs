@@ -146,8 +146,11 @@ fn run_file(path: &Path, mut kernel: Option<&mut Kernel>) -> Result<BTreeMap<&'s
         }
         let id = case.text("id").unwrap_or("without an id");
         println!("{outcome} {id} ({}:{})", path.display(), case.number);
-        for line in run.faults.iter().chain(&run.held_wrong).flat_map(|fault| fault.lines()) {
+        for line in run.faults.iter().flat_map(|fault| fault.lines()) {
             println!("    {line}");
+        }
+        for why in run.held_wrong {
+            println!("    and found otherwise than it says, because it is held wrong: {why}");
         }
     }
     for (schema, count) in strange {

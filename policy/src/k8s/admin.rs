@@ -1,6 +1,7 @@
 //! `AdminNetworkPolicy` and `BaselineAdminNetworkPolicy` of policy.networking.k8s.io/v1alpha1.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -113,10 +114,10 @@ impl AdminNetworkPolicySpec {
     /// All that is wrong with it, each with the path of its field; empty if nothing is.
     #[must_use]
     pub fn validate(&self) -> Vec<FieldError> {
-        self.convert(&PolicyKey::of_kind(PolicyKind::KubernetesAdminNetworkPolicy, None, "unnamed")).errors
+        self.convert(&Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesAdminNetworkPolicy, None, "unnamed"))).errors
     }
 
-    pub(crate) fn convert(&self, key: &PolicyKey) -> Conversion {
+    pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Conversion {
         let dialect = Dialect { accept: "Allow", actions: "Allow, Deny or Pass", passes: true, ports: true };
         let cluster = Cluster {
             dialect,
@@ -135,11 +136,11 @@ impl BaselineAdminNetworkPolicySpec {
     /// All that is wrong with it, each with the path of its field; empty if nothing is.
     #[must_use]
     pub fn validate(&self) -> Vec<FieldError> {
-        self.convert(&PolicyKey::of_kind(PolicyKind::KubernetesBaselineAdminNetworkPolicy, None, "unnamed"))
+        self.convert(&Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesBaselineAdminNetworkPolicy, None, "unnamed")))
             .errors
     }
 
-    pub(crate) fn convert(&self, key: &PolicyKey) -> Conversion {
+    pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Conversion {
         let dialect = Dialect { accept: "Allow", actions: "Allow or Deny", passes: false, ports: true };
         let cluster = Cluster {
             dialect,

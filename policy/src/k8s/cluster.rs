@@ -3,6 +3,7 @@
 //! The kinds differ in words alone; here they are one.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -264,10 +265,10 @@ impl ClusterNetworkPolicySpec {
     /// All that is wrong with it, each with the path of its field; empty if nothing is.
     #[must_use]
     pub fn validate(&self) -> Vec<FieldError> {
-        self.convert(&PolicyKey::of_kind(PolicyKind::KubernetesClusterNetworkPolicy, None, "unnamed")).errors
+        self.convert(&Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesClusterNetworkPolicy, None, "unnamed"))).errors
     }
 
-    pub(crate) fn convert(&self, key: &PolicyKey) -> Conversion {
+    pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Conversion {
         let mut check = Check::unbounded();
         let tier = match self.tier.as_str() {
             "Admin" => ADMIN_TIER,
@@ -300,7 +301,7 @@ impl Cluster<'_> {
     /// not say it.
     ///
     /// Source: calico@87c15906f2 libcalico-go/lib/backend/k8s/conversion/conversion.go, `K8sClusterNetworkPolicyToCalico`.
-    pub(super) fn convert(&self, mut check: Check, key: &PolicyKey) -> Conversion {
+    pub(super) fn convert(&self, mut check: Check, key: &Arc<PolicyKey>) -> Conversion {
         if let Some(priority) = self.priority.filter(|priority| !(0..=MAX_PRIORITY).contains(priority)) {
             check.error(&SPEC.field("priority"), FieldErrorKind::Priority { priority, max: MAX_PRIORITY });
         }
@@ -455,16 +456,15 @@ fn peer(check: &mut Check, path: &Path<'_>, peer: &ClusterPeer, egress: bool) ->
         return Vec::new();
     }
     if let Some(nodes) = nodes {
-        let path = path.field("nodes");
-        let _ = nodes.plain(check, &path);
-        check.error(&path, FieldErrorKind::Unsupported);
-        return Vec::new();
+        let selector = nodes.plain(check, &path.field("nodes"));
+        let end = |selector| EntityRule { node_selector: Some(selector), ..EntityRule::default() };
+        return selector.map(end).into_iter().collect();
     }
     if let Some(networks) = networks {
         return of_networks(check, &path.field("networks"), networks);
     }
     if domain_names.is_some() {
-        check.error(&path.field("domainNames"), FieldErrorKind::Unsupported);
+        check.error(&path.field("domainNames"), FieldErrorKind::DomainNames);
         return Vec::new();
     }
     of_pods(check, path, namespaces.as_ref(), pods.as_ref()).into_iter().collect()

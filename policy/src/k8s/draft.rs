@@ -1,6 +1,7 @@
 //! What documents of Kubernetes become on their way to policies.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -85,7 +86,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// The policy, with the faults that `check` has found and those that it finds.
-    pub(super) fn convert(self, mut check: Check, key: &PolicyKey) -> Conversion {
+    pub(super) fn convert(self, mut check: Check, key: &Arc<PolicyKey>) -> Conversion {
         let Self { ingress, egress, .. } = self;
         let (tier, order) = (Some(self.tier.to_string()), self.order);
         let converted = match &key.namespace {
@@ -100,7 +101,7 @@ impl Draft {
                     unknown: self.unknown,
                     ..model::NetworkPolicySpec::default()
                 };
-                convert::network_policy(key, &spec)
+                convert::namespaced_policy(key, None, &spec)
             }
             None => {
                 let spec = model::GlobalNetworkPolicySpec {
@@ -114,7 +115,7 @@ impl Draft {
                     unknown: self.unknown,
                     ..model::GlobalNetworkPolicySpec::default()
                 };
-                convert::global_network_policy(key, &spec)
+                convert::global_policy(key, None, &spec)
             }
         };
         let valid = self.valid && !converted.is_invalid();
@@ -133,7 +134,7 @@ impl Draft {
             }
         }
         if !valid {
-            let denial = convert::denial(&Owner::Policy(key.clone()));
+            let denial = convert::denial(&Owner::Policy(Arc::clone(key)));
             policy.ingress.iter_mut().chain(&mut policy.egress).for_each(|rules| rules.clone_from(&denial));
         }
         Conversion { policy, valid, errors: check.into_errors() }

@@ -27,6 +27,7 @@ mod network_policy;
 mod object;
 mod port;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::error::FieldError;
@@ -64,7 +65,7 @@ impl Inputs {
         name: &str,
         spec: &NetworkPolicySpec,
     ) -> Vec<FieldError> {
-        let key = PolicyKey::of_kind(PolicyKind::KubernetesNetworkPolicy, Some(namespace), name);
+        let key = Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesNetworkPolicy, Some(namespace), name));
         let conversion = spec.convert(&key);
         self.insert_conversion(key, conversion)
     }
@@ -77,7 +78,7 @@ impl Inputs {
         name: &str,
         spec: &ClusterNetworkPolicySpec,
     ) -> Vec<FieldError> {
-        let key = PolicyKey::of_kind(PolicyKind::KubernetesClusterNetworkPolicy, None, name);
+        let key = Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesClusterNetworkPolicy, None, name));
         let conversion = spec.convert(&key);
         self.insert_conversion(key, conversion)
     }
@@ -90,7 +91,7 @@ impl Inputs {
         name: &str,
         spec: &AdminNetworkPolicySpec,
     ) -> Vec<FieldError> {
-        let key = PolicyKey::of_kind(PolicyKind::KubernetesAdminNetworkPolicy, None, name);
+        let key = Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesAdminNetworkPolicy, None, name));
         let conversion = spec.convert(&key);
         self.insert_conversion(key, conversion)
     }
@@ -103,7 +104,7 @@ impl Inputs {
         name: &str,
         spec: &BaselineAdminNetworkPolicySpec,
     ) -> Vec<FieldError> {
-        let key = PolicyKey::of_kind(PolicyKind::KubernetesBaselineAdminNetworkPolicy, None, name);
+        let key = Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesBaselineAdminNetworkPolicy, None, name));
         let conversion = spec.convert(&key);
         self.insert_conversion(key, conversion)
     }

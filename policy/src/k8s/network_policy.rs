@@ -1,6 +1,7 @@
 //! `NetworkPolicy` of networking.k8s.io/v1.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ipnet::IpNet;
@@ -148,10 +149,10 @@ impl NetworkPolicySpec {
     #[must_use]
     pub fn validate(&self) -> Vec<FieldError> {
         let kind = PolicyKind::KubernetesNetworkPolicy;
-        self.convert(&PolicyKey::of_kind(kind, Some("default"), "unnamed")).errors
+        self.convert(&Arc::new(PolicyKey::of_kind(kind, Some("default"), "unnamed"))).errors
     }
 
-    pub(crate) fn convert(&self, key: &PolicyKey) -> Conversion {
+    pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Conversion {
         let mut check = Check::unbounded();
         let selector = self.pod_selector.pods(&mut check, &SPEC.field("podSelector"));
         let list = SPEC.field("policyTypes");

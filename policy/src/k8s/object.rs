@@ -9,7 +9,7 @@ use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{
-    Endpoint, NAMESPACE_LABEL_PREFIX, SERVICE_ACCOUNT_LABEL_PREFIX,
+    Endpoint, NAMESPACE_LABEL_PREFIX, NamedPort, SERVICE_ACCOUNT_LABEL_PREFIX,
 };
 use crate::model::value::null_as_default;
 use crate::model::{Action, ProfileSpec, Protocol, Rule, Unknown};
@@ -284,6 +284,8 @@ impl Pod {
             labels,
             profiles,
             addresses,
+            ports: ports.filter_map(ContainerPort::named).collect(),
+            ..Endpoint::default()
         })
     }
 
@@ -313,3 +315,18 @@ fn parsed<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<IpAddr> {
     nets.filter(|net| net.prefix_len() == net.max_prefix_len()).map(|net| net.addr()).collect()
 }
 
+
+impl ContainerPort {
+    /// The port as policies name it; `None` if it has no name, or one that no policy can say.
+    fn named(&self) -> Option<NamedPort> {
+        let name = self.name.as_ref().filter(|name| !name.is_empty())?;
+        let protocol = match self.protocol.as_deref() {
+            None | Some("TCP" | "") => Protocol::TCP,
+            Some("UDP") => Protocol::UDP,
+            Some("SCTP") => Protocol::SCTP,
+            Some(_) => return None,
+        };
+        let port = u16::try_from(self.container_port).ok().filter(|port| *port != 0)?;
+        Some(NamedPort { name: name.clone(), protocol, port })
+    }
+}

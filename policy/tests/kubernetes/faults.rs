@@ -91,7 +91,7 @@ fn faults_of_cluster_policies_are_named() {
         (egress(r#"{ "action": "Deny", "to": [{}] }"#),
          "spec.egress[0].to[0]: needs exactly one of namespaces, pods, nodes or networks"),
         (egress(r#"{ "action": "Accept", "to": [{ "domainNames": ["example.org"] }] }"#),
-         "spec.egress[0].to[0].domainNames: is not supported"),
+         "spec.egress[0].to[0].domainNames: domain names are not enforced"),
         (egress(r#"{ "action": "Accept", "to": [{ "networks": [] }] }"#),
          "spec.egress[0].to[0].networks: needs at least one item"),
         (egress(r#"{ "action": "Accept", "to": [{ "networks": ["fd00::/64", "fd00::/129"] }] }"#),

@@ -10,7 +10,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use proptest::prelude::*;
 use tortie_policy::k8s::{Container, ContainerPort, Namespace, ObjectMeta, Pod, PodIp, PodSpec, PodStatus};
-use tortie_policy::{Flow, Inputs, Packet, Place, Transport, Verdict, compile, evaluate, interpret, resolve};
+use tortie_policy::{Flow, Host, Inputs, Packet, Place, Transport, Verdict, compile, evaluate, interpret, resolve};
 
 use twin::{Attempt, Cluster, TwinPod};
 
@@ -106,7 +106,7 @@ proptest! {
     #[test]
     fn evaluator_and_program_agree_with_the_documentation(cluster in random::cluster()) {
         let inputs = inputs(&cluster);
-        let program = compile(&resolve(&inputs, |_| true));
+        let program = compile(&resolve(&inputs, &Host::new("node"), |_| true));
         for attempt in attempts(&cluster) {
             let flow = flow(&attempt);
             let allowed = cluster.allows(&attempt);

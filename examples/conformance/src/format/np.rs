@@ -12,10 +12,11 @@ use tortie_policy::k8s::{
 };
 use tortie_policy::{Flow, Host, Inputs, PolicyKey, PolicyKind, Transport, compile, resolve};
 
-use crate::run::{Probe, Run};
+use crate::run::{Probe, Run, held_wrong};
 
 #[derive(Deserialize)]
 struct Case {
+    id: String,
     steps: Vec<Step>,
 }
 
@@ -119,7 +120,9 @@ fn steps(case: &Value, run: &mut Run<'_>) -> Result<()> {
             run.fault(format!("{note}: changes led to another program than the state itself"));
         }
         let source_port = 20_000 + u16::try_from(index % 10_000)?;
-        let probes: Result<Vec<_>> = step.expect.iter().map(|expect| step.probe(expect, source_port)).collect();
+        let probes: Result<Vec<_>> = (step.expect.iter().enumerate())
+            .map(|(place, expect)| step.probe(expect, source_port, held_wrong(&case.id, place)))
+            .collect();
         run.step(&note, &running, &probes?);
         before = objects;
     }
@@ -159,7 +162,12 @@ impl Step {
         Ok(objects)
     }
 
-    fn probe(&self, expect: &(String, String, String, u16, bool), source_port: u16) -> Result<Probe> {
+    fn probe(
+        &self,
+        expect: &(String, String, String, u16, bool),
+        source_port: u16,
+        held_wrong: Option<&'static str>,
+    ) -> Result<Probe> {
         let (source, destination, protocol, destination_port, allowed) = expect;
         let transport = match protocol.as_str() {
             "TCP" => Transport::Tcp { source_port, destination_port: *destination_port },
@@ -168,7 +176,7 @@ impl Step {
             other => bail!("protocol {other:?} is not known"),
         };
         let flow = Flow::new(self.address(source)?, self.address(destination)?, transport);
-        Ok(Probe { flow, allowed: *allowed })
+        Ok(Probe { flow, allowed: *allowed, held_wrong })
     }
 
     fn address(&self, place: &str) -> Result<IpAddr> {

@@ -17,7 +17,7 @@ use tortie_policy::{
     Endpoint, Failsafe, FieldError, Flow, Host, HostAction, Inputs, NamedPort, Packet, Place, Transport,
 };
 
-use crate::run::{HELD_WRONG, Run};
+use crate::run::{Run, held_wrong};
 
 #[derive(Deserialize)]
 struct Case {
@@ -177,17 +177,13 @@ fn packets(case: &Value, run: &mut Run<'_>) -> Result<()> {
         interfaces: [HOST_INTERFACE, OTHER_INTERFACE].map(|name| (name.to_string(), Vec::new())).into(),
     };
     for (index, (packet, wanted)) in packets.into_iter().enumerate() {
-        let held_wrong = HELD_WRONG.iter().find(|(id, which, _)| *id == case.id && *which == index);
+        let held_wrong = held_wrong(&case.id, index);
         for way in Way::of(&case, packet)? {
             let (inputs, from, to) = case.state(packet, way)?;
             let mut judged = Packet::new(from, to, packet.flow());
             judged.original_destination =
                 packet.pre_nat_dst.zip(packet.pre_nat_dport).map(|(address, port)| SocketAddr::new(address, port));
-            if let Some((_, _, why)) = held_wrong {
-                run.hold_wrong(&format!("packet {index}: {why}"), &inputs, &host, &judged, wanted);
-            } else {
-                run.packet(&format!("{way:?}"), &inputs, &host, &judged, wanted);
-            }
+            run.packet(&format!("{way:?}"), &inputs, &host, &judged, wanted, held_wrong);
         }
     }
     Ok(())
