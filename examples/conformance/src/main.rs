@@ -100,7 +100,11 @@ fn print(table: &[(&'static str, Count, PathBuf)], total: &Count) {
         println!("{:>6} {:>6}  {schema:<20} {}", count.passed, count.failed, path.display());
     }
     let verdicts = |verdicts: &Verdicts| {
-        [("evaluator", verdicts.evaluator), ("interpreter", verdicts.interpreter), ("kernel", verdicts.kernel)]
+        [
+            ("evaluator", verdicts.evaluator),
+            ("interpreter", verdicts.interpreter),
+            ("kernel", verdicts.kernel),
+        ]
     };
     if verdicts(&total.verdicts).iter().all(|(_, tally)| tally.is_empty()) {
         return;

@@ -15,7 +15,11 @@ use crate::kernel::Kernel;
 /// Verdicts of published cases that are held to be wrong: the case, the place of the packet among all that it expects
 /// (what is allowed, then what is dropped, then the rest), and why. README tells more.
 const HELD_WRONG: &[(&str, usize, &str)] = &[
-    ("kube-network-policies-008", 0, "the API refuses an endPort above 65535, and a rule with a fault allows nothing"),
+    (
+        "kube-network-policies-008",
+        0,
+        "the API refuses an endPort above 65535, and a rule with a fault allows nothing",
+    ),
     ("calico-polprog-092", 5, "what a host sends its own workloads is not policed"),
     ("calico-polprog-093", 2, "policy before translation governs what comes in, not what the host sends"),
     ("calico-polprog-093", 6, "policy before translation governs what comes in, not what the host sends"),
@@ -117,16 +121,22 @@ impl Run<'_> {
             let held = (evaluation.verdict == Verdict::Allow) == *allowed;
             self.verdicts.evaluator.count(held);
             if !held {
-                self.fault(format!("{note}: must be {}, but the evaluator says {evaluation}", word(*allowed)));
+                self.fault(format!(
+                    "{note}: must be {}, but the evaluator says {evaluation}",
+                    word(*allowed)
+                ));
             }
             let found = [
                 interpreted(inputs, flow, |_| Some(&together)),
-                interpreted(inputs, flow, |id| alone.iter().find(|(other, _)| other == id).map(|(_, one)| one)),
+                interpreted(inputs, flow, |id| {
+                    alone.iter().find(|(other, _)| other == id).map(|(_, one)| one)
+                }),
             ];
             let held = found.iter().all(|found| found == allowed);
             self.verdicts.interpreter.count(held);
             if !held {
-                let place = if found.first() == Some(allowed) { "on hosts of their own" } else { "on one host" };
+                let place =
+                    if found.first() == Some(allowed) { "on hosts of their own" } else { "on one host" };
                 self.fault(format!(
                     "{note}: must be {}, but not by the program of its endpoints {place}: {flow}",
                     word(*allowed)

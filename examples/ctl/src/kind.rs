@@ -148,7 +148,9 @@ impl Kind {
             Self::Namespace => "v1",
             Self::KubernetesNetworkPolicy => "networking.k8s.io/v1",
             Self::ClusterNetworkPolicy => "policy.networking.k8s.io/v1alpha2",
-            Self::AdminNetworkPolicy | Self::BaselineAdminNetworkPolicy => "policy.networking.k8s.io/v1alpha1",
+            Self::AdminNetworkPolicy | Self::BaselineAdminNetworkPolicy => {
+                "policy.networking.k8s.io/v1alpha1"
+            }
             _ => API_VERSION,
         }
     }

@@ -196,7 +196,10 @@ fn identify(place: &Place, namespace: Option<&str>) -> Result<ObjectName, Proble
     let version = text("apiVersion")?.ok_or_else(|| missing("apiVersion"))?;
     let kind = named.iter().copied().find(|kind| kind.api_version() == version).ok_or_else(|| {
         let versions: Vec<&str> = named.iter().map(|kind| kind.api_version()).collect();
-        wrong("apiVersion", format!("`{version}` is not {}, which goes with {written}", versions.join(" or ")))
+        wrong(
+            "apiVersion",
+            format!("`{version}` is not {}, which goes with {written}", versions.join(" or ")),
+        )
     })?;
     let name = text("metadata.name")?.ok_or_else(|| missing("metadata.name"))?.to_owned();
     let given = text("metadata.namespace")?;

@@ -114,7 +114,8 @@ impl AdminNetworkPolicySpec {
     /// All that is wrong with it, each with the path of its field; empty if nothing is.
     #[must_use]
     pub fn validate(&self) -> Vec<FieldError> {
-        self.convert(&Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesAdminNetworkPolicy, None, "unnamed"))).errors
+        self.convert(&Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesAdminNetworkPolicy, None, "unnamed")))
+            .errors
     }
 
     pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Conversion {
@@ -136,8 +137,12 @@ impl BaselineAdminNetworkPolicySpec {
     /// All that is wrong with it, each with the path of its field; empty if nothing is.
     #[must_use]
     pub fn validate(&self) -> Vec<FieldError> {
-        self.convert(&Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesBaselineAdminNetworkPolicy, None, "unnamed")))
-            .errors
+        self.convert(&Arc::new(PolicyKey::of_kind(
+            PolicyKind::KubernetesBaselineAdminNetworkPolicy,
+            None,
+            "unnamed",
+        )))
+        .errors
     }
 
     pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Conversion {

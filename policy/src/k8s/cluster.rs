@@ -13,8 +13,8 @@ use super::draft::{Conversion, Draft, Rules, exactly_one};
 use super::labels::LabelSelector;
 use super::network_policy::cidr;
 use super::port::{Item, Layer4, Ports};
-use crate::convert::check::{Check, Path};
 use crate::convert::SPEC;
+use crate::convert::check::{Check, Path};
 use crate::error::{FieldError, FieldErrorKind};
 use crate::key::{PolicyKey, PolicyKind};
 use crate::model::value::null_as_default;
@@ -265,7 +265,12 @@ impl ClusterNetworkPolicySpec {
     /// All that is wrong with it, each with the path of its field; empty if nothing is.
     #[must_use]
     pub fn validate(&self) -> Vec<FieldError> {
-        self.convert(&Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesClusterNetworkPolicy, None, "unnamed"))).errors
+        self.convert(&Arc::new(PolicyKey::of_kind(
+            PolicyKind::KubernetesClusterNetworkPolicy,
+            None,
+            "unnamed",
+        )))
+        .errors
     }
 
     pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Conversion {

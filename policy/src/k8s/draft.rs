@@ -120,7 +120,8 @@ impl Draft {
         };
         let valid = self.valid && !converted.is_invalid();
         let Converted { value: mut policy, errors } = converted;
-        for (direction, sources) in [(Direction::Ingress, &ingress.sources), (Direction::Egress, &egress.sources)]
+        for (direction, sources) in
+            [(Direction::Ingress, &ingress.sources), (Direction::Egress, &egress.sources)]
         {
             let rules = match direction {
                 Direction::Ingress => policy.ingress.as_mut(),
@@ -143,7 +144,9 @@ impl Draft {
 
 /// Whether it is reported already: of a rule, or as a field of the spec.
 fn is_reported(error: &FieldError) -> bool {
-    let of_rule = |path: &str| path.rsplit_once('.').is_some_and(|(rule, name)| name == UNCONVERTED && rule.ends_with(']'));
+    let of_rule = |path: &str| {
+        path.rsplit_once('.').is_some_and(|(rule, name)| name == UNCONVERTED && rule.ends_with(']'))
+    };
     matches!(error.kind(), FieldErrorKind::UnknownField) && of_rule(error.path())
 }
 

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::draft::{Conversion, Draft, Rules, exactly_one};
 use super::labels::LabelSelector;
 use super::port::{IntOrString, Item, Layer4, Ports};
-use crate::convert::check::{Check, Path};
 use crate::convert::SPEC;
+use crate::convert::check::{Check, Path};
 use crate::error::{FieldError, FieldErrorKind};
 use crate::key::{PolicyKey, PolicyKind};
 use crate::model::value::null_as_default;
@@ -265,11 +265,8 @@ fn ip_block(check: &mut Check, path: &Path<'_>, block: &IpBlock) -> Option<Entit
 
 /// The prefix that this text is; unlike elsewhere, an address alone is none.
 pub(super) fn cidr(check: &mut Check, path: &Path<'_>, text: &str) -> Option<IpNet> {
-    let net = if text.contains('/') {
-        net::parse(text)
-    } else {
-        Err(FieldErrorKind::Net { text: text.into() })
-    };
+    let net =
+        if text.contains('/') { net::parse(text) } else { Err(FieldErrorKind::Net { text: text.into() }) };
     net.map_err(|error| check.error(path, error)).ok()
 }
 

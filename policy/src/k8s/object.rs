@@ -8,9 +8,7 @@ use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::{
-    Endpoint, NAMESPACE_LABEL_PREFIX, NamedPort, SERVICE_ACCOUNT_LABEL_PREFIX,
-};
+use crate::endpoint::{Endpoint, NAMESPACE_LABEL_PREFIX, NamedPort, SERVICE_ACCOUNT_LABEL_PREFIX};
 use crate::model::value::null_as_default;
 use crate::model::{Action, ProfileSpec, Protocol, Rule, Unknown};
 use crate::net;
@@ -275,7 +273,8 @@ impl Pod {
         labels.insert(ORCHESTRATOR_LABEL.to_string(), KUBERNETES.to_string());
         let mut profiles = Vec::from([Namespace::profile_name(namespace)]);
         profiles.extend(account.map(|name| ServiceAccount::profile_name(namespace, name)));
-        let ports = spec.containers.iter().chain(&spec.init_containers).flat_map(|container| &container.ports);
+        let ports =
+            spec.containers.iter().chain(&spec.init_containers).flat_map(|container| &container.ports);
         Some(Endpoint {
             id: format!("{namespace}/{}", metadata.name),
             interface: interface.to_string(),
@@ -302,7 +301,8 @@ impl Pod {
     pub fn addresses(&self) -> Vec<IpAddr> {
         let status = &self.status;
         let all = parsed(status.pod_ips.iter().map(|address| address.ip.as_str()));
-        let annotations = ADDRESS_ANNOTATIONS.into_iter().filter_map(|name| self.metadata.annotations.get(name));
+        let annotations =
+            ADDRESS_ANNOTATIONS.into_iter().filter_map(|name| self.metadata.annotations.get(name));
         let texts = status.pod_ip.iter().chain(annotations);
         let others = texts.map(|text| parsed(text.split(',')));
         core::iter::once(all).chain(others).find(|found| !found.is_empty()).unwrap_or_default()
@@ -314,7 +314,6 @@ fn parsed<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<IpAddr> {
     let nets = texts.filter_map(|text| net::parse(text.trim()).ok());
     nets.filter(|net| net.prefix_len() == net.max_prefix_len()).map(|net| net.addr()).collect()
 }
-
 
 impl ContainerPort {
     /// The port as policies name it; `None` if it has no name, or one that no policy can say.

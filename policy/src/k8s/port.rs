@@ -115,7 +115,12 @@ impl Item {
     }
 
     /// The ports from one number to another. `None` after a fault.
-    pub(super) fn range(check: &mut Check, path: &Path<'_>, names: [&str; 2], ends: [i64; 2]) -> Option<Self> {
+    pub(super) fn range(
+        check: &mut Check,
+        path: &Path<'_>,
+        names: [&str; 2],
+        ends: [i64; 2],
+    ) -> Option<Self> {
         let [min, max] = ends;
         let min = port(check, &path.field(names[0]), min);
         let max = port(check, &path.field(names[1]), max);
@@ -211,9 +216,8 @@ mod tests {
     #[test]
     fn ports_are_merged_and_names_go_first() {
         let range = |min, max| Item::Range(min, max);
-        let text = |items: &[Item]| {
-            merged(items).iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-        };
+        let text =
+            |items: &[Item]| merged(items).iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let foo = || Item::Named("foo".into());
         let items = [range(82, 82), range(80, 80), range(9090, 9090), range(81, 81), foo(), foo()];
         assert_eq!(text(&items), "foo,80:82,9090");

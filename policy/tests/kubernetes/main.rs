@@ -10,7 +10,9 @@ use core::net::{IpAddr, SocketAddr};
 
 use proptest::prelude::*;
 use tortie_policy::k8s::{Container, ContainerPort, Namespace, ObjectMeta, Pod, PodIp, PodSpec, PodStatus};
-use tortie_policy::{Flow, Host, Inputs, Packet, Place, Transport, Verdict, compile, evaluate, interpret, resolve};
+use tortie_policy::{
+    Flow, Host, Inputs, Packet, Place, Transport, Verdict, compile, evaluate, interpret, resolve,
+};
 
 use twin::{Attempt, Cluster, TwinPod};
 
@@ -30,11 +32,18 @@ fn pod(twin: &TwinPod) -> Pod {
         },
         spec: PodSpec {
             node_name: Some("node".into()),
-            containers: vec![Container { ports: twin.ports.iter().map(port).collect(), ..Container::default() }],
+            containers: vec![Container {
+                ports: twin.ports.iter().map(port).collect(),
+                ..Container::default()
+            }],
             ..PodSpec::default()
         },
         status: PodStatus {
-            pod_ips: twin.addresses.iter().map(|ip| PodIp { ip: ip.to_string(), ..PodIp::default() }).collect(),
+            pod_ips: twin
+                .addresses
+                .iter()
+                .map(|ip| PodIp { ip: ip.to_string(), ..PodIp::default() })
+                .collect(),
             ..PodStatus::default()
         },
         ..Pod::default()
@@ -83,7 +92,9 @@ fn attempts(cluster: &Cluster) -> Vec<Attempt> {
     places.extend(random::OUTSIDE.map(|address| address.parse::<IpAddr>().unwrap()));
     let mut attempts = Vec::new();
     for source in &places {
-        for destination in places.iter().filter(|address| *address != source && address.is_ipv4() == source.is_ipv4()) {
+        for destination in
+            places.iter().filter(|address| *address != source && address.is_ipv4() == source.is_ipv4())
+        {
             for protocol in ["TCP", "UDP", "SCTP", "GRE"] {
                 for port in random::PORTS {
                     let (source, destination) = (*source, *destination);

@@ -66,10 +66,13 @@ fn a_pod_is_an_endpoint() {
 #[test]
 fn addresses_are_where_they_are_found_first() {
     let addresses = |change: &str| {
-        endpoint(change).map(|endpoint| endpoint.addresses.iter().map(ToString::to_string).collect::<Vec<_>>())
+        endpoint(change)
+            .map(|endpoint| endpoint.addresses.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
     let annotated = |name: &str, value: &str, status: &str| {
-        addresses(&format!(r#"{{ "metadata": {{ "annotations": {{ "{name}": "{value}" }} }}, "status": {status} }}"#))
+        addresses(&format!(
+            r#"{{ "metadata": {{ "annotations": {{ "{name}": "{value}" }} }}, "status": {status} }}"#
+        ))
     };
     assert_eq!(addresses(r#"{ "status": { "podIPs": null } }"#).unwrap(), ["10.0.0.9"]);
     let none = r#"{ "podIP": null, "podIPs": null }"#;
@@ -79,7 +82,10 @@ fn addresses_are_where_they_are_found_first() {
     );
     assert_eq!(annotated("cni.projectcalico.org/podIP", "10.0.0.4/32", none).unwrap(), ["10.0.0.4"]);
     assert_eq!(annotated("vpc.amazonaws.com/pod-ips", "10.0.0.5", none).unwrap(), ["10.0.0.5"]);
-    assert_eq!(annotated("cni.projectcalico.org/podIP", "10.0.0.4/32", "{}").unwrap(), ["10.0.0.1", "fd00::1"]);
+    assert_eq!(
+        annotated("cni.projectcalico.org/podIP", "10.0.0.4/32", "{}").unwrap(),
+        ["10.0.0.1", "fd00::1"]
+    );
     assert_eq!(annotated("cni.projectcalico.org/podIP", "10.0.0.0/24", none), None);
     assert_eq!(addresses(&format!(r#"{{ "status": {none} }}"#)), None);
 }
@@ -94,11 +100,19 @@ fn some_pods_are_no_endpoints() {
     }
     let deleted = r#""deletionTimestamp": "2026-01-01T00:00:00Z""#;
     assert!(endpoint(&format!(r#"{{ "metadata": {{ {deleted} }} }}"#)).is_some());
-    let annotation = |value: &str| format!(r#""annotations": {{ "cni.projectcalico.org/podIP": "{value}" }}"#);
-    assert!(endpoint(&format!(r#"{{ "metadata": {{ {deleted}, {} }} }}"#, annotation("10.0.0.1/32"))).is_some());
+    let annotation =
+        |value: &str| format!(r#""annotations": {{ "cni.projectcalico.org/podIP": "{value}" }}"#);
+    assert!(
+        endpoint(&format!(r#"{{ "metadata": {{ {deleted}, {} }} }}"#, annotation("10.0.0.1/32"))).is_some()
+    );
     assert!(endpoint(&format!(r#"{{ "metadata": {{ {deleted}, {} }} }}"#, annotation(""))).is_none());
     assert!(endpoint(&format!(r#"{{ "metadata": {{ {} }} }}"#, annotation(""))).is_some());
-    assert!(endpoint(r#"{ "spec": { "hostNetwork": false, "serviceAccountName": "" } }"#).unwrap().service_account.is_none());
+    assert!(
+        endpoint(r#"{ "spec": { "hostNetwork": false, "serviceAccountName": "" } }"#)
+            .unwrap()
+            .service_account
+            .is_none()
+    );
 }
 
 #[test]
@@ -106,7 +120,10 @@ fn namespaces_and_accounts_are_profiles() {
     let metadata = r#"{ "metadata": { "name": "shop", "labels": { "team": "red" } } }"#;
     let (name, spec) = serde_json::from_str::<Namespace>(metadata).unwrap().profile();
     assert_eq!(name, "kns.shop");
-    assert_eq!(spec.ingress.iter().chain(&spec.egress).filter(|rule| rule.action == Action::Allow).count(), 2);
+    assert_eq!(
+        spec.ingress.iter().chain(&spec.egress).filter(|rule| rule.action == Action::Allow).count(),
+        2
+    );
     let labels: Vec<_> = spec.labels_to_apply.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(labels, ["pcns.projectcalico.org/name=shop", "pcns.team=red"]);
 

@@ -22,11 +22,20 @@ pub(crate) const OUTSIDE: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
 pub(crate) const PORTS: [u16; 4] = [80, 81, 443, 8080];
 
 const CIDRS: &[&str] = &[
-    "10.0.0.0/8", "10.0.0.0/30", "10.0.0.2/32", "192.0.2.0/24", "0.0.0.0/0", "172.18.0.0/16", "fd00::/16", "fd00::2/127",
-    "2001:db8::/32", "::/0",
+    "10.0.0.0/8",
+    "10.0.0.0/30",
+    "10.0.0.2/32",
+    "192.0.2.0/24",
+    "0.0.0.0/0",
+    "172.18.0.0/16",
+    "fd00::/16",
+    "fd00::2/127",
+    "2001:db8::/32",
+    "::/0",
 ];
 /// What except may leave out: never everything, and never of another family than what it is left out of.
-const EXCEPTS: [&[&str]; 2] = [&["10.0.0.0/31", "10.0.0.3/32", "192.0.2.1/32"], &["fd00::3/128", "fd00::/126"]];
+const EXCEPTS: [&[&str]; 2] =
+    [&["10.0.0.0/31", "10.0.0.3/32", "192.0.2.1/32"], &["fd00::3/128", "fd00::/126"]];
 
 fn text(of: &'static [&'static str]) -> impl Strategy<Value = String> {
     select(of).prop_map(String::from)
@@ -34,17 +43,19 @@ fn text(of: &'static [&'static str]) -> impl Strategy<Value = String> {
 
 fn labels() -> impl Strategy<Value = Labels> {
     let label = |values: &'static [&'static str]| option::weighted(0.7, text(values));
-    (label(&["web", "db"]), label(&["red", "blue"]), prop::bool::weighted(0.1)).prop_map(|(app, team, evil)| {
-        let mut labels = BTreeMap::new();
-        labels.extend(app.map(|value| ("app".to_string(), value)));
-        labels.extend(team.map(|value| ("team".to_string(), value)));
-        if evil {
-            // What is not for a pod to say.
-            labels.insert("pcns.team".to_string(), "red".to_string());
-            labels.insert("projectcalico.org/namespace".to_string(), "a".to_string());
-        }
-        labels
-    })
+    (label(&["web", "db"]), label(&["red", "blue"]), prop::bool::weighted(0.1)).prop_map(
+        |(app, team, evil)| {
+            let mut labels = BTreeMap::new();
+            labels.extend(app.map(|value| ("app".to_string(), value)));
+            labels.extend(team.map(|value| ("team".to_string(), value)));
+            if evil {
+                // What is not for a pod to say.
+                labels.insert("pcns.team".to_string(), "red".to_string());
+                labels.insert("projectcalico.org/namespace".to_string(), "a".to_string());
+            }
+            labels
+        },
+    )
 }
 
 /// A selector; now and then one with a fault.
@@ -63,10 +74,12 @@ fn selector() -> impl Strategy<Value = LabelSelector> {
         values,
         ..Requirement::default()
     });
-    (option::weighted(0.3, text(&["web", "db"])), vec(requirement, 0..2)).prop_map(|(app, match_expressions)| {
-        let match_labels = app.into_iter().map(|value| ("app".to_string(), value)).collect();
-        LabelSelector { match_labels, match_expressions, ..LabelSelector::default() }
-    })
+    (option::weighted(0.3, text(&["web", "db"])), vec(requirement, 0..2)).prop_map(
+        |(app, match_expressions)| {
+            let match_labels = app.into_iter().map(|value| ("app".to_string(), value)).collect();
+            LabelSelector { match_labels, match_expressions, ..LabelSelector::default() }
+        },
+    )
 }
 
 /// A selector without a fault: of what a policy governs.
@@ -81,23 +94,21 @@ fn right_selector() -> impl Strategy<Value = LabelSelector> {
 }
 
 fn ip_block() -> impl Strategy<Value = IpBlock> {
-    (prop_oneof![30 => text(CIDRS), 1 => text(&["10.0.0.0/33", "10.0.0.1", "all"])], vec(0..3usize, 0..2)).prop_map(
-        |(cidr, except)| {
+    (prop_oneof![30 => text(CIDRS), 1 => text(&["10.0.0.0/33", "10.0.0.1", "all"])], vec(0..3usize, 0..2))
+        .prop_map(|(cidr, except)| {
             let family = EXCEPTS[usize::from(cidr.contains(':'))];
             let except = except.into_iter().map(|at| family[at % family.len()].to_string()).collect();
             IpBlock { cidr, except, ..IpBlock::default() }
-        },
-    )
+        })
 }
 
 fn peer() -> impl Strategy<Value = NetworkPolicyPeer> {
-    let pods = (option::of(selector()), option::of(selector())).prop_map(|(pod_selector, namespace_selector)| {
-        NetworkPolicyPeer { pod_selector, namespace_selector, ..NetworkPolicyPeer::default() }
-    });
-    let block = ip_block().prop_map(|block| NetworkPolicyPeer {
-        ip_block: Some(block),
-        ..NetworkPolicyPeer::default()
-    });
+    let pods =
+        (option::of(selector()), option::of(selector())).prop_map(|(pod_selector, namespace_selector)| {
+            NetworkPolicyPeer { pod_selector, namespace_selector, ..NetworkPolicyPeer::default() }
+        });
+    let block = ip_block()
+        .prop_map(|block| NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() });
     prop_oneof![3 => pods, 2 => block]
 }
 
@@ -131,17 +142,27 @@ fn policy() -> impl Strategy<Value = NetworkPolicySpec> {
             pod_selector,
             policy_types,
             ingress: (ingress.into_iter())
-                .map(|(from, ports)| NetworkPolicyIngressRule { from, ports, ..NetworkPolicyIngressRule::default() })
+                .map(|(from, ports)| NetworkPolicyIngressRule {
+                    from,
+                    ports,
+                    ..NetworkPolicyIngressRule::default()
+                })
                 .collect(),
             egress: (egress.into_iter())
-                .map(|(to, ports)| NetworkPolicyEgressRule { to, ports, ..NetworkPolicyEgressRule::default() })
+                .map(|(to, ports)| NetworkPolicyEgressRule {
+                    to,
+                    ports,
+                    ..NetworkPolicyEgressRule::default()
+                })
                 .collect(),
             ..NetworkPolicySpec::default()
         },
     )
 }
 
-fn namespaced_pod(selector: impl Strategy<Value = LabelSelector> + Clone) -> impl Strategy<Value = NamespacedPod> {
+fn namespaced_pod(
+    selector: impl Strategy<Value = LabelSelector> + Clone,
+) -> impl Strategy<Value = NamespacedPod> {
     (selector.clone(), selector).prop_map(|(namespace_selector, pod_selector)| NamespacedPod {
         namespace_selector,
         pod_selector,
@@ -174,7 +195,10 @@ fn cluster_protocol(names: bool) -> BoxedStrategy<ClusterProtocol> {
         range: Some(StartEnd { start, end, ..StartEnd::default() }),
         ..NumberOrRange::default()
     };
-    let port = option::weighted(0.9, prop_oneof![3 => number().prop_map(one), 1 => (number(), number()).prop_map(range)]);
+    let port = option::weighted(
+        0.9,
+        prop_oneof![3 => number().prop_map(one), 1 => (number(), number()).prop_map(range)],
+    );
     let numbered = (0..3, port).prop_map(|(protocol, destination_port)| {
         let ports = Some(DestinationPort { destination_port, ..DestinationPort::default() });
         match protocol {
@@ -197,19 +221,21 @@ fn cluster_policy(priority: i64) -> impl Strategy<Value = ClusterNetworkPolicySp
     let action = || text(&["Accept", "Deny", "Pass"]);
     let subject = prop_oneof![
         right_selector().prop_map(|selector| Subject { namespaces: Some(selector), ..Subject::default() }),
-        namespaced_pod(right_selector().boxed()).prop_map(|pods| Subject { pods: Some(pods), ..Subject::default() }),
+        namespaced_pod(right_selector().boxed())
+            .prop_map(|pods| Subject { pods: Some(pods), ..Subject::default() }),
     ];
-    let ingress = (action(), vec(cluster_peer(false), 1..3), option::of(vec(cluster_protocol(true), 1..3))).prop_map(
-        |(action, from, protocols)| ClusterIngressRule { action, from, protocols, ..ClusterIngressRule::default() },
-    );
+    let ingress = (action(), vec(cluster_peer(false), 1..3), option::of(vec(cluster_protocol(true), 1..3)))
+        .prop_map(|(action, from, protocols)| ClusterIngressRule {
+            action,
+            from,
+            protocols,
+            ..ClusterIngressRule::default()
+        });
     // Only pods have named ports.
     let to_pods = (vec(cluster_peer(false), 1..3), option::of(vec(cluster_protocol(true), 1..3)));
     let to_any = (vec(cluster_peer(true), 1..3), option::of(vec(cluster_protocol(false), 1..3)));
-    let egress = (action(), prop_oneof![to_pods, to_any]).prop_map(|(action, (to, protocols))| ClusterEgressRule {
-        action,
-        to,
-        protocols,
-        ..ClusterEgressRule::default()
+    let egress = (action(), prop_oneof![to_pods, to_any]).prop_map(|(action, (to, protocols))| {
+        ClusterEgressRule { action, to, protocols, ..ClusterEgressRule::default() }
     });
     (text(&["Admin", "Baseline"]), subject, vec(ingress, 0..3), vec(egress, 0..3)).prop_map(
         move |(tier, subject, ingress, egress)| ClusterNetworkPolicySpec {

@@ -93,7 +93,8 @@ impl Cluster {
 
     /// What the policies of the cluster of one tier say, by priority.
     fn decides(&self, tier: &str, pod: &TwinPod, attempt: &Attempt, way: Way) -> Option<Decision> {
-        let mut policies: Vec<_> = self.cluster_policies.iter().filter(|policy| policy.tier == tier).collect();
+        let mut policies: Vec<_> =
+            self.cluster_policies.iter().filter(|policy| policy.tier == tier).collect();
         policies.sort_by_key(|policy| policy.priority);
         for policy in policies {
             let subject = (policy.subject.namespaces.as_ref(), policy.subject.pods.as_ref());
@@ -235,7 +236,9 @@ impl Cluster {
                 Way::Egress => policy.egress.iter().map(|rule| (&rule.to, &rule.ports)).collect(),
             };
             let other = if way == Way::Ingress { attempt.source } else { attempt.destination };
-            if rules.into_iter().any(|(peers, ports)| self.rule(namespace, peers, ports, other, attempt) == Some(true))
+            if rules
+                .into_iter()
+                .any(|(peers, ports)| self.rule(namespace, peers, ports, other, attempt) == Some(true))
             {
                 return Some(true);
             }
@@ -283,7 +286,8 @@ impl Cluster {
                 Some(selector) => selects(selector, self.namespaces.get(&pod.namespace)?)?,
                 None => pod.namespace == namespace,
             };
-            let of_pod = peer.pod_selector.as_ref().map_or(Some(true), |selector| selects(selector, &pod.labels))?;
+            let of_pod =
+                peer.pod_selector.as_ref().map_or(Some(true), |selector| selects(selector, &pod.labels))?;
             found |= of_namespace && of_pod && pod.addresses.contains(&address);
         }
         Some(found)

@@ -133,8 +133,7 @@ impl Step {
     fn objects(&self, interfaces: &mut BTreeMap<String, String>) -> Result<BTreeMap<Key, Object>> {
         let mut objects = BTreeMap::new();
         for (name, labels) in &self.namespaces {
-            let metadata =
-                ObjectMeta { name: name.clone(), labels: labels.clone(), ..ObjectMeta::default() };
+            let metadata = ObjectMeta { name: name.clone(), labels: labels.clone(), ..ObjectMeta::default() };
             let namespace = Namespace { metadata, ..Namespace::default() };
             objects.insert(Key::Namespace(name.clone()), Object::Namespace(namespace));
         }
@@ -155,7 +154,8 @@ impl Step {
                 "BaselineAdminNetworkPolicy" => PolicyKind::KubernetesBaselineAdminNetworkPolicy,
                 kind => bail!("policies of kind {kind:?} are not known"),
             };
-            let namespace = kind.is_namespaced().then(|| policy.metadata.namespace.as_deref().unwrap_or("default"));
+            let namespace =
+                kind.is_namespaced().then(|| policy.metadata.namespace.as_deref().unwrap_or("default"));
             let key = PolicyKey::of_kind(kind, namespace, policy.metadata.name.clone());
             objects.insert(Key::Policy(key), Object::Policy(policy.clone()));
         }
@@ -233,7 +233,11 @@ fn insert(inputs: &mut Inputs, key: &Key, object: &Object) -> Result<()> {
             match key.kind {
                 PolicyKind::KubernetesNetworkPolicy => {
                     let namespace = key.namespace.as_deref().unwrap_or_default();
-                    inputs.insert_kubernetes_network_policy(namespace, name, &NetworkPolicySpec::deserialize(spec)?)
+                    inputs.insert_kubernetes_network_policy(
+                        namespace,
+                        name,
+                        &NetworkPolicySpec::deserialize(spec)?,
+                    )
                 }
                 PolicyKind::KubernetesClusterNetworkPolicy => {
                     inputs.insert_cluster_network_policy(name, &ClusterNetworkPolicySpec::deserialize(spec)?)
@@ -241,8 +245,10 @@ fn insert(inputs: &mut Inputs, key: &Key, object: &Object) -> Result<()> {
                 PolicyKind::KubernetesAdminNetworkPolicy => {
                     inputs.insert_admin_network_policy(name, &AdminNetworkPolicySpec::deserialize(spec)?)
                 }
-                _ => inputs
-                    .insert_baseline_admin_network_policy(name, &BaselineAdminNetworkPolicySpec::deserialize(spec)?),
+                _ => inputs.insert_baseline_admin_network_policy(
+                    name,
+                    &BaselineAdminNetworkPolicySpec::deserialize(spec)?,
+                ),
             };
         }
         _ => {}

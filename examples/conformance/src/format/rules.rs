@@ -108,8 +108,12 @@ struct RangeForm {
 #[serde(rename_all = "camelCase", untagged)]
 enum IcmpForm {
     #[serde(rename_all = "camelCase")]
-    Both { type_code: TypeCode },
-    Type { r#type: u8 },
+    Both {
+        type_code: TypeCode,
+    },
+    Type {
+        r#type: u8,
+    },
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -169,8 +173,10 @@ fn packets(case: &Value, run: &mut Run<'_>) -> Result<()> {
         (&case.dropped, Wanted::Denied),
         (&case.unmatched, Wanted::Unmatched),
     ];
-    let packets: Vec<_> =
-        wanted.into_iter().flat_map(|(packets, wanted)| packets.iter().map(move |packet| (packet, wanted))).collect();
+    let packets: Vec<_> = wanted
+        .into_iter()
+        .flat_map(|(packets, wanted)| packets.iter().map(move |packet| (packet, wanted)))
+        .collect();
     ensure!(!packets.is_empty(), "nothing is expected: the case proves nothing");
     let host = Host {
         name: "node".into(),
@@ -181,8 +187,10 @@ fn packets(case: &Value, run: &mut Run<'_>) -> Result<()> {
         for way in Way::of(&case, packet)? {
             let (inputs, from, to) = case.state(packet, way)?;
             let mut judged = Packet::new(from, to, packet.flow());
-            judged.original_destination =
-                packet.pre_nat_dst.zip(packet.pre_nat_dport).map(|(address, port)| SocketAddr::new(address, port));
+            judged.original_destination = packet
+                .pre_nat_dst
+                .zip(packet.pre_nat_dport)
+                .map(|(address, port)| SocketAddr::new(address, port));
             run.packet(&format!("{way:?}"), &inputs, &host, &judged, wanted, held_wrong);
         }
     }
@@ -274,7 +282,8 @@ impl Case {
             let faults = state.inputs.insert_host_endpoint("host", &labels, &spec);
             state.faults.extend(faults);
         } else {
-            let address = if matches!(way, Way::ToWorkload | Way::HostToWorkload) { packet.dst } else { packet.src };
+            let address =
+                if matches!(way, Way::ToWorkload | Way::HostToWorkload) { packet.dst } else { packet.src };
             state.inputs.insert_endpoint(Endpoint {
                 id: SUBJECT.into(),
                 interface: WORKLOAD.into(),
@@ -327,7 +336,11 @@ impl State<'_> {
                 let (protocol, port) = port.split_once(':').context("a port without a protocol")?;
                 let address = net.split('/').next().unwrap_or_default().parse()?;
                 let protocol = Protocol::parse(protocol).number().context("an unknown protocol")?;
-                named.entry(address).or_default().push(NamedPort { name: id.clone(), protocol, port: port.parse()? });
+                named.entry(address).or_default().push(NamedPort {
+                    name: id.clone(),
+                    protocol,
+                    port: port.parse()?,
+                });
             }
             let labels = [(format!("set.{id}"), String::new())].into();
             let spec = GlobalNetworkSetSpec { nets, ..GlobalNetworkSetSpec::default() };
@@ -366,8 +379,11 @@ impl State<'_> {
             };
             let name = format!("{list:?}-{place}").to_lowercase();
             #[expect(clippy::cast_precision_loss, reason = "a handful of tiers")]
-            let spec =
-                TierSpec { order: Some(place as f64), default_action: Some(default_action), ..TierSpec::default() };
+            let spec = TierSpec {
+                order: Some(place as f64),
+                default_action: Some(default_action),
+                ..TierSpec::default()
+            };
             self.faults.extend(self.inputs.insert_tier(&name, &spec));
             for (index, policy) in tier.policies.iter().flatten().enumerate() {
                 let rules = self.rules(&policy.rules)?;

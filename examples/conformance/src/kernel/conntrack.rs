@@ -1,7 +1,9 @@
 //! The kernel's memory of connections.
 
 use anyhow::{Context as _, Result, bail};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
+};
 
 /// `NLM_F_REQUEST | NLM_F_ACK`.
 const REQUEST_AND_ACK: u16 = 5;
@@ -10,13 +12,9 @@ const DELETE: u16 = (1 << 8) | 2;
 
 /// Makes the kernel forget all connections of the namespace.
 pub(super) fn flush() -> Result<()> {
-    let socket = socket_with(
-        AddressFamily::NETLINK,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        Some(netlink::NETFILTER),
-    )
-    .context("cannot open a netlink socket")?;
+    let socket =
+        socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::NETFILTER))
+            .context("cannot open a netlink socket")?;
     // Without attributes, all entries of all families are meant.
     let mut message = Vec::from(20u32.to_ne_bytes());
     message.extend(DELETE.to_ne_bytes());

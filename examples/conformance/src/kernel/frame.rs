@@ -48,11 +48,12 @@ impl Identity {
         let packet = frame.get(ETHERNET..)?;
         let array = |at: usize| -> Option<[u8; 4]> { packet.get(at..at + 4)?.try_into().ok() };
         let wide = |at: usize| -> Option<[u8; 16]> { packet.get(at..at + 16)?.try_into().ok() };
-        let (source, destination, protocol, rest): (IpAddr, IpAddr, u8, _) = match frame.get(12..14)?.try_into() {
-            Ok(IPV4) => (array(12)?.into(), array(16)?.into(), *packet.get(9)?, packet.get(20..)?),
-            Ok(IPV6) => (wide(8)?.into(), wide(24)?.into(), *packet.get(6)?, packet.get(40..)?),
-            _ => return None,
-        };
+        let (source, destination, protocol, rest): (IpAddr, IpAddr, u8, _) =
+            match frame.get(12..14)?.try_into() {
+                Ok(IPV4) => (array(12)?.into(), array(16)?.into(), *packet.get(9)?, packet.get(20..)?),
+                Ok(IPV6) => (wide(8)?.into(), wide(24)?.into(), *packet.get(6)?, packet.get(40..)?),
+                _ => return None,
+            };
         let word = |at: usize| Some(u16::from_be_bytes(rest.get(at..at + 2)?.try_into().ok()?));
         let words = match protocol {
             Protocol::TCP | Protocol::UDP | Protocol::SCTP => [word(0)?, word(2)?],

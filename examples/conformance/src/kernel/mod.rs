@@ -21,7 +21,9 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::thread::{CpuSet, LinkNameSpaceType, move_into_link_name_space, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{
+    CpuSet, LinkNameSpaceType, move_into_link_name_space, sched_getaffinity, sched_setaffinity,
+};
 use tortie_policy::{Flow, Program, Transport, nftables};
 
 use frame::{Identity, Mac};
@@ -93,7 +95,8 @@ impl Kernel {
     /// Makes the host and the world.
     pub(crate) fn new() -> Result<Self> {
         // What one processor sends it forwards.
-        let processor = (0..CpuSet::MAX_CPU).find(|cpu| sched_getaffinity(None).is_ok_and(|set| set.is_set(*cpu)));
+        let processor =
+            (0..CpuSet::MAX_CPU).find(|cpu| sched_getaffinity(None).is_ok_and(|set| set.is_set(*cpu)));
         let mut only = CpuSet::new();
         only.set(processor.context("no processor to run on")?);
         sched_setaffinity(None, &only).context("cannot stay on one processor")?;
@@ -153,7 +156,8 @@ impl Kernel {
             self.loaded = text;
         }
         let mut arrived: Vec<_> = flows.iter().map(|flow| is_sendable(flow).then_some(false)).collect();
-        let mut left: Vec<usize> = (0..flows.len()).filter(|at| arrived.get(*at) == Some(&Some(false))).collect();
+        let mut left: Vec<usize> =
+            (0..flows.len()).filter(|at| arrived.get(*at) == Some(&Some(false))).collect();
         while !left.is_empty() {
             let (round, later) = round(flows, left);
             conntrack::flush()?;
@@ -186,12 +190,15 @@ impl Kernel {
         for (verb, from, without) in
             [("del", &self.addresses, &wanted), ("replace", &wanted, &self.addresses)]
         {
-            for (address, number) in from.iter().filter(|(address, number)| without.get(address) != Some(number)) {
+            for (address, number) in
+                from.iter().filter(|(address, number)| without.get(address) != Some(number))
+            {
                 let (name, _, _, peer) = names("cali", *number);
                 let out = if address.is_ipv4() { &mut plain } else { &mut wide };
                 let mac = text(peer);
                 out.push_str(&format!("route {verb} {address} dev {name}\n"));
-                let permanent = if verb == "del" { String::new() } else { format!(" lladdr {mac} nud permanent") };
+                let permanent =
+                    if verb == "del" { String::new() } else { format!(" lladdr {mac} nud permanent") };
                 out.push_str(&format!("neigh {verb} {address} dev {name}{permanent}\n"));
             }
         }
@@ -244,7 +251,10 @@ impl Kernel {
             }
             let mut sockets = [PollFd::new(first.socket(), PollFlags::IN)];
             let patience = Timespec { tv_sec: PATIENCE, tv_nsec: 0 };
-            ensure!(poll(&mut sockets, Some(&patience))? > 0, "a packet that nothing is against did not arrive");
+            ensure!(
+                poll(&mut sockets, Some(&patience))? > 0,
+                "a packet that nothing is against did not arrive"
+            );
         }
     }
 
@@ -253,7 +263,9 @@ impl Kernel {
         for (number, link) in self.workloads.iter().enumerate() {
             while let Some(frame) = link.receive()? {
                 let identity = Identity::read(&frame);
-                found.extend(identity.filter(|identity| self.addresses.get(&identity.destination) == Some(&number)));
+                found.extend(
+                    identity.filter(|identity| self.addresses.get(&identity.destination) == Some(&number)),
+                );
             }
         }
         Ok(())

@@ -204,7 +204,9 @@ impl PolicyState {
             PolicyKind::KubernetesClusterNetworkPolicy => self.insert_spec(
                 key,
                 value,
-                |inputs, spec: &k8s::ClusterNetworkPolicySpec| inputs.insert_cluster_network_policy(name, spec),
+                |inputs, spec: &k8s::ClusterNetworkPolicySpec| {
+                    inputs.insert_cluster_network_policy(name, spec)
+                },
                 salvage_denial,
             ),
             PolicyKind::KubernetesAdminNetworkPolicy => self.insert_spec(
@@ -286,7 +288,8 @@ fn policy_key(key: &ResourceKey<'_>) -> Option<PolicyKey> {
         (k8s::BaselineAdminNetworkPolicySpec::PLURAL, PolicyKind::KubernetesBaselineAdminNetworkPolicy),
     ];
     let (_, kind) = kinds.into_iter().find(|(plural, _)| *plural == key.plural)?;
-    (kind.is_namespaced() == key.namespace.is_some()).then(|| PolicyKey::of_kind(kind, key.namespace, key.name))
+    (kind.is_namespaced() == key.namespace.is_some())
+        .then(|| PolicyKey::of_kind(kind, key.namespace, key.name))
 }
 
 /// What can still be read of the spec of a policy of Calico.
@@ -298,9 +301,11 @@ fn salvage(spec: serde_json::Value) -> Salvage {
 fn salvage_isolation(spec: serde_json::Value) -> k8s::NetworkPolicySpec {
     let kept = |name: &str| spec.get(name).cloned().unwrap_or_default();
     let both = serde_json::json!(["Ingress", "Egress"]);
-    let types = Some(kept("policyTypes")).filter(|types| types.as_array().is_some_and(|types| !types.is_empty()));
+    let types =
+        Some(kept("policyTypes")).filter(|types| types.as_array().is_some_and(|types| !types.is_empty()));
     let types = types.unwrap_or_else(|| both.clone());
-    let attempts = [(kept("podSelector"), types), (kept("podSelector"), both.clone()), (serde_json::Value::Null, both)];
+    let attempts =
+        [(kept("podSelector"), types), (kept("podSelector"), both.clone()), (serde_json::Value::Null, both)];
     let read = |(selector, types)| {
         serde_json::from_value(serde_json::json!({ "podSelector": selector, "policyTypes": types })).ok()
     };
