@@ -20,7 +20,8 @@ use tortie_policy::{
     Endpoint, Flow, Host, HostAction, Inputs, Transport, Verdict, compile, evaluate, resolve,
 };
 
-use common::{Choices, World, inputs, interface};
+use common::objects::{inputs, interface};
+use common::{Choices, World};
 use lab::{HOST, Lab, Place, enter, nft, ruleset};
 
 /// Random policies whose packets are sent; ten times as many with `TORTIE_PROVE=1`.
@@ -42,7 +43,7 @@ fn bytes_of(seed: u64, len: usize) -> Vec<u8> {
 
 fn world() -> World {
     // Faults deny, and have their own tests.
-    World { faults: false, ..World::new() }
+    World { faults: false, hosts: false, ..World::new() }
 }
 
 fn text(inputs: &Inputs) -> String {
