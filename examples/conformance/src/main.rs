@@ -6,8 +6,8 @@ mod format;
 mod kernel;
 mod run;
 
+use core::ops::AddAssign;
 use std::collections::BTreeMap;
-use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 

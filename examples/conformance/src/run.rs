@@ -1,8 +1,8 @@
 //! One run of a case: who gives verdicts, and what they said.
 
+use core::net::IpAddr;
+use core::ops::AddAssign;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::ops::AddAssign;
 
 use tortie_policy::{
     Consulted, Evaluation, Flow, Host, Inputs, Outcome, Packet, Place, Program, Verdict, compile, evaluate,

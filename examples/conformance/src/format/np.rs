@@ -1,7 +1,7 @@
 //! `np-case/1`: states of a cluster with policies of Kubernetes, and which of its pods reach which.
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;

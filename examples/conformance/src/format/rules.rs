@@ -3,8 +3,8 @@
 //! The rules are made into policies and sets again. Each of the lists becomes a state of its own, because in the API a
 //! policy for what is forwarded is one for the host itself, too, and a packet meets the one list or the other.
 
+use core::net::{IpAddr, SocketAddr};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;

@@ -1,6 +1,6 @@
 //! Frames that begin a connection, written octet by octet.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use tortie_policy::model::Protocol;
 use tortie_policy::{Flow, Transport};
@@ -179,7 +179,7 @@ fn crc32c(octets: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    use std::net::SocketAddr;
+    use core::net::SocketAddr;
 
     #[test]
     fn checksums_are_right() {

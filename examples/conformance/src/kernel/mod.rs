@@ -11,10 +11,10 @@ mod conntrack;
 mod frame;
 mod link;
 
+use core::net::{IpAddr, Ipv4Addr};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -305,7 +305,7 @@ fn is_sendable(flow: &Flow) -> bool {
 }
 
 /// Makes pairs of interfaces of these numbers, and opens their other ends.
-fn links(world: &File, kind: &str, numbers: std::ops::Range<usize>) -> Result<Vec<Link>> {
+fn links(world: &File, kind: &str, numbers: core::ops::Range<usize>) -> Result<Vec<Link>> {
     let (mut here, mut there) = (String::new(), String::new());
     for number in numbers.clone() {
         let (name, peer, mac, peer_mac) = names(kind, number);
