@@ -122,7 +122,8 @@ fn packet<'a>(
     let of = |pairs: &[[IpAddr; 2]]| pairs.iter().map(|pair| pair[family]).collect::<Vec<_>>();
     let all = [of(&world.endpoints), of(&world.outside), of(&[world.host])].concat();
     let (source, destination) = (*choices.one(&all), *choices.one(&all));
-    let elsewhere = Place::Interface(*choices.one(&["eth0", "eth1", "eth2", "eth3"]));
+    let name: &str = choices.one::<&str>(&["eth0", "eth1", "eth2", "eth3"]);
+    let elsewhere = Place::Interface(name);
     let mut place = |address| match inputs.endpoint_at(address) {
         Some(endpoint) if is_local(endpoint) => Place::Workload(&endpoint.interface),
         None if address == world.host[family] && choices.below(4) > 0 => Place::Host,

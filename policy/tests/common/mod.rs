@@ -45,8 +45,8 @@ pub(crate) struct World {
     pub(crate) host: [IpAddr; 2],
     /// Whether objects may have faults, and rules criteria that are not enforced.
     pub(crate) faults: bool,
-    /// Whether there are host endpoints.
-    pub(crate) hosts: bool,
+    /// Interfaces that host endpoints may have; there are none of them if it is empty.
+    pub(crate) interfaces: &'static [&'static str],
 }
 
 impl World {
@@ -63,7 +63,7 @@ impl World {
             ports: vec![80, 81, 443, 8080, 4789],
             host: ["10.255.0.1".parse().unwrap(), "fdff::1".parse().unwrap()],
             faults: true,
-            hosts: true,
+            interfaces: &["eth0", "*", "eth1", ""],
         }
     }
 

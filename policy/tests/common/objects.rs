@@ -81,7 +81,7 @@ pub(crate) fn objects(choices: &mut Choices<'_>, world: &World) -> Vec<Object> {
     endpoints(choices, world, &mut objects);
     sets(choices, world, &mut objects);
     tiers(choices, &mut objects);
-    if world.hosts {
+    if !world.interfaces.is_empty() {
         hosts(choices, world, &mut objects);
     }
     for index in 0..choices.below(8) {
@@ -176,7 +176,7 @@ fn tiers(choices: &mut Choices<'_>, objects: &mut Vec<Object>) {
 }
 
 fn hosts(choices: &mut Choices<'_>, world: &World, objects: &mut Vec<Object>) {
-    for (index, interface_name) in ["eth0", "*", "eth1", ""].into_iter().enumerate() {
+    for (index, interface_name) in world.interfaces.iter().enumerate() {
         if !choices.once_in(2) {
             continue;
         }
