@@ -1,5 +1,5 @@
 //! Policies of Kubernetes mean what the documentation of its API says.
-#![expect(clippy::unwrap_used, reason = "test code: a panic is a failed test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code: a panic is a failed test")]
 
 mod faults;
 mod objects;
@@ -108,7 +108,7 @@ fn attempts(cluster: &Cluster) -> Vec<Attempt> {
 
 fn cases() -> ProptestConfig {
     let long = std::env::var_os("TORTIE_PROVE").is_some_and(|value| value == "1");
-    ProptestConfig { cases: if long { 4096 } else { 64 }, ..ProptestConfig::default() }
+    ProptestConfig { cases: if long { 4096 } else { 256 }, ..ProptestConfig::default() }
 }
 
 proptest! {
