@@ -7,12 +7,14 @@ mod bgp;
 mod bytes;
 mod cluster;
 mod ipam;
+mod policy;
 mod records;
 mod selector;
 
 pub use bgp::{check_bgp_decode, check_bgp_roundtrip, check_bgp_stream};
 pub use cluster::{check_ipam_ops, check_ipam_records};
 pub use ipam::check_ipam_block;
+pub use policy::check_policy_yaml;
 pub use records::{check_bmp_read, check_mrt_read};
 pub use selector::{check_selector_index, check_selector_parse, check_selector_roundtrip};
 
@@ -90,5 +92,9 @@ mod tests {
     #[test]
     fn ipam_ops() {
         replay("ipam_ops", super::check_ipam_ops);
+    }
+    #[test]
+    fn policy_yaml() {
+        replay("policy_yaml", super::check_policy_yaml);
     }
 }

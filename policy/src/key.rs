@@ -1,26 +1,90 @@
 //! Names of policies and profiles, and of what decides about a packet.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::cmp::Ordering;
 use core::fmt;
 
 /// Kind of a policy object.
+///
+/// The kinds of Kubernetes are spelled with `Kubernetes` in front, so that a policy of Calico may have the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum PolicyKind {
     /// Governs endpoints everywhere.
     GlobalNetworkPolicy,
+    /// `AdminNetworkPolicy` of `policy.networking.k8s.io/v1alpha1`, global.
+    KubernetesAdminNetworkPolicy,
+    /// `BaselineAdminNetworkPolicy` of `policy.networking.k8s.io/v1alpha1`, global.
+    KubernetesBaselineAdminNetworkPolicy,
+    /// `ClusterNetworkPolicy` of `policy.networking.k8s.io/v1alpha2`, global.
+    KubernetesClusterNetworkPolicy,
+    /// `NetworkPolicy` of `networking.k8s.io/v1`; governs endpoints of its namespace.
+    KubernetesNetworkPolicy,
     /// Governs endpoints of its namespace.
     NetworkPolicy,
+    /// A [`GlobalNetworkPolicy`](Self::GlobalNetworkPolicy) that is not enforced yet.
+    StagedGlobalNetworkPolicy,
+    /// A [`KubernetesNetworkPolicy`](Self::KubernetesNetworkPolicy) that is not enforced yet.
+    StagedKubernetesNetworkPolicy,
+    /// A [`NetworkPolicy`](Self::NetworkPolicy) that is not enforced yet.
+    StagedNetworkPolicy,
 }
 
 impl PolicyKind {
-    /// The kind as documents spell it.
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
+        Self::GlobalNetworkPolicy,
+        Self::KubernetesAdminNetworkPolicy,
+        Self::KubernetesBaselineAdminNetworkPolicy,
+        Self::KubernetesClusterNetworkPolicy,
+        Self::KubernetesNetworkPolicy,
+        Self::NetworkPolicy,
+        Self::StagedGlobalNetworkPolicy,
+        Self::StagedKubernetesNetworkPolicy,
+        Self::StagedNetworkPolicy,
+    ];
+
+    /// The kind as a key spells it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::GlobalNetworkPolicy => "GlobalNetworkPolicy",
+            Self::KubernetesAdminNetworkPolicy => "KubernetesAdminNetworkPolicy",
+            Self::KubernetesBaselineAdminNetworkPolicy => "KubernetesBaselineAdminNetworkPolicy",
+            Self::KubernetesClusterNetworkPolicy => "KubernetesClusterNetworkPolicy",
+            Self::KubernetesNetworkPolicy => "KubernetesNetworkPolicy",
             Self::NetworkPolicy => "NetworkPolicy",
+            Self::StagedGlobalNetworkPolicy => "StagedGlobalNetworkPolicy",
+            Self::StagedKubernetesNetworkPolicy => "StagedKubernetesNetworkPolicy",
+            Self::StagedNetworkPolicy => "StagedNetworkPolicy",
+        }
+    }
+
+    /// Whether objects of this kind are in a namespace.
+    #[must_use]
+    pub const fn is_namespaced(self) -> bool {
+        match self {
+            Self::KubernetesNetworkPolicy
+            | Self::NetworkPolicy
+            | Self::StagedKubernetesNetworkPolicy
+            | Self::StagedNetworkPolicy => true,
+            Self::GlobalNetworkPolicy
+            | Self::KubernetesAdminNetworkPolicy
+            | Self::KubernetesBaselineAdminNetworkPolicy
+            | Self::KubernetesClusterNetworkPolicy
+            | Self::StagedGlobalNetworkPolicy => false,
+        }
+    }
+
+    /// The kind that a staged kind is a draft of; `None` for kinds that are enforced.
+    #[must_use]
+    pub const fn draft_of(self) -> Option<Self> {
+        match self {
+            Self::StagedGlobalNetworkPolicy => Some(Self::GlobalNetworkPolicy),
+            Self::StagedKubernetesNetworkPolicy => Some(Self::KubernetesNetworkPolicy),
+            Self::StagedNetworkPolicy => Some(Self::NetworkPolicy),
+            _ => None,
         }
     }
 }
@@ -59,6 +123,12 @@ impl PolicyKey {
     #[must_use]
     pub fn namespaced(namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self { kind: PolicyKind::NetworkPolicy, namespace: Some(namespace.into()), name: name.into() }
+    }
+
+    /// Name of an object of this kind, in this namespace if the kind has namespaces.
+    #[must_use]
+    pub fn of_kind(kind: PolicyKind, namespace: Option<&str>, name: impl Into<String>) -> Self {
+        Self { kind, namespace: namespace.map(String::from), name: name.into() }
     }
 
     fn sort_text(&self) -> impl Iterator<Item = u8> + '_ {
@@ -125,9 +195,9 @@ impl fmt::Display for Direction {
 #[non_exhaustive]
 pub enum Owner {
     /// A policy.
-    Policy(PolicyKey),
+    Policy(Arc<PolicyKey>),
     /// A profile, by name.
-    Profile(String),
+    Profile(Arc<str>),
 }
 
 impl fmt::Display for Owner {
@@ -152,24 +222,37 @@ pub enum Origin {
         /// Its place in the list, from 0.
         index: usize,
     },
-    /// The policy or profile is invalid, or of a tier that is not enforced, and denies whatever it governs.
+    /// The policy or profile is invalid, and denies whatever it governs.
     Invalid {
         /// The invalid object.
         owner: Owner,
     },
-    /// Policies govern the endpoint in this direction, and no rule of them matched.
-    EndOfTier,
-    /// The endpoint has a profile of this name, which does not exist.
+    /// Policies of this tier govern the endpoint in this direction, no rule of them matched, and the tier denies by default.
+    EndOfTier {
+        /// Name of the tier.
+        tier: Arc<str>,
+    },
+    /// The endpoint has a profile of this name, which does not exist. It closes a workload, and opens a host.
     UnknownProfile {
         /// Name of the profile.
-        name: String,
+        name: Arc<str>,
     },
-    /// No policy governs the endpoint in this direction, and no rule of its profiles matched.
+    /// No tier decided, and no rule of the endpoint's profiles matched.
     NoProfileMatched,
     /// A workload sends a packet that is encapsulated already, which would pass the policy of the outer packet only.
     Encapsulated,
     /// The interface is that of a workload, and no endpoint is known on it.
     UnknownInterface,
+    /// A port that host policy never closes.
+    Failsafe,
+    /// Policy of a host that has nothing to say: what it does not decide goes on.
+    Undecided,
+    /// Neighbour discovery, which no policy of a host closes; from workloads, multicast listening too.
+    NeighbourDiscovery,
+    /// Router advertisements and redirects, which a host never accepts from its workloads.
+    RoutingAdvice,
+    /// What becomes of packets from workloads to their host that policy allows.
+    ToHost,
 }
 
 impl fmt::Display for Origin {
@@ -177,12 +260,55 @@ impl fmt::Display for Origin {
         match self {
             Self::Rule { owner, direction, index } => write!(f, "{owner} {direction}[{index}]"),
             Self::Invalid { owner } => write!(f, "{owner} is invalid"),
-            Self::EndOfTier => f.write_str("end of tier default"),
+            Self::EndOfTier { tier } => write!(f, "end of tier {tier}"),
             Self::UnknownProfile { name } => write!(f, "unknown profile {name}"),
             Self::NoProfileMatched => f.write_str("no profile matched"),
             Self::Encapsulated => f.write_str("encapsulated by the workload"),
             Self::UnknownInterface => f.write_str("unknown interface"),
+            Self::Failsafe => f.write_str("failsafe port"),
+            Self::Undecided => f.write_str("no policy decided"),
+            Self::NeighbourDiscovery => f.write_str("neighbour discovery"),
+            Self::RoutingAdvice => f.write_str("routing advice from a workload"),
+            Self::ToHost => f.write_str("from a workload to its host"),
         }
+    }
+}
+
+/// Which policies of an endpoint are consulted, and where.
+///
+/// A workload has the normal list alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_enums, reason = "the lists that the API has policies for")]
+pub enum ListKind {
+    /// What the workload or a process of the host sends and receives.
+    Normal,
+    /// What is forwarded through an interface of a host.
+    Forward,
+    /// What comes in by an interface of a host, before its destination is translated.
+    PreDnat,
+    /// What goes through an interface of a host, before connection tracking. Every packet is judged, replies too.
+    Untracked,
+}
+
+impl ListKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Normal, Self::Forward, Self::PreDnat, Self::Untracked];
+
+    /// `normal`, `forward`, `preDNAT` or `untracked`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Forward => "forward",
+            Self::PreDnat => "preDNAT",
+            Self::Untracked => "untracked",
+        }
+    }
+}
+
+impl fmt::Display for ListKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
