@@ -102,7 +102,7 @@ impl Compiler<'_> {
                 let Some(rules) = policy.rules(direction) else { continue };
                 if passes(rules) {
                     let pass = StepAction::Goto(compiler.profiles(&list.profiles, direction));
-                    steps.extend(rules.iter().flat_map(|rule| self::steps(rule, pass)));
+                    steps.extend(rules.iter().flat_map(|rule| self::steps(rule, &pass)));
                 } else if let Some(id) = compiler.policy(policy, rules, direction) {
                     steps.push(Step { matches: Vec::new(), action: StepAction::Jump(id), origin: None });
                 }
@@ -119,7 +119,9 @@ impl Compiler<'_> {
         }
         let (made, role) = (Made::Policy(policy.key.clone()), Role::Policy(policy.key.clone()));
         let pass = StepAction::Return;
-        Some(self.chain(direction, made, role, |_| rules.iter().flat_map(|rule| steps(rule, pass)).collect()))
+        Some(
+            self.chain(direction, made, role, |_| rules.iter().flat_map(|rule| steps(rule, &pass)).collect()),
+        )
     }
 
     fn profiles(&mut self, names: &[String], direction: Direction) -> ChainId {
@@ -136,7 +138,7 @@ impl Compiler<'_> {
                 let made = Made::Profile(name.clone());
                 // A Pass in a profile skips the rest of it.
                 let id = compiler.chain(direction, made, Role::Profile(name.clone()), |_| {
-                    rules.iter().flat_map(|rule| self::steps(rule, StepAction::Return)).collect()
+                    rules.iter().flat_map(|rule| self::steps(rule, &StepAction::Return)).collect()
                 });
                 steps.push(Step { matches: Vec::new(), action: StepAction::Jump(id), origin: None });
             }
@@ -155,7 +157,7 @@ const fn verdict(action: StepAction, origin: Origin) -> Step {
 }
 
 /// The steps of one rule: no two of them match the same packet.
-fn steps(rule: &Rule, pass: StepAction) -> Vec<Step> {
+fn steps(rule: &Rule, pass: &StepAction) -> Vec<Step> {
     if rule.never {
         return Vec::new();
     }
@@ -163,7 +165,7 @@ fn steps(rule: &Rule, pass: StepAction) -> Vec<Step> {
         Deed::Allow => StepAction::Accept,
         Deed::Deny => StepAction::Drop,
         Deed::Log => StepAction::Log,
-        Deed::Pass => pass,
+        Deed::Pass => pass.clone(),
     };
     let criteria = &rule.criteria;
     let names_addresses = [&criteria.source, &criteria.destination].into_iter().any(|end| {
@@ -182,7 +184,7 @@ fn steps(rule: &Rule, pass: StepAction) -> Vec<Step> {
         let Some(matches) = matches(rule, family) else { continue };
         for extra in icmp_alternatives(rule, family) {
             let matches = matches.iter().cloned().chain(extra).collect();
-            steps.push(Step { matches, action, origin: Some(rule.origin.clone()) });
+            steps.push(Step { matches, action: action.clone(), origin: Some(rule.origin.clone()) });
         }
     }
     steps

@@ -6,6 +6,7 @@ use crate::flow::Flow;
 use crate::key::{Direction, Origin, Verdict};
 use crate::program::{Addresses, ChainId, End, Match, Program, Step, StepAction};
 use crate::rule::Family;
+use crate::table::Row;
 
 /// The first packet of a connection, as it passes a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,15 +114,22 @@ fn run(
         if !step.matches.iter().all(|wanted| holds(program, wanted, flow)) {
             continue;
         }
-        let origin = || step.origin.clone().unwrap_or(Origin::UnknownInterface);
-        match step.action {
+        let found = || step.matches.iter().find_map(|wanted| row(wanted, flow)).map(|row| row.origin.clone());
+        let origin = || found().or_else(|| step.origin.clone()).unwrap_or(Origin::UnknownInterface);
+        match &step.action {
             StepAction::Accept => return Some((Verdict::Allow, origin())),
             StepAction::Drop => return Some((Verdict::Deny, origin())),
             StepAction::Log => logged.push(origin()),
             StepAction::Return => return None,
-            StepAction::Goto(id) => return call(program, id, flow, depth.saturating_add(1), logged),
+            StepAction::Goto(id) => return call(program, *id, flow, depth.saturating_add(1), logged),
             StepAction::Jump(id) => {
-                let decision = call(program, id, flow, depth.saturating_add(1), logged);
+                let decision = call(program, *id, flow, depth.saturating_add(1), logged);
+                if decision.is_some() {
+                    return decision;
+                }
+            }
+            StepAction::Spread(spread) => {
+                let decision = spread.leaf(flow).and_then(|steps| run(program, steps, flow, depth, logged));
                 if decision.is_some() {
                     return decision;
                 }
@@ -129,6 +137,14 @@ fn run(
         }
     }
     None
+}
+
+/// The row of a table that the packet has.
+fn row<'m>(wanted: &'m Match, flow: &Flow) -> Option<&'m Row> {
+    match wanted {
+        Match::Tuple(tuples) => tuples.find(flow),
+        _ => None,
+    }
 }
 
 fn holds(program: &Program, wanted: &Match, flow: &Flow) -> bool {
@@ -162,5 +178,6 @@ fn holds(program: &Program, wanted: &Match, flow: &Flow) -> bool {
         Match::IcmpCode { family, code, negated } => {
             is_family(*family) && flow.icmp().is_some_and(|(_, found)| found == *code) != *negated
         }
+        Match::Tuple(_) => row(wanted, flow).is_some(),
     }
 }

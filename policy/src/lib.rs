@@ -82,10 +82,12 @@ mod ipset;
 mod key;
 pub mod model;
 mod net;
+mod optimise;
 mod policy;
 mod program;
 mod resolve;
 mod rule;
+mod table;
 mod verdict;
 
 /// README's example, held as a test.
@@ -105,7 +107,9 @@ pub use inputs::{Encapsulation, Inputs};
 pub use interpret::{Interpretation, Judgement, Packet, interpret};
 pub use ipset::IpSet;
 pub use key::{Direction, Origin, Owner, PolicyKey, PolicyKind, Verdict};
+pub use optimise::{Optimised, Passes, Reason, Removed, optimise};
 pub use program::{Addresses, Chain, ChainId, Dispatch, End, Match, Program, Role, Step, StepAction};
 pub use resolve::{PolicyList, Resolved, ResolvedEndpoint, resolve};
 pub use rule::{Family, IcmpMatch, PortRange};
+pub use table::{Row, Spread, SpreadRow, Tuples};
 pub use verdict::{Consulted, ConsultedRule, EndTrace, Evaluation, Outcome, Trace};

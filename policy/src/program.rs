@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ipnet::IpNet;
@@ -10,6 +11,7 @@ use tortie_selector::Selector;
 use crate::ipset::IpSet;
 use crate::key::{Direction, Origin, PolicyKey};
 use crate::rule::{Family, PortRange};
+use crate::table::{Spread, Tuples};
 
 /// Rules of one host, in no backend's words.
 ///
@@ -114,7 +116,7 @@ pub struct Step {
 }
 
 /// What a step does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum StepAction {
     /// This end lets the packet go on.
@@ -129,10 +131,12 @@ pub enum StepAction {
     Goto(ChainId),
     /// The rest of this chain is skipped.
     Return,
+    /// The leaf for the packet's protocol and port is tried, if there is one, and the next step if it returns.
+    Spread(Arc<Spread>),
 }
 
 /// One end of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third")]
 pub enum End {
     /// The sender.
@@ -197,6 +201,8 @@ pub enum Match {
         /// Whether it must be another.
         negated: bool,
     },
+    /// A row of the table has its fields.
+    Tuple(Arc<Tuples>),
 }
 
 /// Addresses to compare with.

@@ -27,6 +27,7 @@
 //! Source of the layout: calico@87c15906f2 felix/rules/{static,endpoints,dispatch}.go.
 
 mod options;
+mod tables;
 mod text;
 
 use alloc::string::String;

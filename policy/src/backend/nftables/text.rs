@@ -7,12 +7,13 @@ use core::fmt::{self, Display, Write};
 
 use tortie_selector::Selector;
 
-use super::TABLE;
 use super::options::{HostAction, Options};
+use super::{TABLE, tables};
 use crate::key::Direction;
 use crate::model::Protocol;
 use crate::program::{Addresses, Chain, ChainId, End, Match, Program, Role, Step, StepAction};
 use crate::rule::Family;
+use crate::table::Spread;
 
 /// What workloads may send to their host whatever policy says: multicast listener queries, reports and done, router
 /// solicitations, neighbour solicitations and advertisements.
@@ -150,23 +151,44 @@ impl Text<'_> {
         };
         writeln!(out, "\tchain {} {{", self.chain_name(id))?;
         writeln!(out, "\t\tcomment \"{}\"", comment(&about))?;
-        chain.steps.iter().try_for_each(|step| self.step(out, step))?;
-        writeln!(out, "\t}}")
+        let name = self.chain_name(id);
+        (chain.steps.iter().enumerate())
+            .try_for_each(|(place, step)| self.step(out, step, &leaves_name(&name, place)))?;
+        writeln!(out, "\t}}")?;
+        for (place, step) in chain.steps.iter().enumerate() {
+            if let StepAction::Spread(spread) = &step.action {
+                self.leaves(out, spread, &leaves_name(&name, place))?;
+            }
+        }
+        Ok(())
     }
 
-    fn step(&self, out: &mut String, step: &Step) -> fmt::Result {
+    fn leaves(&self, out: &mut String, spread: &Spread, name: &str) -> fmt::Result {
+        for (number, steps) in spread.leaves.iter().enumerate() {
+            writeln!(out, "\tchain {name}-{number} {{")?;
+            steps.iter().try_for_each(|step| self.step(out, step, name))?;
+            writeln!(out, "\t}}")?;
+        }
+        Ok(())
+    }
+
+    /// A step; `leaves` is how the names of the chains begin that it may spread to.
+    fn step(&self, out: &mut String, step: &Step, leaves: &str) -> fmt::Result {
         out.write_str("\t\t")?;
         for wanted in &step.matches {
             self.wanted(out, wanted)?;
             out.write_char(' ')?;
         }
-        match step.action {
+        match &step.action {
             StepAction::Accept => out.write_str("accept"),
             StepAction::Drop => out.write_str("drop"),
             StepAction::Log => write!(out, "log prefix \"{}\"", self.options.log_prefix),
-            StepAction::Jump(id) => write!(out, "jump {}", self.chain_name(id)),
-            StepAction::Goto(id) => write!(out, "goto {}", self.chain_name(id)),
+            StepAction::Jump(id) => write!(out, "jump {}", self.chain_name(*id)),
+            StepAction::Goto(id) => write!(out, "goto {}", self.chain_name(*id)),
             StepAction::Return => out.write_str("return"),
+            StepAction::Spread(spread) => {
+                tables::spread(out, spread, |number| alloc::format!("{leaves}-{number}"))
+            }
         }?;
         match &step.origin {
             Some(origin) => writeln!(out, " comment \"{}\"", comment(&origin.to_string())),
@@ -201,6 +223,7 @@ impl Text<'_> {
             Match::IcmpCode { family, code, negated } => {
                 write!(out, "{} code {}{code}", icmp(family), not(negated))
             }
+            Match::Tuple(tuples) => tables::tuples(out, tuples),
         }
     }
 
@@ -237,7 +260,7 @@ impl Text<'_> {
                 writeln!(out, "\t\t{ROUTING_ADVICE} drop")?;
             }
             let name = if direction == Direction::Egress {
-                self.program.guard.iter().try_for_each(|step| self.step(out, step))?;
+                self.program.guard.iter().try_for_each(|step| self.step(out, step, ""))?;
                 "iifname"
             } else {
                 "oifname"
@@ -294,7 +317,7 @@ impl Text<'_> {
 }
 
 /// A prefix as nft writes it: an address if it is of full length.
-struct Prefix(ipnet::IpNet);
+pub(super) struct Prefix(pub(super) ipnet::IpNet);
 
 impl Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -302,7 +325,11 @@ impl Display for Prefix {
     }
 }
 
-fn list<T: Display>(out: &mut String, between: &str, items: impl Iterator<Item = T>) -> fmt::Result {
+pub(super) fn list<T: Display>(
+    out: &mut String,
+    between: &str,
+    items: impl Iterator<Item = T>,
+) -> fmt::Result {
     for (index, item) in items.enumerate() {
         if index > 0 {
             out.write_str(between)?;
@@ -319,6 +346,11 @@ fn one_or_set<T: Display>(out: &mut String, mut items: impl ExactSizeIterator<It
     out.write_str("{ ")?;
     list(out, ", ", items)?;
     out.write_str(" }")
+}
+
+/// How the names begin of the chains that the step at this place of a chain spreads to.
+fn leaves_name(chain: &str, place: usize) -> String {
+    alloc::format!("{chain}-leaf-{place}")
 }
 
 /// Longest comment that the kernel keeps, in bytes.
