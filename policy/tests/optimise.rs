@@ -1,6 +1,6 @@
 //! An optimised program gives the verdicts and the log lines of the program that it was made from, on random and on boundary
 //! packets, with each pass alone and with all of them.
-#![expect(clippy::indexing_slicing, reason = "test code: a panic is a failed test")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "test code: a panic is a failed test")]
 
 use core::cell::Cell;
 use core::net::{IpAddr, Ipv4Addr};
