@@ -15,7 +15,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tortie_benches::fixtures::{Fnv1a, policies};
 use tortie_benches::report::Row;
 use tortie_policy::{
-    Endpoint, Flow, Inputs, Packet, Program, Verdict, compile, evaluate, interpret, nftables, resolve,
+    Endpoint, Flow, Host, Inputs, Packet, Place, Program, Verdict, compile, evaluate, interpret, nftables,
+    resolve,
 };
 
 const POLICIES: usize = 100;
@@ -55,7 +56,7 @@ fn is_local(endpoint: &Endpoint) -> bool {
 }
 
 fn program(inputs: &Inputs) -> Program {
-    compile(&resolve(inputs, is_local))
+    compile(&resolve(inputs, &Host::new("node-0"), is_local))
 }
 
 fn flows(inputs: &Inputs) -> Vec<(Flow, String, String)> {
@@ -75,7 +76,7 @@ fn verdict(criterion: &mut Criterion) {
     let flows = flows(&inputs);
     let by_program = || {
         let verdict = |(flow, from, to): &(Flow, String, String)| {
-            let packet = Packet { in_interface: Some(from), out_interface: Some(to), flow: *flow };
+            let packet = Packet::new(Place::Workload(from), Place::Workload(to), *flow);
             interpret(&program, &packet).verdict()
         };
         flows.iter().map(verdict).collect::<Vec<_>>()
@@ -111,7 +112,7 @@ fn text(criterion: &mut Criterion) {
     let whole = Row::tortie("policy/resolve_compile", "tortie");
     let rendered = Row::tortie("policy/render", "tortie");
     let text = nftables::render(&compiled, &options);
-    resolved.check(sum(&format!("{:?}", resolve(&inputs, is_local))));
+    resolved.check(sum(&format!("{:?}", resolve(&inputs, &Host::new("node-0"), is_local))));
     whole.check(sum(&format!("{:?}", program(&inputs))));
     rendered.check(sum(&text));
     let mut measure = |row: Row<'_>, work: &dyn Fn()| {
@@ -120,7 +121,7 @@ fn text(criterion: &mut Criterion) {
         group.bench_function(row.name(), |bencher| bencher.iter(work));
         group.finish();
     };
-    measure(resolved, &|| drop(black_box(resolve(&inputs, is_local))));
+    measure(resolved, &|| drop(black_box(resolve(&inputs, &Host::new("node-0"), is_local))));
     measure(whole, &|| drop(black_box(program(&inputs))));
     measure(rendered, &|| drop(black_box(nftables::render(&compiled, &options))));
 }

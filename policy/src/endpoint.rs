@@ -16,6 +16,37 @@ pub const NAMESPACE_LABEL_PREFIX: &str = combine::NAMESPACE_PREFIX;
 /// Prefix of labels that stem from the service account of an endpoint.
 pub const SERVICE_ACCOUNT_LABEL_PREFIX: &str = combine::SERVICE_ACCOUNT_PREFIX;
 
+/// What stands for all interfaces in a host endpoint.
+pub(crate) const ALL_INTERFACES: &str = "*";
+
+/// Longest name of a network interface, in bytes.
+const MAX_INTERFACE_LEN: usize = 15;
+
+pub(crate) fn is_interface_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    (1..=MAX_INTERFACE_LEN).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// Whether only namespaces and service accounts may give this label.
+pub(crate) fn is_reserved(label: &str) -> bool {
+    label == NAMESPACE_LABEL
+        || label == SERVICE_ACCOUNT_LABEL
+        || label.starts_with(NAMESPACE_LABEL_PREFIX)
+        || label.starts_with(SERVICE_ACCOUNT_LABEL_PREFIX)
+}
+
+/// A port of an endpoint that rules may speak of by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
+pub struct NamedPort {
+    /// Its name; several ports may have it.
+    pub name: String,
+    /// Number of its protocol: TCP, UDP or SCTP.
+    pub protocol: u8,
+    /// Its number.
+    pub port: u16,
+}
+
 /// Network interface of a workload, on any host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
@@ -37,19 +68,18 @@ pub struct Endpoint {
     pub profiles: Vec<String>,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// Its ports with names.
+    pub ports: Vec<NamedPort>,
+    /// Whether somebody judges the HTTP requests that it receives by its policy. Until then, rules with HTTP criteria
+    /// allow it nothing.
+    pub has_http_enforcer: bool,
 }
 
 impl Endpoint {
     /// Labels of its own, without those that it may not give itself, and with its namespace and service account.
     pub(crate) fn own_labels(&self) -> BTreeMap<String, String> {
-        let reserved = |name: &str| {
-            name == NAMESPACE_LABEL
-                || name == SERVICE_ACCOUNT_LABEL
-                || name.starts_with(NAMESPACE_LABEL_PREFIX)
-                || name.starts_with(SERVICE_ACCOUNT_LABEL_PREFIX)
-        };
         let mut labels: BTreeMap<_, _> = (self.labels.iter())
-            .filter(|(name, _)| !reserved(name))
+            .filter(|(name, _)| !is_reserved(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         let fixed = [(NAMESPACE_LABEL, &self.namespace), (SERVICE_ACCOUNT_LABEL, &self.service_account)];

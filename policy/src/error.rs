@@ -5,6 +5,8 @@ use core::fmt;
 
 use tortie_selector::ParseError;
 
+use crate::key::PolicyKind;
+
 /// One fault of an object.
 ///
 /// `Display` is one line: the path of the field, then what is wrong with it.
@@ -32,12 +34,12 @@ impl FieldError {
         &self.kind
     }
 
-    /// Whether the field is right, but this version does not enforce it.
+    /// Whether the field may be right, but this version does not know it.
     ///
     /// Such an object is not invalid as a whole: see [`Inputs`](crate::Inputs).
     #[must_use]
     pub const fn is_unsupported(&self) -> bool {
-        matches!(self.kind, FieldErrorKind::Unsupported | FieldErrorKind::UnknownField)
+        matches!(self.kind, FieldErrorKind::UnknownField)
     }
 
     /// The selector with the fault underlined, over several lines, if the fault is in a selector.
@@ -54,9 +56,6 @@ impl FieldError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FieldErrorKind {
-    /// A field of the API that this version does not enforce.
-    #[error("is not supported")]
-    Unsupported,
     /// A field that this version does not know.
     #[error("unknown field")]
     UnknownField,
@@ -196,6 +195,89 @@ pub enum FieldErrorKind {
     /// HTTP criteria where they are not allowed.
     #[error("HTTP criteria are only allowed in Allow rules for ingress, over TCP")]
     MisplacedHttp,
+    /// A path of HTTP that is neither exact nor a prefix, or both.
+    #[error("needs exactly one of exact and prefix")]
+    HttpPathForm,
+    /// A path of HTTP that does not begin with a slash, or has what no path has.
+    #[error("path {text:?} does not begin with / or has blanks, ? or # in it")]
+    #[non_exhaustive]
+    HttpPath {
+        /// The path as written.
+        text: String,
+    },
+    /// A service without a name.
+    #[error("a service needs a name")]
+    ServiceName,
+    /// A service in a global policy, without a namespace.
+    #[error("a global policy needs the namespace of a service")]
+    ServiceNamespace,
+    /// A service as the source of egress or the destination of ingress.
+    #[error("services are only allowed in the source of ingress and the destination of egress")]
+    MisplacedServices,
+    /// Another criterion of addresses, or one of ports, beside a service.
+    #[error("excludes services")]
+    ExcludesServices,
+    /// A selector beside one of nodes.
+    #[error("excludes a selector of nodes")]
+    ExcludesNodes,
+    /// The name of a service account that cannot stand in a selector.
+    #[error("service account {name:?} cannot be quoted in a selector")]
+    #[non_exhaustive]
+    ServiceAccount {
+        /// The name as written.
+        name: String,
+    },
+    /// A default action of a tier that is neither Deny nor Pass.
+    #[error("{word:?} is no default action: expected Deny or Pass")]
+    #[non_exhaustive]
+    DefaultAction {
+        /// The word as written.
+        word: String,
+    },
+    /// A field of a tier that is always there, with another value than it always has.
+    #[error("is not what this tier always has")]
+    BuiltInTier,
+    /// An unknown action of a staged policy.
+    #[error("{word:?} is no staged action: expected Set, Delete, Learn or Ignore")]
+    #[non_exhaustive]
+    StagedAction {
+        /// The word as written.
+        word: String,
+    },
+    /// A field of a staged policy that deletes.
+    #[error("a policy that is to be deleted has no other fields than tier and stagedAction")]
+    StagedDelete,
+    /// A spec that does not belong to the kind of the object, or a namespace where the kind has none, or none where it
+    /// has one.
+    #[error("does not belong to a {kind}")]
+    #[non_exhaustive]
+    OtherKind {
+        /// The kind of the object.
+        kind: PolicyKind,
+    },
+    /// A host endpoint without a node.
+    #[error("a host endpoint needs a node")]
+    NodeName,
+    /// A host endpoint without interface and addresses.
+    #[error("a host endpoint needs interfaceName or expectedIPs")]
+    NoInterface,
+    /// A name that no interface has.
+    #[error("{name:?} is neither * nor 1 to 15 of [a-zA-Z0-9_.-]")]
+    #[non_exhaustive]
+    InterfaceName {
+        /// The name as written.
+        name: String,
+    },
+    /// A text that is no address.
+    #[error("{text:?} is no IP address")]
+    #[non_exhaustive]
+    Address {
+        /// The text as written.
+        text: String,
+    },
+    /// A named port of a protocol without ports.
+    #[error("expected protocol TCP, UDP or SCTP")]
+    PortProtocol,
     /// An order that is no number.
     #[error("order is not a number")]
     OrderNotANumber,

@@ -1,49 +1,44 @@
 //! What a rule program does with a packet.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::flow::Flow;
-use crate::key::{Direction, Origin, Verdict};
-use crate::program::{Addresses, ChainId, End, Match, Program, Step, StepAction};
+use crate::host::{Packet, Place};
+use crate::key::{Direction, ListKind, Origin, Verdict};
+use crate::program::{Addresses, ChainKey, End, HostDispatch, Match, Program, Step, StepAction};
 use crate::rule::Family;
+use crate::set::PortMember;
+use crate::settings::HostAction;
 use crate::table::Row;
-
-/// The first packet of a connection, as it passes a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
-pub struct Packet<'a> {
-    /// The interface of a workload that it comes from; `None` if it comes from elsewhere.
-    pub in_interface: Option<&'a str>,
-    /// The interface of a workload that it goes to; `None` if it goes elsewhere.
-    pub out_interface: Option<&'a str>,
-    /// What it is.
-    pub flow: Flow,
-}
 
 /// What a program does with a packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Interpretation {
-    /// What the interface that it comes from says.
-    pub egress: Option<Judgement>,
-    /// What the interface that it goes to says, even if the other dropped it.
-    pub ingress: Option<Judgement>,
+    /// What each endpoint says on the way, in the order in which they are asked; all are asked, even if one has dropped it.
+    pub judgements: Vec<Judgement>,
 }
 
 impl Interpretation {
     /// Allow if all say so.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let all = [&self.egress, &self.ingress];
-        let denied = all.into_iter().flatten().any(|judgement| judgement.verdict == Verdict::Deny);
+        let denied = self.judgements.iter().any(|judgement| judgement.verdict == Verdict::Deny);
         if denied { Verdict::Deny } else { Verdict::Allow }
     }
 }
 
-/// What one interface says.
+/// What one endpoint says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "plain vocabulary, which tests of backends compare")]
 pub struct Judgement {
+    /// Id of the endpoint, or name of the host endpoint, or of the interface that no endpoint has.
+    pub endpoint: String,
+    /// Direction of the packet, seen from the endpoint.
+    pub direction: Direction,
+    /// Which of its policies were asked.
+    pub list: ListKind,
     /// The verdict.
     pub verdict: Verdict,
     /// What decided it.
@@ -54,62 +49,165 @@ pub struct Judgement {
 
 /// Runs a packet through a program.
 ///
-/// This is what a backend must make the kernel do.
+/// This is what a backend must make the kernel do; the order is that of [`evaluate_packet`](crate::evaluate_packet).
 #[must_use]
 pub fn interpret(program: &Program, packet: &Packet<'_>) -> Interpretation {
-    let flow = packet.flow.canonical();
-    let judge = |interface: Option<&str>, direction| {
+    let mut run = Run { program, judgements: Vec::new() };
+    run.packet(packet);
+    Interpretation { judgements: run.judgements }
+}
+
+/// A step that ended everything.
+struct Decision<'a> {
+    action: &'a StepAction,
+    origin: Origin,
+}
+
+struct Run<'a> {
+    program: &'a Program,
+    judgements: Vec<Judgement>,
+}
+
+impl<'a> Run<'a> {
+    fn packet(&mut self, packet: &Packet<'_>) {
+        let program = self.program;
+        let (flow, original) = (packet.flow.canonical(), packet.original_flow());
+        let named = |place: Place<'_>| match place {
+            Place::Interface(name) => program.hosts.get(name),
+            Place::Host | Place::Workload(_) => None,
+        };
+        let host = |place: Place<'_>| match place {
+            Place::Host => None,
+            Place::Interface(_) | Place::Workload(_) => named(place).or(program.all_interfaces.as_ref()),
+        };
+        let to_host = packet.to == Place::Host;
+        let from_host = packet.from == Place::Host;
+
+        let untracked = |run: &mut Self, place, direction| {
+            named(place).is_some_and(|host| run.host(host, ListKind::Untracked, direction, &original))
+        };
+        let mut accepted = untracked(self, packet.from, Direction::Ingress);
+        if let Some(host) = host(packet.from).filter(|_| !accepted) {
+            accepted = self.host(host, ListKind::PreDnat, Direction::Ingress, &original);
+        }
+        if let Place::Workload(name) = packet.from {
+            if to_host && self.steps(name, &program.to_host, &flow) {
+                return;
+            }
+            self.workload(name, Direction::Egress, &flow);
+            if to_host && program.host_action != HostAction::Return {
+                let verdict = match program.host_action {
+                    HostAction::Accept => Verdict::Allow,
+                    HostAction::Drop | HostAction::Return => Verdict::Deny,
+                };
+                self.judge(name, Direction::Egress, ListKind::Normal, verdict, Origin::ToHost, Vec::new());
+                accepted = true;
+            }
+        }
+        if let Some(host) = host(packet.from).filter(|_| !accepted) {
+            let list = if to_host { ListKind::Normal } else { ListKind::Forward };
+            self.host(host, list, Direction::Ingress, &flow);
+        }
+        match packet.to {
+            Place::Workload(name) if !from_host => self.workload(name, Direction::Ingress, &flow),
+            _ => {}
+        }
+        if !from_host {
+            if let Some(host) = host(packet.to) {
+                self.host(host, ListKind::Forward, Direction::Egress, &flow);
+            }
+        } else if let Place::Interface(_) = packet.to {
+            let accepted = untracked(self, packet.to, Direction::Egress);
+            if let Some(host) = host(packet.to).filter(|_| !accepted) {
+                self.host(host, ListKind::Normal, Direction::Egress, &flow);
+            }
+        }
+    }
+
+    /// Asks one list of a host endpoint; whether the host's policy has accepted the packet with that.
+    fn host(&mut self, host: &HostDispatch, list: ListKind, direction: Direction, flow: &Flow) -> bool {
         let mut logged = Vec::new();
-        let (verdict, decided_by) = judge(program, interface?, direction, &flow, &mut logged);
-        Some(Judgement { verdict, decided_by, logged })
-    };
-    Interpretation {
-        egress: judge(packet.in_interface, Direction::Egress),
-        ingress: judge(packet.out_interface.filter(|_| !flow.from_host), Direction::Ingress),
+        let decision = host
+            .lists
+            .get(&(list, direction))
+            .and_then(|chain| call(self.program, chain, flow, 0, &mut logged));
+        let accepts = decision
+            .as_ref()
+            .is_some_and(|decision| matches!(decision.action, StepAction::AcceptHost { .. }));
+        let (verdict, origin) =
+            decision.map_or((Verdict::Allow, Origin::Undecided), |decision| decision.verdict());
+        self.judge(&host.endpoint, direction, list, verdict, origin, logged);
+        accepts
+    }
+
+    fn workload(&mut self, interface: &str, direction: Direction, flow: &Flow) {
+        let program = self.program;
+        let dispatch = program.dispatch.get(interface);
+        let endpoint = dispatch.map_or(interface, |dispatch| &dispatch.endpoint);
+        let mut logged = Vec::new();
+        let guard = match direction {
+            Direction::Egress => run(program, &program.guard, flow, 0, &mut logged),
+            Direction::Ingress => None,
+        };
+        let decision = guard.or_else(|| call(program, dispatch?.chain(direction), flow, 0, &mut logged));
+        let (verdict, origin) =
+            decision.map_or((Verdict::Deny, Origin::UnknownInterface), |decision| decision.verdict());
+        self.judge(endpoint, direction, ListKind::Normal, verdict, origin, logged);
+    }
+
+    /// Runs steps that judge ahead of a workload; whether they decided.
+    fn steps(&mut self, interface: &str, list: &'a [Step], flow: &Flow) -> bool {
+        let mut logged = Vec::new();
+        let Some(decision) = run(self.program, list, flow, 0, &mut logged) else { return false };
+        let (verdict, origin) = decision.verdict();
+        self.judge(interface, Direction::Egress, ListKind::Normal, verdict, origin, logged);
+        true
+    }
+
+    fn judge(
+        &mut self,
+        endpoint: &str,
+        direction: Direction,
+        list: ListKind,
+        verdict: Verdict,
+        decided_by: Origin,
+        logged: Vec<Origin>,
+    ) {
+        let endpoint = endpoint.into();
+        self.judgements.push(Judgement { endpoint, direction, list, verdict, decided_by, logged });
     }
 }
 
-fn judge(
-    program: &Program,
-    interface: &str,
-    direction: Direction,
-    flow: &Flow,
-    logged: &mut Vec<Origin>,
-) -> (Verdict, Origin) {
-    let unknown = (Verdict::Deny, Origin::UnknownInterface);
-    let guard = match direction {
-        Direction::Egress => run(program, &program.guard, flow, 0, logged),
-        Direction::Ingress => None,
-    };
-    if let Some(decision) = guard {
-        return decision;
+impl Decision<'_> {
+    fn verdict(self) -> (Verdict, Origin) {
+        let verdict = match self.action {
+            StepAction::Accept | StepAction::AcceptHost { .. } => Verdict::Allow,
+            _ => Verdict::Deny,
+        };
+        (verdict, self.origin)
     }
-    let Some(dispatch) = program.dispatch.get(interface) else { return unknown };
-    call(program, dispatch.chain(direction), flow, 0, logged).unwrap_or(unknown)
 }
 
-/// Deepest nesting of chains that is followed; a compiled program has two.
-const MAX_DEPTH: usize = 8;
-
-fn call(
-    program: &Program,
-    id: ChainId,
+fn call<'a>(
+    program: &'a Program,
+    key: &ChainKey,
     flow: &Flow,
     depth: usize,
     logged: &mut Vec<Origin>,
-) -> Option<(Verdict, Origin)> {
-    let chain = program.chain(id).filter(|_| depth < MAX_DEPTH)?;
+) -> Option<Decision<'a>> {
+    // A compiled program never nests deeper.
+    let chain = program.chain(key).filter(|_| depth < Program::MAX_DEPTH)?;
     run(program, &chain.steps, flow, depth, logged)
 }
 
-/// The verdict of these steps; `None` if they return.
-fn run(
-    program: &Program,
-    steps: &[Step],
+/// What these steps decide; `None` if they return.
+fn run<'a>(
+    program: &'a Program,
+    steps: &'a [Step],
     flow: &Flow,
     depth: usize,
     logged: &mut Vec<Origin>,
-) -> Option<(Verdict, Origin)> {
+) -> Option<Decision<'a>> {
     for step in steps {
         if !step.matches.iter().all(|wanted| holds(program, wanted, flow)) {
             continue;
@@ -117,19 +215,21 @@ fn run(
         let found = || step.matches.iter().find_map(|wanted| row(wanted, flow)).map(|row| row.origin.clone());
         let origin = || found().or_else(|| step.origin.clone()).unwrap_or(Origin::UnknownInterface);
         match &step.action {
-            StepAction::Accept => return Some((Verdict::Allow, origin())),
-            StepAction::Drop => return Some((Verdict::Deny, origin())),
+            StepAction::Accept | StepAction::AcceptHost { .. } | StepAction::Drop => {
+                return Some(Decision { action: &step.action, origin: origin() });
+            }
             StepAction::Log => logged.push(origin()),
             StepAction::Return => return None,
-            StepAction::Goto(id) => return call(program, *id, flow, depth.saturating_add(1), logged),
-            StepAction::Jump(id) => {
-                let decision = call(program, *id, flow, depth.saturating_add(1), logged);
+            StepAction::Goto(key) => return call(program, key, flow, depth.saturating_add(1), logged),
+            StepAction::Jump(key) => {
+                let decision = call(program, key, flow, depth.saturating_add(1), logged);
                 if decision.is_some() {
                     return decision;
                 }
             }
             StepAction::Spread(spread) => {
-                let decision = spread.leaf(flow).and_then(|steps| run(program, steps, flow, depth, logged));
+                let leaf = spread.leaf(flow);
+                let decision = leaf.and_then(|leaf| run(program, leaf, flow, depth, logged));
                 if decision.is_some() {
                     return decision;
                 }
@@ -149,28 +249,36 @@ fn row<'m>(wanted: &'m Match, flow: &Flow) -> Option<&'m Row> {
 
 fn holds(program: &Program, wanted: &Match, flow: &Flow) -> bool {
     let is_family = |family| Family::of(&flow.source) == family && Family::of(&flow.destination) == family;
+    let address = |end| match end {
+        End::Source => flow.source,
+        End::Destination => flow.destination,
+    };
+    let port = |end| {
+        flow.ports().map(|(source, destination)| match end {
+            End::Source => source,
+            End::Destination => destination,
+        })
+    };
     match wanted {
         Match::Family(family) => is_family(*family),
         Match::Protocol { number, negated } => (flow.protocol() == *number) != *negated,
         Match::Address { end, family, addresses, negated } => {
-            let address = match end {
-                End::Source => flow.source,
-                End::Destination => flow.destination,
-            };
+            let address = address(*end);
             let member = match addresses {
                 Addresses::Nets(nets) => nets.iter().any(|net| net.contains(&address)),
-                Addresses::Set(selector) => {
-                    program.sets.get(selector).is_some_and(|set| set.contains(address))
-                }
+                Addresses::Set(id) => program.sets.get(id).is_some_and(|set| set.contains(address)),
             };
             is_family(*family) && member != *negated
         }
+        Match::AddressPort { end, family, set, negated } => {
+            let member = |port| PortMember { address: address(*end), protocol: flow.protocol(), port };
+            let set = program.sets.get(set);
+            let is_member =
+                port(*end).is_some_and(|port| set.is_some_and(|set| set.contains_port(&member(port))));
+            is_family(*family) && is_member != *negated
+        }
         Match::Port { end, ranges, negated } => {
-            let port = flow.ports().map(|(source, destination)| match end {
-                End::Source => source,
-                End::Destination => destination,
-            });
-            port.is_some_and(|port| ranges.iter().any(|range| range.contains(port))) != *negated
+            port(*end).is_some_and(|port| ranges.iter().any(|range| range.contains(port))) != *negated
         }
         Match::IcmpType { family, kind, negated } => {
             is_family(*family) && flow.icmp().is_some_and(|(found, _)| found == *kind) != *negated

@@ -1,6 +1,7 @@
 //! Names of policies and profiles, and of what decides about a packet.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::cmp::Ordering;
 use core::fmt;
 
@@ -194,9 +195,9 @@ impl fmt::Display for Direction {
 #[non_exhaustive]
 pub enum Owner {
     /// A policy.
-    Policy(PolicyKey),
+    Policy(Arc<PolicyKey>),
     /// A profile, by name.
-    Profile(String),
+    Profile(Arc<str>),
 }
 
 impl fmt::Display for Owner {
@@ -221,24 +222,37 @@ pub enum Origin {
         /// Its place in the list, from 0.
         index: usize,
     },
-    /// The policy or profile is invalid, or of a tier that is not enforced, and denies whatever it governs.
+    /// The policy or profile is invalid, and denies whatever it governs.
     Invalid {
         /// The invalid object.
         owner: Owner,
     },
-    /// Policies govern the endpoint in this direction, and no rule of them matched.
-    EndOfTier,
-    /// The endpoint has a profile of this name, which does not exist.
+    /// Policies of this tier govern the endpoint in this direction, no rule of them matched, and the tier denies by default.
+    EndOfTier {
+        /// Name of the tier.
+        tier: Arc<str>,
+    },
+    /// The endpoint has a profile of this name, which does not exist. It closes a workload, and opens a host.
     UnknownProfile {
         /// Name of the profile.
-        name: String,
+        name: Arc<str>,
     },
-    /// No policy governs the endpoint in this direction, and no rule of its profiles matched.
+    /// No tier decided, and no rule of the endpoint's profiles matched.
     NoProfileMatched,
     /// A workload sends a packet that is encapsulated already, which would pass the policy of the outer packet only.
     Encapsulated,
     /// The interface is that of a workload, and no endpoint is known on it.
     UnknownInterface,
+    /// A port that host policy never closes.
+    Failsafe,
+    /// Policy of a host that has nothing to say: what it does not decide goes on.
+    Undecided,
+    /// Neighbour discovery, which no policy of a host closes; from workloads, multicast listening too.
+    NeighbourDiscovery,
+    /// Router advertisements and redirects, which a host never accepts from its workloads.
+    RoutingAdvice,
+    /// What becomes of packets from workloads to their host that policy allows.
+    ToHost,
 }
 
 impl fmt::Display for Origin {
@@ -246,12 +260,55 @@ impl fmt::Display for Origin {
         match self {
             Self::Rule { owner, direction, index } => write!(f, "{owner} {direction}[{index}]"),
             Self::Invalid { owner } => write!(f, "{owner} is invalid"),
-            Self::EndOfTier => f.write_str("end of tier default"),
+            Self::EndOfTier { tier } => write!(f, "end of tier {tier}"),
             Self::UnknownProfile { name } => write!(f, "unknown profile {name}"),
             Self::NoProfileMatched => f.write_str("no profile matched"),
             Self::Encapsulated => f.write_str("encapsulated by the workload"),
             Self::UnknownInterface => f.write_str("unknown interface"),
+            Self::Failsafe => f.write_str("failsafe port"),
+            Self::Undecided => f.write_str("no policy decided"),
+            Self::NeighbourDiscovery => f.write_str("neighbour discovery"),
+            Self::RoutingAdvice => f.write_str("routing advice from a workload"),
+            Self::ToHost => f.write_str("from a workload to its host"),
         }
+    }
+}
+
+/// Which policies of an endpoint are consulted, and where.
+///
+/// A workload has the normal list alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_enums, reason = "the lists that the API has policies for")]
+pub enum ListKind {
+    /// What the workload or a process of the host sends and receives.
+    Normal,
+    /// What is forwarded through an interface of a host.
+    Forward,
+    /// What comes in by an interface of a host, before its destination is translated.
+    PreDnat,
+    /// What goes through an interface of a host, before connection tracking. Every packet is judged, replies too.
+    Untracked,
+}
+
+impl ListKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Normal, Self::Forward, Self::PreDnat, Self::Untracked];
+
+    /// `normal`, `forward`, `preDNAT` or `untracked`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Forward => "forward",
+            Self::PreDnat => "preDNAT",
+            Self::Untracked => "untracked",
+        }
+    }
+}
+
+impl fmt::Display for ListKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

@@ -27,8 +27,10 @@
 //! | documents | serde | [`model`]: specs as written |
 //! | specs, endpoints | [`Inputs`], which names every fault | all that policy knows |
 //! | [`Inputs`], a [`Flow`] | [`evaluate`] | [`Evaluation`]: the verdict and how it came about |
+//! | [`Inputs`], a [`Host`], a [`Packet`] | [`evaluate_packet`] | the same, of all that this host has to say |
 //! | [`Inputs`] | [`resolve`] | [`Resolved`]: policies, profiles and addresses that matter to one host |
 //! | [`Resolved`] | [`compile`] | [`Program`]: chains and sets, in no backend's words |
+//! | [`Program`] | [`optimise`] | a [`Program`] with the same verdicts in fewer steps |
 //! | [`Program`], a [`Packet`] | [`interpret`] | what a backend must do with it |
 //! | [`Program`] | [`nftables::render`] | text for `nft -f -` |
 //!
@@ -36,12 +38,19 @@
 //!
 //! The first packet of a connection is judged at both ends: by the egress policy of the endpoint that sends it, and the
 //! ingress policy of the one that receives it. At each end, policies whose selector matches the endpoint and that govern the
-//! direction are consulted in order: by `order`, those without one last, equals by the text `name/namespace/kind`. The first
-//! rule that matches decides: Allow lets this end go on, Deny drops, Pass goes on to the profiles, Log logs and goes on to
-//! the next rule. If policies govern the end and no rule matches, it drops. If none does, profiles are consulted in the order
-//! of the endpoint, in the same way; a Pass goes on to the next profile. If no rule of them matches either, it drops.
+//! direction are consulted, tier by tier: tiers by `order`, those without one last, equals by name; within a tier, policies
+//! by `order`, those without one last, equals by the text `name/namespace/kind`. The first rule that matches decides: Allow
+//! lets this end go on, Deny drops, Pass goes on to the next tier, Log logs and goes on to the next rule. If policies of a
+//! tier govern the end and no rule matches, the default action of the tier is taken: Deny, or Pass. If no tier decides,
+//! profiles are consulted in the order of the endpoint, in the same way; a Pass goes on to the next profile. If no rule of
+//! them matches either, it drops.
 //!
 //! The packets that follow, and replies, are not judged: a change of policy does not cut what was accepted.
+//!
+//! Staged policies are never enforced. The evaluator tells what would decide if they were: a policy takes the place of the
+//! one that it is a draft of (`Set`, `Learn`), removes it (`Delete`), or does nothing (`Ignore`).
+//!
+//! What the interfaces of a host itself let through, host endpoints say, in up to four lists: see [`evaluate_packet`].
 //!
 //! # Guarantees
 //!
@@ -50,7 +59,7 @@
 //!
 //! # Limits
 //!
-//! One tier, workload endpoints only. [`resolve`] and [`compile`] start anew each time, and the text is the whole table: the
+//! [`resolve`] and [`compile`] start anew each time, and the text is the whole table: the
 //! work grows with policies by local endpoints, and with rule selectors by all endpoints.
 //!
 //! # Features
@@ -76,6 +85,7 @@ mod endpoint;
 mod error;
 mod eval;
 mod flow;
+mod host;
 mod inputs;
 mod interpret;
 mod ipset;
@@ -87,6 +97,9 @@ mod policy;
 mod program;
 mod resolve;
 mod rule;
+mod service;
+mod set;
+mod settings;
 mod table;
 mod verdict;
 
@@ -98,18 +111,26 @@ struct Readme;
 pub use backend::nftables;
 pub use compile::compile;
 pub use endpoint::{
-    Endpoint, NAMESPACE_LABEL, NAMESPACE_LABEL_PREFIX, SERVICE_ACCOUNT_LABEL, SERVICE_ACCOUNT_LABEL_PREFIX,
+    Endpoint, NAMESPACE_LABEL, NAMESPACE_LABEL_PREFIX, NamedPort, SERVICE_ACCOUNT_LABEL,
+    SERVICE_ACCOUNT_LABEL_PREFIX,
 };
 pub use error::{EndpointFault, FieldError, FieldErrorKind};
-pub use eval::evaluate;
+pub use eval::{evaluate, evaluate_packet};
 pub use flow::{Flow, Transport};
-pub use inputs::{Encapsulation, Inputs};
-pub use interpret::{Interpretation, Judgement, Packet, interpret};
+pub use host::{Host, Packet, Place};
+pub use inputs::{Inputs, PolicySpec};
+pub use interpret::{Interpretation, Judgement, interpret};
 pub use ipset::IpSet;
-pub use key::{Direction, Origin, Owner, PolicyKey, PolicyKind, Verdict};
+pub use key::{Direction, ListKind, Origin, Owner, PolicyKey, PolicyKind, Verdict};
 pub use optimise::{Optimised, Passes, Reason, Removed, optimise};
-pub use program::{Addresses, Chain, ChainId, Dispatch, End, Match, Program, Role, Step, StepAction};
-pub use resolve::{PolicyList, Resolved, ResolvedEndpoint, resolve};
+pub use program::{
+    Addresses, Chain, ChainKey, Dispatch, End, HostDispatch, ListKey, Match, ProfilesKey, Program, Step,
+    StepAction, TierKey,
+};
+pub use resolve::{PolicyList, Resolved, ResolvedEndpoint, ResolvedHostEndpoint, TierPolicies, resolve};
 pub use rule::{Family, IcmpMatch, PortRange};
+pub use service::{EndpointSlice, ServicePort};
+pub use set::{Members, PortMember, ServiceKey, SetId};
+pub use settings::{Encapsulation, Failsafe, FailsafePort, HostAction};
 pub use table::{Row, Spread, SpreadRow, Tuples};
-pub use verdict::{Consulted, ConsultedRule, EndTrace, Evaluation, Outcome, Trace};
+pub use verdict::{Consulted, ConsultedRule, EndTrace, Evaluation, Outcome, StagedTrace, Trace};

@@ -6,101 +6,199 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ipnet::IpNet;
-use tortie_selector::Selector;
 
-use crate::ipset::IpSet;
-use crate::key::{Direction, Origin, PolicyKey};
+use crate::key::{Direction, ListKind, Origin, PolicyKey};
 use crate::rule::{Family, PortRange};
+use crate::set::{Members, SetId};
+use crate::settings::HostAction;
 use crate::table::{Spread, Tuples};
 
 /// Rules of one host, in no backend's words.
 ///
 /// A packet that enters by an interface of [`dispatch`](Self::dispatch) runs through the guard and then that interface's
-/// egress chain; one that leaves by such an interface, through its ingress chain. It goes on if all that judge it accept.
-/// An interface of a workload that is not there is dropped. [`interpret`](crate::interpret) does all this.
+/// egress chain; one that leaves by such an interface, through its ingress chain. An interface of a workload that is not
+/// there is dropped. A packet that enters or leaves by an interface of [`hosts`](Self::hosts), or, failing that, of
+/// [`all_interfaces`](Self::all_interfaces), runs through the chains of its lists. The packet goes on if all that judge
+/// it accept. [`interpret`](crate::interpret) does all this, and says in which order.
 ///
-/// Chains end in a verdict or return to where they were jumped to from; there are no loops, and no chain is nested deeper
-/// than two.
+/// Chains are shared by all that have the same key. They end in a verdict or return to where they were jumped to from;
+/// there are no loops, and no chain is nested deeper than [`MAX_DEPTH`](Self::MAX_DEPTH), however many tiers there are.
+/// Equal inputs make equal programs, in whatever order they were inserted.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Program {
-    /// Addresses that [`Addresses::Set`] speaks of.
-    pub sets: BTreeMap<Selector, IpSet>,
-    /// All chains; [`ChainId`] counts them from 0.
-    pub chains: Vec<Chain>,
+    /// Members of the sets that matches speak of.
+    pub sets: BTreeMap<SetId, Members>,
+    /// All chains.
+    pub chains: BTreeMap<ChainKey, Arc<Chain>>,
     /// Judges every packet from a workload, before its egress chain; ends in going on.
     pub guard: Vec<Step>,
-    /// Chains of each interface, by its name: 1 to 15 of `[a-zA-Z0-9_.-]`.
+    /// Judges every packet from a workload to its host, before all else about the workload; ends in going on.
+    pub to_host: Vec<Step>,
+    /// What becomes of packets from workloads to their host that their egress chains accept.
+    pub host_action: HostAction,
+    /// Chains of each interface of a workload, by its name: 1 to 15 of `[a-zA-Z0-9_.-]`.
     pub dispatch: BTreeMap<String, Dispatch>,
+    /// Chains of each interface of the host itself that has a host endpoint, by its name.
+    pub hosts: BTreeMap<String, HostDispatch>,
+    /// Chains of all other interfaces, those of workloads included: they have no untracked lists, and no normal egress
+    /// to workloads.
+    pub all_interfaces: Option<HostDispatch>,
 }
 
 impl Program {
-    /// The chain with this id.
+    /// Deepest nesting of chains: from a list to a tier, from there to a policy.
+    pub const MAX_DEPTH: usize = 3;
+
+    /// The chain with this key.
     #[must_use]
-    pub fn chain(&self, id: ChainId) -> Option<&Chain> {
-        self.chains.get(id.index())
+    pub fn chain(&self, key: &ChainKey) -> Option<&Chain> {
+        self.chains.get(key).map(Arc::as_ref)
     }
 }
 
-/// Chains of one interface.
+/// Chains of one interface of a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dispatch {
     /// Id of the endpoint.
     pub endpoint: String,
     /// Judges packets to it.
-    pub ingress: ChainId,
+    pub ingress: ChainKey,
     /// Judges packets from it.
-    pub egress: ChainId,
+    pub egress: ChainKey,
 }
 
 impl Dispatch {
     /// The chain that judges its packets in this direction.
     #[must_use]
-    pub const fn chain(&self, direction: Direction) -> ChainId {
+    pub const fn chain(&self, direction: Direction) -> &ChainKey {
         match direction {
-            Direction::Ingress => self.ingress,
-            Direction::Egress => self.egress,
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
         }
     }
 }
 
-/// Place of a chain in [`Program::chains`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ChainId(pub(crate) usize);
+/// Chains of one host endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostDispatch {
+    /// Name of the host endpoint.
+    pub endpoint: String,
+    /// Its chains. The normal ones are there always; where another is not there, the packet goes on.
+    pub lists: BTreeMap<(ListKind, Direction), ChainKey>,
+}
 
-impl ChainId {
-    /// The place, from 0.
+/// What a chain is for. Chains with equal keys are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum ChainKey {
+    /// Rules of one policy without Pass, for all tiers that it is in. No verdict returns.
+    #[non_exhaustive]
+    Policy {
+        /// The policy.
+        policy: Arc<PolicyKey>,
+        /// Which of its rules.
+        direction: Direction,
+        /// Whether rules with HTTP criteria are among them; false if it has none.
+        http: bool,
+    },
+    /// Rules of one profile. No verdict returns.
+    #[non_exhaustive]
+    Profile {
+        /// Name of the profile.
+        profile: Arc<str>,
+        /// Which of its rules.
+        direction: Direction,
+        /// Whether rules with HTTP criteria are among them; false if it has none.
+        http: bool,
+    },
+    /// Policies of one tier in order, and its default action. A Pass returns.
+    Tier(Arc<TierKey>),
+    /// Profiles in order, and the end of all. Ends in a verdict.
+    Profiles(Arc<ProfilesKey>),
+    /// Tiers in order, and what comes after them. Ends in a verdict.
+    List(Arc<ListKey>),
+    /// Ports that a host never closes. No verdict returns.
+    #[non_exhaustive]
+    Failsafe {
+        /// Direction of the packets.
+        direction: Direction,
+        /// Whether replies are among them, because no connection is tracked.
+        replies: bool,
+    },
+}
+
+impl ChainKey {
+    /// Direction of the packets that the chain judges, seen from the endpoint.
     #[must_use]
-    pub const fn index(self) -> usize {
-        self.0
+    pub fn direction(&self) -> Direction {
+        match self {
+            Self::Policy { direction, .. }
+            | Self::Profile { direction, .. }
+            | Self::Failsafe { direction, .. } => *direction,
+            Self::Tier(key) => key.direction,
+            Self::Profiles(key) => key.direction,
+            Self::List(key) => key.direction,
+        }
     }
 }
 
-/// Steps that are tried in order.
-#[derive(Clone, Debug, PartialEq)]
+/// What a chain of a tier is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub struct Chain {
-    /// What the chain is for.
-    pub role: Role,
-    /// Direction of the packets that it judges.
+pub struct TierKey {
+    /// Name of the tier.
+    pub tier: Arc<str>,
+    /// Direction of the packets.
     pub direction: Direction,
-    /// The steps.
-    pub steps: Vec<Step>,
+    /// Whether the chain returns if no rule matches; else it drops.
+    pub passes: bool,
+    /// Whether rules with HTTP criteria count; false if there are none.
+    pub http: bool,
+    /// The policies in order.
+    pub policies: Vec<Arc<PolicyKey>>,
 }
 
-/// What a chain is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a chain of profiles is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Role {
-    /// Rules of one policy, for all lists that it is in. No verdict returns.
-    Policy(PolicyKey),
-    /// Rules of one profile. No verdict returns.
-    Profile(String),
-    /// Policies in order, and the end of their tier; shared by all endpoints with the same list. Ends in a verdict.
-    Policies(Vec<PolicyKey>),
-    /// Profiles in order, and the end of all. Ends in a verdict.
-    Profiles(Vec<String>),
+pub struct ProfilesKey {
+    /// Direction of the packets.
+    pub direction: Direction,
+    /// Whether it is for a host, which a profile that is not known leaves open.
+    pub is_host: bool,
+    /// Whether rules with HTTP criteria count; false if there are none.
+    pub http: bool,
+    /// The profiles in order.
+    pub profiles: Vec<Arc<str>>,
+}
+
+/// What a chain of a list is made of. What cannot be reached is left out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct ListKey {
+    /// Which list.
+    pub list: ListKind,
+    /// Direction of the packets.
+    pub direction: Direction,
+    /// Whether it is for a host: then failsafe ports come first.
+    pub is_host: bool,
+    /// The tiers in order.
+    pub tiers: Vec<Arc<TierKey>>,
+    /// Where it goes on after them.
+    pub profiles: Option<Arc<ProfilesKey>>,
+}
+
+/// Steps that are tried in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Chain {
+    /// Name of the tier that the steps stem from, if they stem from one.
+    pub tier: Option<Arc<str>>,
+    /// The steps.
+    pub steps: Vec<Step>,
 }
 
 /// One step: if all its matches hold, its action is taken.
@@ -111,7 +209,8 @@ pub struct Step {
     pub matches: Vec<Match>,
     /// What is done then.
     pub action: StepAction,
-    /// What the step stems from; `None` for a step that only leads to another chain.
+    /// What the step stems from; `None` for a step that only leads to another chain. With the tier of its chain, this is
+    /// what a kernel's rule is known by.
     pub origin: Option<Origin>,
 }
 
@@ -119,16 +218,23 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum StepAction {
-    /// This end lets the packet go on.
+    /// This list lets the packet go on.
     Accept,
+    /// All that the host's policy has to say where the packet comes in, or where the host sends it out, lets it go on.
+    /// If `untracked`, its connection is not tracked either.
+    #[non_exhaustive]
+    AcceptHost {
+        /// Whether the connection is not tracked.
+        untracked: bool,
+    },
     /// The packet is dropped.
     Drop,
     /// The packet is logged, and the next step is tried.
     Log,
     /// The chain is tried, and the next step if it returns.
-    Jump(ChainId),
+    Jump(ChainKey),
     /// The chain is tried in place of the rest of this one.
-    Goto(ChainId),
+    Goto(ChainKey),
     /// The rest of this chain is skipped.
     Return,
     /// The leaf for the packet's protocol and port is tried, if there is one, and the next step if it returns.
@@ -171,6 +277,19 @@ pub enum Match {
         /// Whether it must be none of these.
         negated: bool,
     },
+    /// It is of this IP version, and its address and port are in this set, which has ports, or are not if negated. A
+    /// packet without ports is in none.
+    #[non_exhaustive]
+    AddressPort {
+        /// Which of its addresses and ports.
+        end: End,
+        /// Its IP version.
+        family: Family,
+        /// The set.
+        set: SetId,
+        /// Whether it must not be in it.
+        negated: bool,
+    },
     /// Its port is one of these, or none if negated. A match of a protocol with ports goes before.
     #[non_exhaustive]
     Port {
@@ -211,6 +330,6 @@ pub enum Match {
 pub enum Addresses {
     /// These prefixes: at least one, in rising order, all of one family, none overlapping another.
     Nets(Vec<IpNet>),
-    /// Those in the set of this selector, of the family of the match.
-    Set(Selector),
+    /// Those in this set, of the family of the match.
+    Set(SetId),
 }

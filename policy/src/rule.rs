@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use tortie_selector::Selector;
 
 use crate::key::Origin;
+use crate::set::ServiceKey;
 
 /// Version of the Internet Protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,6 +111,8 @@ pub(crate) struct Rule {
     pub(crate) unenforced: Option<String>,
     /// Whether the rule matches nothing, whatever its criteria say.
     pub(crate) never: bool,
+    /// Path of criteria for HTTP requests: without somebody to judge them the rule matches nothing.
+    pub(crate) http: Option<String>,
     pub(crate) criteria: Criteria,
 }
 
@@ -125,13 +128,29 @@ pub(crate) struct Criteria {
     pub(crate) destination: Entity,
 }
 
-/// Criteria for one end. Empty lists hold; there is at most one selector.
+/// Criteria for one end. Empty ones hold; there is at most one selector.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Entity {
     pub(crate) nets: Vec<IpNet>,
     pub(crate) not_nets: Vec<IpNet>,
     pub(crate) selector: Option<Selector>,
     pub(crate) not_selector: Option<Selector>,
-    pub(crate) ports: Vec<PortRange>,
-    pub(crate) not_ports: Vec<PortRange>,
+    /// Selector of nodes by their own labels.
+    pub(crate) nodes: Option<Selector>,
+    pub(crate) service: Option<ServiceKey>,
+    pub(crate) ports: Ports,
+    pub(crate) not_ports: Ports,
+}
+
+/// Ports, by number or by the name that endpoints give them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Ports {
+    pub(crate) ranges: Vec<PortRange>,
+    pub(crate) names: Vec<String>,
+}
+
+impl Ports {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ranges.is_empty() && self.names.is_empty()
+    }
 }

@@ -1,11 +1,12 @@
 //! What the evaluator answers, and how it came to it.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::flow::Flow;
-use crate::key::{Direction, Origin, PolicyKey, Verdict};
+use crate::key::{Direction, ListKind, Origin, PolicyKey, Verdict};
 use crate::model::Action;
 
 /// Verdict on a flow, with the path that led to it.
@@ -16,24 +17,24 @@ use crate::model::Action;
 pub struct Evaluation {
     /// What was asked.
     pub flow: Flow,
-    /// Allow if every end allows.
+    /// Allow if all that judge it allow.
     pub verdict: Verdict,
     /// How each end judged.
     pub trace: Trace,
 }
 
-/// How each end judged that is an endpoint: the source's egress, then the destination's ingress.
+/// How each endpoint judged, in the order in which they were asked.
 ///
-/// The destination is judged even if the source denies.
+/// All are asked, even if one before has denied.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Trace {
-    /// At most one for each direction. Empty if no endpoint has either address: then no policy applies.
+    /// Empty if nothing on the way is an endpoint: then no policy applies.
     pub ends: Vec<EndTrace>,
 }
 
 impl Trace {
-    /// The end that judged in this direction.
+    /// The first that judged in this direction.
     #[must_use]
     pub fn end(&self, direction: Direction) -> Option<&EndTrace> {
         self.ends.iter().find(|end| end.direction == direction)
@@ -44,22 +45,64 @@ impl Trace {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct EndTrace {
-    /// Id of the endpoint.
+    /// Id of the endpoint, or name of the host endpoint, or of the interface that no endpoint has.
     pub endpoint: String,
-    /// Egress if the endpoint is the source, ingress if it is the destination.
+    /// Egress if the endpoint sends the packet on, ingress if it receives it.
     pub direction: Direction,
-    /// What this end says.
+    /// Which of its policies were consulted.
+    pub list: ListKind,
+    /// What it says.
     pub verdict: Verdict,
     /// What decided it.
     pub decided_by: Origin,
     /// What was consulted, in order.
     pub consulted: Vec<Consulted>,
+    /// What it would say if all staged policies were enforced; `None` if that changes nothing that is consulted.
+    pub staged: Option<StagedTrace>,
 }
 
-/// A policy or profile that was consulted.
+impl EndTrace {
+    /// A decision for which nothing was consulted.
+    pub(crate) fn bare(endpoint: &str, direction: Direction, verdict: Verdict, decided_by: Origin) -> Self {
+        let (list, consulted) = (ListKind::Normal, Vec::new());
+        Self { endpoint: endpoint.into(), direction, list, verdict, decided_by, consulted, staged: None }
+    }
+}
+
+/// How an endpoint would judge if all staged policies were enforced.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct StagedTrace {
+    /// What it would say.
+    pub verdict: Verdict,
+    /// What would decide it.
+    pub decided_by: Origin,
+    /// What would be consulted, in order.
+    pub consulted: Vec<Consulted>,
+}
+
+/// A tier, policy or profile that was consulted.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Consulted {
+    /// A tier with policies that govern the endpoint in this direction; they follow.
+    #[non_exhaustive]
+    Tier {
+        /// Its name.
+        name: Arc<str>,
+        /// Whether there is such a tier. One that does not exist comes last, and denies by default.
+        exists: bool,
+        /// Its order; last if `None`.
+        order: Option<f64>,
+    },
+    /// No rule of the tier's policies matched.
+    #[non_exhaustive]
+    EndOfTier {
+        /// Name of the tier.
+        name: Arc<str>,
+        /// Whether what comes next is consulted; else the packet is denied.
+        passes: bool,
+    },
     /// A policy that governs the endpoint in this direction.
     #[non_exhaustive]
     Policy {
@@ -70,7 +113,7 @@ pub enum Consulted {
         /// Its rules, up to the one that decided.
         rules: Vec<ConsultedRule>,
     },
-    /// A profile of the endpoint; consulted if no policy governs it, or after a Pass.
+    /// A profile of the endpoint; consulted if no tier decided.
     #[non_exhaustive]
     Profile {
         /// Its name.
@@ -99,7 +142,7 @@ pub enum Outcome {
     /// All criteria hold.
     #[non_exhaustive]
     Matched {
-        /// Path of a criterion that was left out because it is not enforced.
+        /// Path of a criterion that was left out: because it is not known, or because others judge HTTP requests.
         without: Option<String>,
     },
     /// A criterion does not hold; the first that does not.
@@ -110,7 +153,7 @@ pub enum Outcome {
         /// What it asks for.
         wanted: String,
     },
-    /// The rule never matches, because a criterion is not enforced.
+    /// The rule never matches, because a criterion is not enforced: not known, or for HTTP requests that nobody judges.
     #[non_exhaustive]
     NotEnforced {
         /// Path of the criterion.
@@ -130,31 +173,52 @@ impl fmt::Display for Evaluation {
 
 impl fmt::Display for EndTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, direction, verdict, decided_by, .. } = self;
-        write!(f, "  {direction} of {endpoint}: {verdict}, by {decided_by}")?;
-        for consulted in &self.consulted {
-            let rules = match consulted {
-                Consulted::Policy { key, order: Some(order), rules } => {
-                    write!(f, "\n    {key} (order {order})")?;
-                    rules
-                }
-                Consulted::Policy { key, order: None, rules } => {
-                    write!(f, "\n    {key} (no order, so last)")?;
-                    rules
-                }
-                Consulted::Profile { name, rules: Some(rules) } => {
-                    write!(f, "\n    Profile {name}")?;
-                    rules
-                }
-                Consulted::Profile { name, rules: None } => {
-                    write!(f, "\n    Profile {name}: there is no such profile")?;
-                    continue;
-                }
-            };
-            rules.iter().try_for_each(|rule| write!(f, "\n      {rule}"))?;
-            if rules.is_empty() {
-                f.write_str("\n      no rules in this direction")?;
+        let Self { endpoint, direction, list, verdict, decided_by, .. } = self;
+        f.write_str("  ")?;
+        if *list != ListKind::Normal {
+            write!(f, "{list} ")?;
+        }
+        write!(f, "{direction} of {endpoint}: {verdict}, by {decided_by}")?;
+        self.consulted.iter().try_for_each(|consulted| write!(f, "\n    {consulted}"))?;
+        let Some(staged) = &self.staged else { return Ok(()) };
+        write!(f, "\n    with staged policies enforced: {}, by {}", staged.verdict, staged.decided_by)?;
+        staged.consulted.iter().try_for_each(|consulted| write!(f, "\n    | {consulted}"))
+    }
+}
+
+impl fmt::Display for Consulted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rules = match self {
+            Self::Tier { name, exists: true, order: Some(order) } => {
+                return write!(f, "tier {name} (order {order})");
             }
+            Self::Tier { name, exists: true, order: None } => {
+                return write!(f, "tier {name} (no order, so last)");
+            }
+            Self::Tier { name, exists: false, .. } => {
+                return write!(f, "tier {name}: there is no such tier, so after all others");
+            }
+            Self::EndOfTier { name, passes: true } => return write!(f, "end of tier {name}: pass"),
+            Self::EndOfTier { name, passes: false } => return write!(f, "end of tier {name}: deny"),
+            Self::Policy { key, order: Some(order), rules } => {
+                write!(f, "{key} (order {order})")?;
+                rules
+            }
+            Self::Policy { key, order: None, rules } => {
+                write!(f, "{key} (no order, so last)")?;
+                rules
+            }
+            Self::Profile { name, rules: Some(rules) } => {
+                write!(f, "Profile {name}")?;
+                rules
+            }
+            Self::Profile { name, rules: None } => {
+                return write!(f, "Profile {name}: there is no such profile");
+            }
+        };
+        rules.iter().try_for_each(|rule| write!(f, "\n      {rule}"))?;
+        if rules.is_empty() {
+            f.write_str("\n      no rules in this direction")?;
         }
         Ok(())
     }
@@ -169,7 +233,7 @@ impl fmt::Display for ConsultedRule {
         match &self.outcome {
             Outcome::Matched { without: None } => f.write_str("matched"),
             Outcome::Matched { without: Some(criterion) } => {
-                write!(f, "matched, without {criterion}, which is not enforced here")
+                write!(f, "matched, without {criterion}, which is not judged here")
             }
             Outcome::Differs { criterion, wanted } => write!(f, "no, {criterion} is not {wanted}"),
             Outcome::NotEnforced { criterion } => {

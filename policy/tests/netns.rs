@@ -15,8 +15,10 @@ use core::time::Duration;
 use std::net::UdpSocket;
 
 use tortie_policy::model::{Action, GlobalNetworkPolicySpec, PolicyType, ProfileSpec, Rule};
-use tortie_policy::nftables::{self, HostAction, Options};
-use tortie_policy::{Endpoint, Flow, Inputs, Transport, Verdict, compile, evaluate, resolve};
+use tortie_policy::nftables::{self, Options};
+use tortie_policy::{
+    Endpoint, Flow, Host, HostAction, Inputs, Transport, Verdict, compile, evaluate, resolve,
+};
 
 use common::{Choices, World, inputs, interface};
 use lab::{HOST, Lab, Place, enter, nft, ruleset};
@@ -44,7 +46,7 @@ fn world() -> World {
 }
 
 fn text(inputs: &Inputs) -> String {
-    nftables::render(&compile(&resolve(inputs, |_| true)), &Options::default())
+    nftables::render(&compile(&resolve(inputs, &Host::new("host"), |_| true)), &Options::default())
 }
 
 /// Endpoints 0 to 3 of the world, all of them open.
@@ -175,7 +177,7 @@ fn netns_nft_takes_every_text() {
             ..Endpoint::default()
         });
     }
-    let resolved = resolve(&inputs, |_| true);
+    let resolved = resolve(&inputs, &Host::new("host"), |_| true);
     assert_eq!(resolved.faults().len(), 3);
     let text = nftables::render(&compile(&resolved), &Options::default());
     if let Err(error) = nft(&text) {
@@ -269,8 +271,8 @@ fn netns_what_no_policy_speaks_of() {
 
     // To the host, if policy allows and the option says so.
     for action in [HostAction::Accept, HostAction::Return] {
-        let options = Options::default().endpoint_to_host(action);
         let mut inputs = open();
+        inputs.set_to_host(action);
         let deny = GlobalNetworkPolicySpec {
             selector: Some("projectcalico.org/namespace == 'shut'".to_string()),
             types: vec![PolicyType::Egress],
@@ -280,7 +282,7 @@ fn netns_what_no_policy_speaks_of() {
         let mut shut = inputs.remove_endpoint("host/pod-1").unwrap();
         shut.namespace = Some("shut".to_string());
         inputs.insert_endpoint(shut);
-        lab.load(&nftables::render(&compile(&resolve(&inputs, |_| true)), &options));
+        lab.load(&text(&inputs));
         let mut flows = Vec::new();
         flows.extend(both(to_80, pod(0), HOST, true));
         flows.extend(both(ping, pod(0), HOST, true));

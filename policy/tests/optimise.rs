@@ -11,8 +11,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 
 use tortie_policy::model::{Action, EntityRule, GlobalNetworkPolicySpec, Port, Protocol, Rule};
 use tortie_policy::{
-    Endpoint, Flow, Inputs, Match, Origin, Packet, Passes, Program, Reason, Step, StepAction, Transport,
-    compile, interpret, optimise, resolve,
+    Endpoint, Flow, Host, Inputs, Match, Origin, Packet, Passes, Place, Program, Reason, Step, StepAction,
+    Transport, compile, interpret, optimise, resolve,
 };
 
 use common::{Choices, World, inputs};
@@ -47,8 +47,11 @@ fn variants() -> Vec<Passes> {
     ]
 }
 
-fn interface(inputs: &Inputs, address: IpAddr) -> Option<&str> {
-    inputs.endpoint_at(address).map(|endpoint| endpoint.interface.as_str())
+fn place(inputs: &Inputs, address: IpAddr) -> Place<'_> {
+    match inputs.endpoint_at(address) {
+        Some(endpoint) => Place::Workload(&endpoint.interface),
+        None => Place::Interface("eth0"),
+    }
 }
 
 fn compare(
@@ -57,21 +60,20 @@ fn compare(
     variants: &[Program],
     flow: Flow,
 ) -> Result<(), TestCaseError> {
-    let packet = Packet {
-        in_interface: interface(inputs, flow.source),
-        out_interface: interface(inputs, flow.destination),
-        flow,
+    let packet = Packet::new(place(inputs, flow.source), place(inputs, flow.destination), flow);
+    // Of several rules that match with one verdict, another may be the one that decides.
+    let says = |program: &Program| -> Vec<_> {
+        let judgements = interpret(program, &packet).judgements;
+        judgements
+            .into_iter()
+            .map(|judgement| (judgement.endpoint, judgement.verdict, judgement.logged))
+            .collect()
     };
-    let plain = interpret(program, &packet);
+    let want = says(program);
     for (index, optimised) in variants.iter().enumerate() {
-        let got = interpret(optimised, &packet);
-        for (got, want) in [(&got.egress, &plain.egress), (&got.ingress, &plain.ingress)] {
-            let says = |judgement: &Option<tortie_policy::Judgement>| {
-                judgement.as_ref().map(|judgement| (judgement.verdict, judgement.logged.clone()))
-            };
-            if says(got) != says(want) {
-                return Err(TestCaseError::fail(format!("variant {index}: {flow}: {got:?}, not {want:?}")));
-            }
+        let got = says(optimised);
+        if got != want {
+            return Err(TestCaseError::fail(format!("variant {index}: {flow}: {got:?}, not {want:?}")));
         }
     }
     Ok(())
@@ -92,7 +94,7 @@ fn random_policies_keep_their_verdicts() {
     let result = runner().run(&vec(any::<u8>(), BYTES), |bytes| {
         let mut choices = Choices::new(&bytes);
         let inputs = inputs(&mut choices, &world);
-        let program = compile(&resolve(&inputs, |_| true));
+        let program = compile(&resolve(&inputs, &Host::new("host"), |_| true));
         let optimised: Vec<_> = variants().iter().map(|passes| optimise(&program, passes).program).collect();
         for _ in 0..FLOWS {
             let family = choices.below(2);
@@ -177,9 +179,11 @@ fn long_lists_keep_their_verdicts_at_every_boundary() {
     let result = runner().run(&vec(any::<u8>(), BYTES), |bytes| {
         let mut choices = Choices::new(&bytes);
         let inputs = Plenty::inputs(&mut choices);
-        let program = compile(&resolve(&inputs, |_| true));
+        let program = compile(&resolve(&inputs, &Host::new("host"), |_| true));
         let optimised: Vec<_> = variants().iter().map(|passes| optimise(&program, passes).program).collect();
-        for step in optimised.iter().flat_map(|program| &program.chains).flat_map(|chain| &chain.steps) {
+        for step in
+            optimised.iter().flat_map(|program| program.chains.values()).flat_map(|chain| &chain.steps)
+        {
             tables.set(tables.get() + u32::from(is_table(step)));
             for wanted in &step.matches {
                 if let Match::Tuple(tuples) = wanted {
@@ -231,7 +235,7 @@ fn rules_that_never_decide_are_named() {
     };
     assert_eq!(inputs.insert_global_network_policy("shadows", &spec), []);
     inputs.insert_endpoint(Endpoint { id: "web".into(), interface: "cali1".into(), ..Endpoint::default() });
-    let optimised = optimise(&compile(&resolve(&inputs, |_| true)), &Passes::default());
+    let optimised = optimise(&compile(&resolve(&inputs, &Host::new("host"), |_| true)), &Passes::default());
     let index = |origin: &Origin| match origin {
         Origin::Rule { index, .. } => *index,
         _ => usize::MAX,

@@ -10,8 +10,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 
 use tortie_policy::model::Action;
 use tortie_policy::{
-    Consulted, Direction, EndTrace, Flow, Inputs, Interpretation, Judgement, Origin, Outcome, Packet,
-    Transport, compile, evaluate, interpret, resolve,
+    Consulted, EndTrace, Endpoint, Flow, Host, Inputs, Judgement, Origin, Outcome, Packet, Place, Transport,
+    compile, evaluate_packet, interpret, resolve,
 };
 
 use common::{Choices, World, inputs};
@@ -43,7 +43,14 @@ fn judgement(end: &EndTrace) -> Judgement {
         .filter(|rule| rule.action == Action::Log && matches!(rule.outcome, Outcome::Matched { .. }))
         .map(|rule| rule.origin)
         .collect();
-    Judgement { verdict: end.verdict, decided_by: end.decided_by.clone(), logged }
+    Judgement {
+        endpoint: end.endpoint.clone(),
+        direction: end.direction,
+        list: end.list,
+        verdict: end.verdict,
+        decided_by: end.decided_by.clone(),
+        logged,
+    }
 }
 
 fn kind(origin: &Origin) -> &'static str {
@@ -51,7 +58,7 @@ fn kind(origin: &Origin) -> &'static str {
         Origin::Rule { owner: tortie_policy::Owner::Policy(_), .. } => "policy rule",
         Origin::Rule { .. } => "profile rule",
         Origin::Invalid { .. } => "invalid",
-        Origin::EndOfTier => "end of tier",
+        Origin::EndOfTier { .. } => "end of tier",
         Origin::UnknownProfile { .. } => "unknown profile",
         Origin::NoProfileMatched => "no profile matched",
         Origin::Encapsulated => "encapsulated",
@@ -68,32 +75,28 @@ fn agree(
 ) -> Result<(), TestCaseError> {
     let local = choices.below(4);
     let is_local = |id: &str| local == 3 || id.starts_with("host-0/") || (local == 2 && id.ends_with('1'));
-    let program = compile(&resolve(inputs, |endpoint| is_local(&endpoint.id)));
+    let host = Host::new("host");
+    let is_local = |endpoint: &Endpoint| is_local(&endpoint.id);
+    let program = compile(&resolve(inputs, &host, is_local));
     for _ in 0..FLOWS {
         let flow = flow(choices, world);
-        let interface = |address| {
-            inputs
-                .endpoint_at(address)
-                .filter(|endpoint| is_local(&endpoint.id))
-                .map(|e| e.interface.as_str())
+        let place = |address| match inputs.endpoint_at(address).filter(|endpoint| is_local(endpoint)) {
+            Some(endpoint) => Place::Workload(&endpoint.interface),
+            None => Place::Interface("eth0"),
         };
-        let packet =
-            Packet { in_interface: interface(flow.source), out_interface: interface(flow.destination), flow };
-        let got: Interpretation = interpret(&program, &packet);
-        let evaluation = evaluate(inputs, &flow);
-        let want =
-            |direction| evaluation.trace.end(direction).filter(|end| is_local(&end.endpoint)).map(judgement);
-        for (direction, got) in [(Direction::Egress, &got.egress), (Direction::Ingress, &got.ingress)] {
-            let want = want(direction);
-            if *got != want {
-                return Err(TestCaseError::fail(format!("{direction}: {got:?}\nbut\n{evaluation}")));
-            }
-            if let Some(judgement) = want {
-                let mut seen = seen.borrow_mut();
-                seen.insert((kind(&judgement.decided_by), judgement.verdict.to_string()));
-                if !judgement.logged.is_empty() {
-                    seen.insert(("log", String::new()));
-                }
+        let from = if flow.from_host { Place::Host } else { place(flow.source) };
+        let packet = Packet::new(from, place(flow.destination), flow);
+        let got = interpret(&program, &packet);
+        let evaluation = evaluate_packet(inputs, &host, is_local, &packet);
+        let want: Vec<_> = evaluation.trace.ends.iter().map(judgement).collect();
+        if got.judgements != want {
+            return Err(TestCaseError::fail(format!("{got:?}\nbut\n{evaluation}")));
+        }
+        for judgement in want {
+            let mut seen = seen.borrow_mut();
+            seen.insert((kind(&judgement.decided_by), judgement.verdict.to_string()));
+            if !judgement.logged.is_empty() {
+                seen.insert(("log", String::new()));
             }
         }
     }

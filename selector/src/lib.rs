@@ -157,6 +157,7 @@ struct Readme;
 pub use compiled::Compiled;
 pub use error::{ParseError, ParseErrorKind, Rendered};
 pub use expr::{Expr, Operands, Term, Values};
+pub use id::unique_id;
 pub use index::{Event, Index};
 pub use intern::{LabelSet, Symbols};
 pub use kubernetes::{LabelSelector, LabelSelectorError, Operator, Requirement};

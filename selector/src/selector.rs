@@ -117,7 +117,7 @@ impl Selector {
     /// Made anew at each call.
     #[must_use]
     pub fn id(&self) -> String {
-        unique_id(self.canonical())
+        unique_id("s", self.canonical())
     }
 
     /// Whether the labels match. Allocates nothing.

@@ -101,14 +101,14 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
 
     let (parents_out, parents) = watch::channel(None);
-    let follower = state::Follower::new(run.host.clone(), store, parents, health.part("datastore"));
-    let enforcer = policy::Enforcer::new(
-        &run.host,
+    let follower = state::Follower::new(
+        run.host.clone(),
         run.endpoint_to_host,
-        follower.policy(),
-        statuses,
-        health.part("policy"),
-    )?;
+        store,
+        parents,
+        health.part("datastore"),
+    );
+    let enforcer = policy::Enforcer::new(&run.host, follower.policy(), statuses, health.part("policy"))?;
     let routes = routes::Keeper::open(&run.host, follower.fabric(), parents_out, health.part("routes"))?;
     let speaker = tokio::spawn(bgp::Runner::new(follower.fabric(), stopped, health.part("bgp")).run());
     let parts = [tokio::spawn(follower.run()), tokio::spawn(enforcer.run()), tokio::spawn(routes.run())];

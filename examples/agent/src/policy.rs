@@ -2,13 +2,13 @@
 
 use crate::health::{BEAT, Reporter};
 use crate::nft;
-use crate::options::{Host, ToHost};
+use crate::options::Host;
 use crate::state::{PolicyWish, Wish};
 use crate::status::Statuses;
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tortie_policy::nftables::{self, HostAction, Options};
+use tortie_policy::nftables::{self, Options};
 use tortie_policy::{Endpoint, Resolved};
 
 /// The first and the longest pause before a refused rule set is tried again.
@@ -16,6 +16,8 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 
 /// Keeps the kernel's table as wished.
 pub(crate) struct Enforcer {
+    /// Its name, as host endpoints have it.
+    node: String,
     options: Options,
     wish: Wish<PolicyWish>,
     statuses: Statuses,
@@ -35,12 +37,12 @@ struct Installed {
 impl Enforcer {
     pub(crate) fn new(
         host: &Host,
-        to_host: ToHost,
         wish: Wish<PolicyWish>,
         statuses: Statuses,
         health: Reporter,
     ) -> anyhow::Result<Self> {
-        Ok(Self { options: options(host, to_host)?, wish, statuses, health, installed: None })
+        let (node, options) = (host.node.clone(), options(host)?);
+        Ok(Self { node, options, wish, statuses, health, installed: None })
     }
 
     /// Enforces every wish, and repairs what others change; for ever.
@@ -158,7 +160,8 @@ impl Enforcer {
     fn resolve(&self, wish: &PolicyWish, left_out: &BTreeSet<String>) -> Resolved {
         let local: BTreeSet<String> =
             wish.endpoints.iter().map(|endpoint| tortie_datastore::convert::endpoint(endpoint).id).collect();
-        tortie_policy::resolve(&wish.inputs, |endpoint: &Endpoint| {
+        let host = tortie_policy::Host::new(self.node.as_str());
+        tortie_policy::resolve(&wish.inputs, &host, |endpoint: &Endpoint| {
             local.contains(&endpoint.id) && !left_out.contains(&endpoint.interface)
         })
     }
@@ -169,11 +172,6 @@ impl Enforcer {
 }
 
 /// How this host's table is rendered.
-pub(crate) fn options(host: &Host, to_host: ToHost) -> anyhow::Result<Options> {
-    let action = match to_host {
-        ToHost::Drop => HostAction::Drop,
-        ToHost::Accept => HostAction::Accept,
-        ToHost::Return => HostAction::Return,
-    };
-    Ok(Options::default().workload_prefix(&host.interface_prefix)?.endpoint_to_host(action))
+pub(crate) fn options(host: &Host) -> anyhow::Result<Options> {
+    Ok(Options::default().workload_prefix(&host.interface_prefix)?)
 }

@@ -3,7 +3,7 @@
 //! Out of it come two wishes, each published whole: what policy is made from, and what the fabric should be.
 
 use crate::health::{BEAT, Reporter};
-use crate::options::Host;
+use crate::options::{Host, ToHost};
 use core::time::Duration;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -11,7 +11,7 @@ use tortie_datastore::convert::PolicyState;
 use tortie_datastore::resource::{Resource, WorkloadEndpointSpec};
 use tortie_datastore::{Datastore, Event, EventKind, WatchError};
 use tortie_fabric::{Change, Cluster, Fabric, Parents};
-use tortie_policy::Inputs;
+use tortie_policy::{HostAction, Inputs};
 
 /// All records, of whatever kind, are below this.
 const PREFIX: &str = "/calico/";
@@ -40,6 +40,7 @@ pub(crate) type Wish<T> = watch::Receiver<Option<Arc<T>>>;
 /// Where the wishes are published, and what else they depend on.
 pub(crate) struct Follower {
     host: Host,
+    to_host: HostAction,
     store: Datastore,
     parents: watch::Receiver<Option<Parents>>,
     policy: watch::Sender<Option<Arc<PolicyWish>>>,
@@ -63,12 +64,19 @@ struct Dirty {
 impl Follower {
     pub(crate) fn new(
         host: Host,
+        to_host: ToHost,
         store: Datastore,
         parents: watch::Receiver<Option<Parents>>,
         health: Reporter,
     ) -> Self {
+        let to_host = match to_host {
+            ToHost::Drop => HostAction::Drop,
+            ToHost::Accept => HostAction::Accept,
+            ToHost::Return => HostAction::Return,
+        };
         Self {
             host,
+            to_host,
             store,
             parents,
             policy: watch::Sender::new(None),
@@ -147,7 +155,9 @@ impl Follower {
             let workloads = state.policy.workloads().values();
             let endpoints =
                 workloads.filter(|endpoint| endpoint.spec.node == self.host.node).cloned().collect();
-            let wish = PolicyWish { inputs: state.policy.inputs().clone(), endpoints };
+            let mut inputs = state.policy.inputs().clone();
+            inputs.set_to_host(self.to_host);
+            let wish = PolicyWish { inputs, endpoints };
             self.policy.send_replace(Some(Arc::new(wish)));
         }
         if dirty.fabric {

@@ -1,6 +1,6 @@
 //! Leaving a host for good: blocks released, routes and table removed.
 
-use crate::options::{Host, ToHost};
+use crate::options::Host;
 use crate::{nft, policy, routes};
 use anyhow::Context as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,7 +16,7 @@ pub(crate) async fn run(host: &Host) -> anyhow::Result<()> {
     };
     note("release the host's address blocks", release(host).await);
     note("remove the routes", routes::remove_all(host).await);
-    let remove = async { nft::commit(&nftables::remove(&policy::options(host, ToHost::Drop)?)).await };
+    let remove = async { nft::commit(&nftables::remove(&policy::options(host)?)).await };
     note("remove the table", remove.await);
     anyhow::ensure!(failures.is_empty(), "{}", failures.join("; "));
     Ok(())

@@ -3,20 +3,18 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use ipnet::IpNet;
-use tortie_selector::{Selector, combine};
+use tortie_selector::Selector;
 
 use super::check::{Check, Path};
+use super::entity;
 use crate::error::FieldErrorKind;
 use crate::key::{Direction, Origin, Owner};
-use crate::model::{self, Action, Port, PortError, Protocol};
-use crate::net;
-use crate::rule::{Criteria, Deed, Entity, Family, IcmpMatch, PortRange, Rule};
+use crate::model::{self, Action, Protocol};
+use crate::program::End;
+use crate::rule::{Criteria, Deed, Entity, Family, IcmpMatch, Rule};
 
-/// Most CIDRs in one list.
-const MAX_NETS: usize = 256;
-/// Most ports in one list.
-const MAX_PORTS: usize = 50;
+/// Most methods, and most paths, of HTTP criteria.
+const MAX_HTTP: usize = 20;
 
 /// Where the rules stand.
 pub(super) struct Context<'a> {
@@ -24,6 +22,8 @@ pub(super) struct Context<'a> {
     pub(super) direction: Direction,
     /// Selector of the owner's own namespace.
     pub(super) namespace: Option<&'a Selector>,
+    /// Name of the owner's own namespace.
+    pub(super) own_namespace: Option<&'a str>,
     /// Path of a criterion of the owner that is not enforced.
     pub(super) unenforced: Option<&'a String>,
 }
@@ -53,15 +53,8 @@ fn convert(
         }
     };
     note(check.unknown(path, &rule.unknown));
-    if rule.http.is_some() {
-        let http = path.field("http");
-        let over_tcp = rule.protocol.as_ref().is_none_or(|protocol| protocol.number() == Some(Protocol::TCP));
-        if rule.action != Action::Allow || context.direction != Direction::Ingress || !over_tcp {
-            check.error(&http, FieldErrorKind::MisplacedHttp);
-        }
-        check.error(&http, FieldErrorKind::Unsupported);
-        note(Some(http.to_string()));
-    }
+    let (http, found) = http(check, &path.field("http"), rule, context);
+    note(found);
 
     let protocol = protocol(check, &path.field("protocol"), rule.protocol.as_ref());
     let not_protocol = self::protocol(check, &path.field("notProtocol"), rule.not_protocol.as_ref());
@@ -71,11 +64,12 @@ fn convert(
     let (not_icmp, found) = self::icmp(check, &path.field("notICMP"), rule.not_icmp.as_ref(), is_icmp);
     note(found);
 
-    let (source, found) = entity(check, &path.field("source"), &rule.source, protocol, context);
-    note(found);
-    let (destination, found) =
-        entity(check, &path.field("destination"), &rule.destination, protocol, context);
-    note(found);
+    let ends = [(End::Source, "source", &rule.source), (End::Destination, "destination", &rule.destination)];
+    let [source, destination] = ends.map(|(end, name, written)| {
+        let (entity, found) = entity::convert(check, &path.field(name), end, written, protocol, context);
+        note(found);
+        entity
+    });
 
     let stated = ip_version(check, path, rule);
     let of_protocol = icmp_family(check, path, rule, stated, icmp.is_some() || not_icmp.is_some());
@@ -99,7 +93,48 @@ fn convert(
         criteria = Criteria::default();
     }
     let origin = Origin::Rule { owner: context.owner.clone(), direction: context.direction, index };
-    Rule { origin, deed, unenforced, never, criteria }
+    Rule { origin, deed, unenforced, never, http, criteria }
+}
+
+/// The path of the criteria for HTTP requests, if there are any, and that of one which is not known.
+fn http(
+    check: &mut Check,
+    path: &Path<'_>,
+    rule: &model::Rule,
+    context: &Context<'_>,
+) -> (Option<String>, Option<String>) {
+    let Some(http) = &rule.http else { return (None, None) };
+    let mut unknown = check.unknown(path, &http.unknown);
+    let over_tcp = rule.protocol.as_ref().is_none_or(|protocol| protocol.number() == Some(Protocol::TCP));
+    if rule.action != Action::Allow || context.direction != Direction::Ingress || !over_tcp {
+        check.error(path, FieldErrorKind::MisplacedHttp);
+    }
+    let list = path.field("methods");
+    check.count(&list, http.methods.len(), MAX_HTTP);
+    for (index, method) in http.methods.iter().enumerate() {
+        if http.methods.iter().take(index).any(|other| other == method) {
+            check.error(&Path::Index(&list, index), FieldErrorKind::Duplicate);
+        }
+    }
+    let list = path.field("paths");
+    check.count(&list, http.paths.len(), MAX_HTTP);
+    for (index, wanted) in http.paths.iter().enumerate() {
+        let path = Path::Index(&list, index);
+        let found = check.unknown(&path, &wanted.unknown);
+        unknown = unknown.or(found);
+        let text = match (&wanted.exact, &wanted.prefix) {
+            (Some(text), None) | (None, Some(text)) => text,
+            _ => {
+                check.error(&path, FieldErrorKind::HttpPathForm);
+                continue;
+            }
+        };
+        let odd = |character: char| character.is_whitespace() || matches!(character, '?' | '#');
+        if !text.starts_with('/') || text.contains(odd) {
+            check.error(&path, FieldErrorKind::HttpPath { text: text.clone() });
+        }
+    }
+    (Some(path.to_string()), unknown)
 }
 
 fn protocol(check: &mut Check, path: &Path<'_>, protocol: Option<&Protocol>) -> Option<u8> {
@@ -206,111 +241,4 @@ fn net_family(
         }
     }
     family
-}
-
-fn entity(
-    check: &mut Check,
-    path: &Path<'_>,
-    end: &model::EntityRule,
-    protocol: Option<u8>,
-    context: &Context<'_>,
-) -> (Entity, Option<String>) {
-    let mut unenforced = check.unknown(path, &end.unknown);
-    let not_enforced =
-        [("serviceAccounts", end.service_accounts.is_some()), ("services", end.services.is_some())];
-    for (name, _) in not_enforced.into_iter().filter(|(_, there)| *there) {
-        check.error(&path.field(name), FieldErrorKind::Unsupported);
-        unenforced.get_or_insert_with(|| path.field(name).to_string());
-    }
-
-    let selector = check.policy_selector(&path.field("selector"), end.selector.as_ref());
-    let not_selector = check.selector(&path.field("notSelector"), end.not_selector.as_ref());
-    let namespace_selector =
-        check.rule_namespace_selector(&path.field("namespaceSelector"), end.namespace_selector.as_ref());
-    let mut selectors = combine::End::default();
-    selectors.selector = selector.as_ref();
-    selectors.not_selector = not_selector.as_ref();
-    selectors.namespaces = namespace_selector.as_ref();
-    let combined = combine::of_rule(&selectors, context.namespace);
-    let (selector, not_selector) = check.combined(&path.field("selector"), combined).unwrap_or_default();
-
-    let has_ports = matches!(protocol, Some(Protocol::TCP | Protocol::UDP | Protocol::SCTP));
-    let (ports, found) = ports(check, &path.field("ports"), &end.ports, protocol, has_ports);
-    unenforced = unenforced.or(found);
-    let (not_ports, found) = self::ports(check, &path.field("notPorts"), &end.not_ports, protocol, has_ports);
-    unenforced = unenforced.or(found);
-
-    let nets = nets(check, &path.field("nets"), &end.nets);
-    let list = path.field("notNets");
-    let not_nets = self::nets(check, &list, &end.not_nets);
-    if not_nets.len() == end.not_nets.len() {
-        for (index, _) in not_nets.iter().enumerate().filter(|(_, net)| net.prefix_len() == 0) {
-            check.error(&Path::Index(&list, index), FieldErrorKind::ExcludesAll);
-        }
-    }
-    (Entity { nets, not_nets, selector, not_selector, ports, not_ports }, unenforced)
-}
-
-fn nets(check: &mut Check, path: &Path<'_>, texts: &[String]) -> Vec<IpNet> {
-    check.count(path, texts.len(), MAX_NETS);
-    let mut nets = Vec::with_capacity(texts.len());
-    for (index, text) in texts.iter().enumerate() {
-        match net::parse(text) {
-            Ok(net) => nets.push(net),
-            Err(error) => check.error(&Path::Index(path, index), error),
-        }
-    }
-    nets
-}
-
-/// The numbers, unless there is a name among them: then there is no criterion, but the path of the first name.
-fn ports(
-    check: &mut Check,
-    path: &Path<'_>,
-    ports: &[Port],
-    protocol: Option<u8>,
-    has_ports: bool,
-) -> (Vec<PortRange>, Option<String>) {
-    check.count(path, ports.len(), MAX_PORTS);
-    let mut ranges = Vec::with_capacity(ports.len());
-    let mut named = None;
-    for (index, port) in ports.iter().enumerate() {
-        let path = Path::Index(path, index);
-        // A named port says by itself what it is a port of; no port is one of a protocol that has none.
-        let misplaced = match port {
-            Port::Named(_) => protocol.is_some() && !has_ports,
-            Port::Number(_) | Port::Range { .. } => !has_ports,
-        };
-        if misplaced {
-            check.error(&path, FieldErrorKind::PortsWithoutProtocol);
-        }
-        match port {
-            Port::Number(port) => ranges.push(PortRange { min: *port, max: *port }),
-            Port::Range { min, max } if min <= max => ranges.push(PortRange { min: *min, max: *max }),
-            Port::Range { min, max } => {
-                check.error(&path, FieldErrorKind::PortRange { min: *min, max: *max });
-            }
-            Port::Named(name) => {
-                // A number out of range is no name, though its digits would make one.
-                let fault = match Port::parse(name) {
-                    Ok(Port::Named(_)) => None,
-                    Ok(_)
-                    | Err(PortError::Malformed | PortError::OutOfRange | PortError::Backwards { .. }) => {
-                        Some(FieldErrorKind::PortName)
-                    }
-                };
-                match fault {
-                    Some(fault) => check.error(&path, fault),
-                    None => {
-                        check.error(&path, FieldErrorKind::Unsupported);
-                        named.get_or_insert_with(|| path.to_string());
-                    }
-                }
-            }
-        }
-    }
-    if named.is_some() {
-        ranges.clear();
-    }
-    (ranges, named)
 }

@@ -7,7 +7,11 @@ use alloc::string::{String, ToString};
 use serde::Deserialize;
 
 use super::*;
-use crate::model::{GlobalNetworkPolicySpec, GlobalNetworkSetSpec, NetworkPolicySpec, ProfileSpec};
+use crate::key::{PolicyKey, PolicyKind};
+use crate::model::{
+    GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec, NetworkPolicySpec, ProfileSpec,
+    StagedGlobalNetworkPolicySpec, StagedNetworkPolicySpec,
+};
 
 #[derive(Deserialize)]
 struct File {
@@ -19,6 +23,7 @@ struct File {
 struct Case {
     kind: String,
     spec: String,
+    name: Option<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
     want: Option<Vec<String>>,
@@ -39,6 +44,17 @@ fn faults(case: &Case) -> Vec<FieldError> {
             serde_json::from_str::<GlobalNetworkPolicySpec>(&case.spec).unwrap().validate()
         }
         "Profile" => serde_json::from_str::<ProfileSpec>(&case.spec).unwrap().validate(),
+        "StagedNetworkPolicy" => {
+            serde_json::from_str::<StagedNetworkPolicySpec>(&case.spec).unwrap().validate()
+        }
+        "StagedGlobalNetworkPolicy" => {
+            serde_json::from_str::<StagedGlobalNetworkPolicySpec>(&case.spec).unwrap().validate()
+        }
+        "Tier" => {
+            let name = case.name.as_deref().unwrap_or("security");
+            serde_json::from_str::<TierSpec>(&case.spec).unwrap().validate(name)
+        }
+        "HostEndpoint" => serde_json::from_str::<HostEndpointSpec>(&case.spec).unwrap().validate(),
         "GlobalNetworkSet" => {
             serde_json::from_str::<GlobalNetworkSetSpec>(&case.spec).unwrap().validate(&case.labels)
         }
@@ -49,7 +65,6 @@ fn faults(case: &Case) -> Vec<FieldError> {
 /// Name of a kind of fault. No wildcard: a new kind needs a name here, and a case in [`KINDS`].
 fn name(kind: &FieldErrorKind) -> &'static str {
     match kind {
-        FieldErrorKind::Unsupported => "Unsupported",
         FieldErrorKind::UnknownField => "UnknownField",
         FieldErrorKind::Selector { .. } => "Selector",
         FieldErrorKind::CombinedSelector { .. } => "CombinedSelector",
@@ -75,6 +90,24 @@ fn name(kind: &FieldErrorKind) -> &'static str {
         FieldErrorKind::IcmpCode { .. } => "IcmpCode",
         FieldErrorKind::IcmpCodeWithoutType => "IcmpCodeWithoutType",
         FieldErrorKind::MisplacedHttp => "MisplacedHttp",
+        FieldErrorKind::HttpPathForm => "HttpPathForm",
+        FieldErrorKind::HttpPath { .. } => "HttpPath",
+        FieldErrorKind::ServiceName => "ServiceName",
+        FieldErrorKind::ServiceNamespace => "ServiceNamespace",
+        FieldErrorKind::MisplacedServices => "MisplacedServices",
+        FieldErrorKind::ExcludesServices => "ExcludesServices",
+        FieldErrorKind::ExcludesNodes => "ExcludesNodes",
+        FieldErrorKind::ServiceAccount { .. } => "ServiceAccount",
+        FieldErrorKind::DefaultAction { .. } => "DefaultAction",
+        FieldErrorKind::BuiltInTier => "BuiltInTier",
+        FieldErrorKind::StagedAction { .. } => "StagedAction",
+        FieldErrorKind::StagedDelete => "StagedDelete",
+        FieldErrorKind::OtherKind { .. } => "OtherKind",
+        FieldErrorKind::NodeName => "NodeName",
+        FieldErrorKind::NoInterface => "NoInterface",
+        FieldErrorKind::InterfaceName { .. } => "InterfaceName",
+        FieldErrorKind::Address { .. } => "Address",
+        FieldErrorKind::PortProtocol => "PortProtocol",
         FieldErrorKind::OrderNotANumber => "OrderNotANumber",
         FieldErrorKind::Namespace { .. } => "Namespace",
         FieldErrorKind::ReservedLabel => "ReservedLabel",
@@ -85,7 +118,7 @@ fn name(kind: &FieldErrorKind) -> &'static str {
 }
 
 /// How many kinds [`name`] knows.
-const KINDS: usize = 32;
+const KINDS: usize = 49;
 
 /// Faults that JSON of a readable size cannot show.
 fn faults_in_code() -> Vec<(String, FieldError)> {
@@ -95,7 +128,7 @@ fn faults_in_code() -> Vec<(String, FieldError)> {
         assert_eq!(faults.len(), 1, "{faults:?}");
         found.push((want.to_string(), faults.remove(0)));
     };
-    let allow = || model::Rule::new(model::Action::Allow);
+    let allow = || model::Rule::new(Action::Allow);
     let base = NetworkPolicySpec::default;
     case("spec.order: order is not a number", NetworkPolicySpec { order: Some(f64::NAN), ..base() });
     let selector = Some(format!("a == '{}'", "x".repeat(1018)));
@@ -137,10 +170,28 @@ fn faults_in_code() -> Vec<(String, FieldError)> {
          exceeds 512 at byte 0",
         NetworkPolicySpec { ingress: vec![rule], ..base() },
     );
-    let converted = network_policy(&PolicyKey::namespaced("'\"", "x"), &base());
+    let converted = namespaced_policy(&PolicyKey::namespaced("'\"", "x").into(), None, &base());
     let want = r#"metadata.namespace: namespace "'\"" cannot be quoted in a selector"#;
     found.extend(converted.errors.into_iter().map(|error| (want.to_string(), error)));
     assert!(converted.value.selector.is_none(), "it governs nothing");
+    let mut inputs = crate::Inputs::new();
+    let key = PolicyKey::of_kind(PolicyKind::GlobalNetworkPolicy, Some("shop"), "x");
+    let faults = inputs.insert_policy(key, &base());
+    let kind = "does not belong to a GlobalNetworkPolicy";
+    let want = [format!("spec: {kind}"), format!("metadata.namespace: {kind}")];
+    assert_eq!(faults.len(), want.len());
+    found.extend(want.into_iter().zip(faults));
+    let ingress =
+        |rule: model::Rule| NetworkPolicySpec { ingress: vec![rule], ..base() }.validate().remove(0);
+    let mut rule = allow();
+    rule.source.node_selector = Some("has(x)".to_string());
+    rule.source.selector = Some("has(x)".to_string());
+    found.push(("spec.ingress[0].source.selector: excludes a selector of nodes".to_string(), ingress(rule)));
+    let mut rule = allow();
+    let names = vec!["a".to_string(), "b'\"".to_string()];
+    rule.source.service_accounts = Some(model::ServiceAccountMatch { names, ..Default::default() });
+    let want = r#"spec.ingress[0].source.serviceAccounts.names[1]: service account "b'\"" cannot be quoted in a selector"#;
+    found.push((want.to_string(), ingress(rule)));
     found
 }
 
@@ -177,6 +228,10 @@ fn specs_are_written_as_they_were_read() {
             "NetworkPolicy" => again::<NetworkPolicySpec>(&case.spec),
             "GlobalNetworkPolicy" => again::<GlobalNetworkPolicySpec>(&case.spec),
             "Profile" => again::<ProfileSpec>(&case.spec),
+            "StagedNetworkPolicy" => again::<StagedNetworkPolicySpec>(&case.spec),
+            "StagedGlobalNetworkPolicy" => again::<StagedGlobalNetworkPolicySpec>(&case.spec),
+            "Tier" => again::<TierSpec>(&case.spec),
+            "HostEndpoint" => again::<HostEndpointSpec>(&case.spec),
             "GlobalNetworkSet" => again::<GlobalNetworkSetSpec>(&case.spec),
             other => panic!("{other}"),
         };

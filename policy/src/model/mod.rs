@@ -14,9 +14,11 @@ mod word;
 
 pub use port::{Port, PortError};
 pub use protocol::Protocol;
-pub use rule::{EntityRule, IcmpFields, Rule};
+pub use rule::{EntityRule, HttpMatch, HttpPath, IcmpFields, Rule, ServiceAccountMatch, ServiceMatch};
 pub use spec::{
-    DEFAULT_TIER, GlobalNetworkPolicySpec, GlobalNetworkSetSpec, NetworkPolicySpec, ProfileSpec, Salvage,
+    DEFAULT_TIER, EndpointPort, GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec,
+    NetworkPolicySpec, NetworkSetSpec, ProfileSpec, Salvage, Staged, StagedGlobalNetworkPolicySpec,
+    StagedNetworkPolicySpec, TierSpec,
 };
 pub use value::{Unknown, Value};
-pub use word::{Action, PolicyType};
+pub use word::{Action, PolicyType, StagedAction};

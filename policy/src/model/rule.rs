@@ -40,9 +40,10 @@ pub struct Rule {
     /// Where the packet goes.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "EntityRule::is_empty")]
     pub destination: EntityRule,
-    /// HTTP criteria. Not enforced.
+    /// The packet begins such an HTTP request; only in Allow rules for ingress, over TCP. Whoever terminates HTTP for the
+    /// endpoint judges it; until there is someone, a rule with it allows nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub http: Option<Value>,
+    pub http: Option<HttpMatch>,
     /// Annotations; they change no verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,
@@ -86,6 +87,72 @@ pub struct IcmpFields {
     pub unknown: Unknown,
 }
 
+/// Service accounts, by name or by label; both must hold.
+///
+/// Source: calico@87c15906f2 api/pkg/apis/projectcalico/v3/policy_common.go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
+pub struct ServiceAccountMatch {
+    /// The name is one of these; any if empty.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// The service account has such labels; any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+    /// Criteria that this version does not know.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// A service of Kubernetes.
+///
+/// Source: calico@87c15906f2 api/pkg/apis/projectcalico/v3/policy_common.go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
+pub struct ServiceMatch {
+    /// Its name.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Its namespace; that of the policy if empty.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// Criteria that this version does not know.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// Criteria for an HTTP request.
+///
+/// Source: calico@87c15906f2 api/pkg/apis/projectcalico/v3/policy_common.go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
+pub struct HttpMatch {
+    /// The method is one of these; any if empty.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// The path is one of these; any if empty.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<HttpPath>,
+    /// Criteria that this version does not know.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// A path of HTTP requests, or all that begin with it: exactly one field is there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
+pub struct HttpPath {
+    /// This path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<String>,
+    /// All paths that begin with these segments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Criteria that this version does not know.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
 /// Criteria for one end of a packet, its source or its destination.
 ///
 /// Source: calico@87c15906f2 api/pkg/apis/projectcalico/v3/policy_common.go.
@@ -108,16 +175,24 @@ pub struct EntityRule {
     /// The endpoint is in a namespace with such labels; instead of the policy's own namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace_selector: Option<String>,
-    /// Service accounts. Not enforced.
+    /// The endpoint runs under such a service account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_accounts: Option<Value>,
-    /// Services. Not enforced.
+    pub service_accounts: Option<ServiceAccountMatch>,
+    /// The address is that of an endpoint behind this service; as a destination, the port is one of the service too. Only
+    /// for the source of ingress and the destination of egress, and without other criteria of addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub services: Option<Value>,
-    /// The port is one of these; needs a protocol with ports. Named ports are not enforced.
+    pub services: Option<ServiceMatch>,
+    /// The address is that of a node with such labels, and of no endpoint or network set; without other selectors.
+    ///
+    /// Not a field of documents: what Kubernetes calls a peer of `nodes` is converted to it. A field of this name in a
+    /// document is one that is not known.
+    #[serde(skip)]
+    pub node_selector: Option<String>,
+    /// The port is one of these: numbers and ranges, which need a protocol with ports, and names, each meaning the ports
+    /// that endpoints have under this name.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,
-    /// The port is none of these; needs a protocol with ports. Named ports are not enforced.
+    /// The port is none of these.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub not_ports: Vec<Port>,
     /// Criteria that this version does not know.

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::value::{Unknown, Value, null_as_default};
-use super::{PolicyType, Rule};
+use super::{Action, PolicyType, Protocol, Rule, StagedAction};
 
 /// Name of the tier that a policy is in if it names none.
 pub const DEFAULT_TIER: &str = "default";
@@ -19,7 +19,7 @@ pub const DEFAULT_TIER: &str = "default";
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
 pub struct NetworkPolicySpec {
-    /// Tier; [`DEFAULT_TIER`] if absent, and the only one enforced.
+    /// Tier; [`DEFAULT_TIER`] if absent. A policy of a tier that does not exist comes after those of all that do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
     /// Policies of lower order come first; without an order, last.
@@ -38,7 +38,7 @@ pub struct NetworkPolicySpec {
     /// Rules for packets from the endpoint, in order.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub egress: Vec<Rule>,
-    /// Narrows the selector to service accounts. Not enforced.
+    /// Narrows the selector to endpoints of service accounts with such labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_selector: Option<String>,
     /// Hints; they change no verdict.
@@ -56,7 +56,7 @@ pub struct NetworkPolicySpec {
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
 pub struct GlobalNetworkPolicySpec {
-    /// Tier; [`DEFAULT_TIER`] if absent, and the only one enforced.
+    /// Tier; [`DEFAULT_TIER`] if absent. A policy of a tier that does not exist comes after those of all that do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
     /// Policies of lower order come first; without an order, last.
@@ -78,16 +78,16 @@ pub struct GlobalNetworkPolicySpec {
     /// Rules for packets from the endpoint, in order.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub egress: Vec<Rule>,
-    /// Narrows the selector to service accounts. Not enforced.
+    /// Narrows the selector to endpoints of service accounts with such labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_selector: Option<String>,
-    /// Governs host endpoints before connection tracking. Not enforced if true.
+    /// Governs host endpoints only, before connection tracking; needs `applyOnForward`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub do_not_track: Option<bool>,
-    /// Governs host endpoints before address translation. Not enforced if true.
+    /// Governs ingress of host endpoints only, before address translation; needs `applyOnForward`.
     #[serde(default, rename = "preDNAT", skip_serializing_if = "Option::is_none")]
     pub pre_dnat: Option<bool>,
-    /// Governs what is forwarded through host endpoints as well. Not enforced if true.
+    /// Governs what is forwarded through host endpoints as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply_on_forward: Option<bool>,
     /// Hints; they change no verdict.
@@ -119,9 +119,9 @@ pub struct ProfileSpec {
     pub unknown: Unknown,
 }
 
-/// Spec of a `GlobalNetworkSet`: addresses that the labels of its metadata name in selectors of rules.
+/// Spec of a `GlobalNetworkSet` or `NetworkSet`: addresses that the labels of its metadata name in selectors of rules.
 ///
-/// Source: calico@87c15906f2 api/pkg/apis/projectcalico/v3/globalnetworkset.go.
+/// Source: calico@87c15906f2 api/pkg/apis/projectcalico/v3/{globalnetworkset,networkset}.go.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
@@ -129,6 +129,96 @@ pub struct GlobalNetworkSetSpec {
     /// CIDRs, or addresses.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub nets: Vec<String>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// Spec of a `NetworkSet`, which is in a namespace.
+pub type NetworkSetSpec = GlobalNetworkSetSpec;
+
+/// Spec of a `Tier`: policies that are consulted together.
+///
+/// Source: calico@87c15906f2 api/pkg/apis/projectcalico/v3/tier.go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
+pub struct TierSpec {
+    /// Tiers of lower order come first; without an order, last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<f64>,
+    /// `Deny` or `Pass`: what becomes of a packet that policies of the tier govern and no rule of them matches; `Deny` if
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_action: Option<Action>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// Spec of a staged policy: that of the policy which it is a draft of, and what to do with it.
+///
+/// Source: calico@87c15906f2 api/pkg/apis/projectcalico/v3/staged*.go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
+pub struct Staged<S> {
+    /// What to do; [`Set`](StagedAction::Set) if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged_action: Option<StagedAction>,
+    /// The draft itself.
+    #[serde(flatten)]
+    pub spec: S,
+}
+
+/// Spec of a `StagedNetworkPolicy`.
+pub type StagedNetworkPolicySpec = Staged<NetworkPolicySpec>;
+/// Spec of a `StagedGlobalNetworkPolicy`.
+pub type StagedGlobalNetworkPolicySpec = Staged<GlobalNetworkPolicySpec>;
+
+/// Spec of a `HostEndpoint`: interfaces of a host itself.
+///
+/// Source: calico@87c15906f2 api/pkg/apis/projectcalico/v3/hostendpoint.go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
+pub struct HostEndpointSpec {
+    /// Name of the host.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub node: String,
+    /// Name of the interface; `*` for all that have no host endpoint of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface_name: Option<String>,
+    /// Addresses that selectors of rules mean by it. Without a name of the interface, it is the one that has one of these.
+    #[serde(
+        default,
+        rename = "expectedIPs",
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub expected_ips: Vec<String>,
+    /// Names of its profiles, in order.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<String>,
+    /// Ports with names.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<EndpointPort>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// A port of an endpoint that has a name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
+pub struct EndpointPort {
+    /// Its name.
+    pub name: String,
+    /// TCP, UDP or SCTP.
+    pub protocol: Protocol,
+    /// Its number.
+    pub port: u16,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub unknown: Unknown,
@@ -156,6 +246,8 @@ pub struct GlobalNetworkSetSpec {
 #[serde(default, from = "Unknown")]
 #[non_exhaustive]
 pub struct Salvage {
+    /// The field `tier`.
+    pub tier: Option<String>,
     /// The field `order`.
     pub order: Option<f64>,
     /// The field `selector`.
@@ -193,7 +285,14 @@ impl From<Unknown> for Salvage {
             Some(Value::List(types)) => types.iter().map(kind).collect::<Option<_>>().unwrap_or_default(),
             _ => Vec::new(),
         };
-        Self { order, selector: string("selector"), namespace_selector: string("namespaceSelector"), types }
+        let tier = string("tier");
+        Self {
+            tier,
+            order,
+            selector: string("selector"),
+            namespace_selector: string("namespaceSelector"),
+            types,
+        }
     }
 }
 
@@ -203,7 +302,7 @@ impl Salvage {
         if types.is_empty() {
             types.extend([PolicyType::Ingress, PolicyType::Egress]);
         }
-        (types, [Rule::new(super::Action::Deny)].into())
+        (types, [Rule::new(Action::Deny)].into())
     }
 }
 
@@ -211,6 +310,7 @@ impl From<Salvage> for NetworkPolicySpec {
     fn from(salvage: Salvage) -> Self {
         let (types, rules) = salvage.denials();
         Self {
+            tier: salvage.tier,
             order: salvage.order,
             selector: salvage.selector,
             types,
@@ -225,6 +325,7 @@ impl From<Salvage> for GlobalNetworkPolicySpec {
     fn from(salvage: Salvage) -> Self {
         let (types, rules) = salvage.denials();
         Self {
+            tier: salvage.tier,
             order: salvage.order,
             selector: salvage.selector,
             namespace_selector: salvage.namespace_selector,

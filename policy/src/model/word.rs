@@ -106,3 +106,56 @@ impl From<PolicyType> for String {
         }
     }
 }
+
+/// What becomes of the policy that a staged policy is a draft of, as its `stagedAction` spells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum StagedAction {
+    /// The draft takes its place.
+    #[default]
+    Set,
+    /// It is removed.
+    Delete,
+    /// The draft was recommended, and takes its place.
+    Learn,
+    /// Nothing: the draft was put aside.
+    Ignore,
+    /// A word that this version does not know; makes the object invalid.
+    Other(String),
+}
+
+impl StagedAction {
+    /// The word as documents spell it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Set => "Set",
+            Self::Delete => "Delete",
+            Self::Learn => "Learn",
+            Self::Ignore => "Ignore",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl From<String> for StagedAction {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "Set" => Self::Set,
+            "Delete" => Self::Delete,
+            "Learn" => Self::Learn,
+            "Ignore" => Self::Ignore,
+            _ => Self::Other(word),
+        }
+    }
+}
+
+impl From<StagedAction> for String {
+    fn from(action: StagedAction) -> Self {
+        match action {
+            StagedAction::Other(word) => word,
+            known => known.as_str().into(),
+        }
+    }
+}

@@ -200,7 +200,12 @@ mod tests {
     fn row(net: (u8, u8), protocol: u8, ports: (u16, u16)) -> Row {
         let net = IpNet::new([10, 0, 0, net.0].into(), net.1).unwrap().trunc();
         let ports = PortRange { min: ports.0, max: ports.0 + ports.1 };
-        Row { address: Some(net), protocol: Some(protocol), ports: Some(ports), origin: Origin::EndOfTier }
+        Row {
+            address: Some(net),
+            protocol: Some(protocol),
+            ports: Some(ports),
+            origin: Origin::NoProfileMatched,
+        }
     }
 
     proptest! {

@@ -8,10 +8,11 @@ mod intervals;
 mod shadow;
 mod spread;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::key::Origin;
-use crate::program::{Program, Step, StepAction};
+use crate::program::{Chain, Program, Step, StepAction};
 
 pub use shadow::{Reason, Removed};
 
@@ -99,7 +100,7 @@ pub struct Optimised {
 /// # Example
 ///
 /// ```
-/// use tortie_policy::{Endpoint, Inputs, Passes, compile, optimise, resolve};
+/// use tortie_policy::{Endpoint, Host, Inputs, Passes, compile, optimise, resolve};
 ///
 /// let mut inputs = Inputs::new();
 /// inputs.insert_endpoint(Endpoint {
@@ -113,9 +114,9 @@ pub struct Optimised {
 /// let rules: Vec<_> = (0..100).map(rule).collect();
 /// let spec = serde_json::from_str(&format!(r#"{{ "selector": "all()", "ingress": [{}] }}"#, rules.join(",")))?;
 /// assert!(inputs.insert_global_network_policy("many", &spec).is_empty());
-/// let program = compile(&resolve(&inputs, |_| true));
+/// let program = compile(&resolve(&inputs, &Host::new("node-1"), |_| true));
 /// let steps = |program: &tortie_policy::Program| -> usize {
-///     program.chains.iter().map(|chain| chain.steps.len()).max().unwrap_or(0)
+///     program.chains.values().map(|chain| chain.steps.len()).max().unwrap_or(0)
 /// };
 /// assert_eq!(steps(&program), 100);
 /// assert_eq!(steps(&optimise(&program, &Passes::default()).program), 1);
@@ -124,8 +125,9 @@ pub struct Optimised {
 #[must_use]
 pub fn optimise(program: &Program, passes: &Passes) -> Optimised {
     let mut optimised = Optimised { program: program.clone(), removed: Vec::new() };
-    for chain in &mut optimised.program.chains {
-        chain.steps = steps(core::mem::take(&mut chain.steps), passes, &mut optimised.removed);
+    for chain in optimised.program.chains.values_mut() {
+        let steps = steps(chain.steps.clone(), passes, &mut optimised.removed);
+        *chain = Arc::new(Chain { tier: chain.tier.clone(), steps });
     }
     optimised
 }
@@ -146,7 +148,7 @@ pub(crate) fn steps(mut steps: Vec<Step>, passes: &Passes, removed: &mut Vec<Rem
 
 /// Whether the step ends the judgement by itself.
 const fn is_verdict(step: &Step) -> bool {
-    matches!(step.action, StepAction::Accept | StepAction::Drop)
+    matches!(step.action, StepAction::Accept | StepAction::AcceptHost { .. } | StepAction::Drop)
 }
 
 /// What a step stems from. Only steps that lead elsewhere have no origin, and those are no verdicts.

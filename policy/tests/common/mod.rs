@@ -142,11 +142,7 @@ fn entity(choices: &mut Choices<'_>, world: &World, family: Option<usize>, ports
         }
     }
     if world.faults && choices.once_in(40) {
-        match choices.below(3) {
-            0 => end.service_accounts = Some(Value::Map(BTreeMap::new())),
-            1 => end.ports.push(Port::Named("http".to_string())),
-            _ => drop(end.unknown.insert("zone".to_string(), Value::Null)),
-        }
+        end.unknown.insert("zone".to_string(), Value::Null);
     }
     if world.faults && choices.once_in(100) {
         end.nets.push("10.0.0.0/33".to_string());
@@ -255,6 +251,7 @@ pub(crate) fn inputs(choices: &mut Choices<'_>, world: &World) -> Inputs {
             labels: labels(choices),
             profiles,
             addresses: addresses.to_vec(),
+            ..Endpoint::default()
         });
     }
     for index in 0..choices.below(3) {

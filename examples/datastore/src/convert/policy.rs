@@ -4,11 +4,11 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use tortie_ipam::Revision;
 use tortie_policy::model::{
-    GlobalNetworkPolicySpec, GlobalNetworkSetSpec, NetworkPolicySpec, ProfileSpec, Salvage,
+    GlobalNetworkPolicySpec, GlobalNetworkSetSpec, NetworkPolicySpec, ProfileSpec, Protocol, Salvage,
 };
-use tortie_policy::{Endpoint, Inputs, PolicyKey};
+use tortie_policy::{Endpoint, Inputs, NamedPort, PolicyKey};
 
-use crate::resource::{FieldError, Kind, Resource, ResourceKey, WorkloadEndpointSpec, prefix};
+use crate::resource::{EndpointPort, FieldError, Kind, Resource, ResourceKey, WorkloadEndpointSpec, prefix};
 use crate::{Datastore, Error};
 
 /// The endpoint as policy knows it.
@@ -23,7 +23,21 @@ pub fn endpoint(object: &Resource<WorkloadEndpointSpec>) -> Endpoint {
         labels: metadata.labels.clone(),
         profiles: spec.profiles.clone(),
         addresses: spec.addresses().collect(),
+        ports: spec.ports.iter().filter_map(named_port).collect(),
+        has_http_enforcer: false,
     }
+}
+
+/// The port as rules may speak of it; `None` if it has no name, or is of a protocol without ports.
+fn named_port(port: &EndpointPort) -> Option<NamedPort> {
+    let protocol: Protocol = serde_json::from_value(port.protocol.clone()).ok()?;
+    let protocol = protocol.number()?;
+    let has_ports = matches!(protocol, Protocol::TCP | Protocol::UDP | Protocol::SCTP);
+    (has_ports && !port.name.is_empty()).then(|| NamedPort {
+        name: port.name.clone(),
+        protocol,
+        port: port.port,
+    })
 }
 
 /// The id of an endpoint in [`Inputs`]: `<namespace>/<name>`.

@@ -1,7 +1,7 @@
 //! Rule programs as text for `nft -f -`.
 //!
 //! One table of family `inet`, for IPv4 and IPv6, replaced as a whole by one transaction. It has base chains on these
-//! hooks, and touches no packet that neither comes from nor goes to the interface of a workload:
+//! hooks, and touches no packet that neither comes from nor goes to an interface of a workload or of a host endpoint:
 //!
 //! | hook | priority | what it does |
 //! |---|---|---|
@@ -9,7 +9,14 @@
 //! | forward | filter | egress policy of the workload that sends |
 //! | forward | filter + 1 | ingress policy of the workload that receives |
 //! | input | filter | egress policy of the workload that sends to the host |
-//! | input | filter + 1 | [`HostAction`] for what that policy allows |
+//! | input | filter + 1 | [`HostAction`](crate::HostAction) for what that policy allows |
+//! | prerouting | raw | untracked ingress policy of host endpoints |
+//! | output | raw | untracked egress policy of host endpoints |
+//! | prerouting | mangle | pre-DNAT policy of host endpoints |
+//! | forward | filter + 2 | ingress policy of host endpoints for what is forwarded |
+//! | forward | filter + 3 | egress policy of host endpoints for what is forwarded |
+//! | input | filter + 2 | normal ingress policy of host endpoints |
+//! | output | filter | normal egress policy of host endpoints |
 //!
 //! A drop is final; an accept ends only the base chain it stands in, so that both ends are judged, and tables of others
 //! have their say. What the host itself sends to its workloads is not policed. Packets of connections that were accepted
@@ -26,13 +33,14 @@
 //!
 //! Source of the layout: calico@87c15906f2 felix/rules/{static,endpoints,dispatch}.go.
 
+mod hooks;
 mod options;
 mod tables;
 mod text;
 
 use alloc::string::String;
 
-pub use options::{HostAction, Options, OptionsError};
+pub use options::{Options, OptionsError};
 
 use crate::program::Program;
 
@@ -47,9 +55,9 @@ pub const TABLE: &str = "tortie";
 /// # Example
 ///
 /// ```
-/// use tortie_policy::{Inputs, compile, nftables, resolve};
+/// use tortie_policy::{Host, Inputs, compile, nftables, resolve};
 ///
-/// let program = compile(&resolve(&Inputs::new(), |endpoint| endpoint.id.starts_with("node-1/")));
+/// let program = compile(&resolve(&Inputs::new(), &Host::new("node-1"), |endpoint| endpoint.id.starts_with("node-1/")));
 /// let text = nftables::render(&program, &nftables::Options::default());
 /// assert!(text.contains("delete table inet tortie"));
 /// ```

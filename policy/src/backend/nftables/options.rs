@@ -2,36 +2,21 @@
 
 use alloc::string::{String, ToString};
 
-/// What becomes of a packet from a workload to its host that the workload's egress policy allows.
-///
-/// Source: calico@87c15906f2 felix config `DefaultEndpointToHostAction`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HostAction {
-    /// It is dropped.
-    #[default]
-    Drop,
-    /// It is accepted.
-    Accept,
-    /// It is left to other rules of the host. There are none here, so those of others have the last word.
-    Return,
-}
-
 /// Choices for the text, all with a default.
 ///
 /// # Example
 ///
 /// ```
-/// use tortie_policy::nftables::{HostAction, Options};
+/// use tortie_policy::nftables::Options;
 ///
-/// let options = Options::default().workload_prefix("tap")?.endpoint_to_host(HostAction::Accept);
+/// let options = Options::default().workload_prefix("tap")?.mark(0x100)?;
 /// assert!(Options::default().workload_prefix("a b").is_err());
 /// # Ok::<(), tortie_policy::nftables::OptionsError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     pub(super) workload_prefix: String,
-    pub(super) endpoint_to_host: HostAction,
+    pub(super) mark: u32,
     pub(super) log_prefix: String,
 }
 
@@ -39,7 +24,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             workload_prefix: "cali".to_string(),
-            endpoint_to_host: HostAction::default(),
+            mark: 0x1_0000,
             log_prefix: "calico-packet: ".to_string(),
         }
     }
@@ -58,6 +43,9 @@ pub enum OptionsError {
         "prefix of log lines is not of up to 127 printable ASCII characters without quotes and backslashes"
     )]
     LogPrefix,
+    /// The mark is not one bit.
+    #[error("mark is not one bit")]
+    Mark,
 }
 
 impl Options {
@@ -75,11 +63,18 @@ impl Options {
         Ok(self)
     }
 
-    /// What becomes of packets from workloads to their host that policy allows; by default they are dropped.
-    #[must_use]
-    pub const fn endpoint_to_host(mut self, action: HostAction) -> Self {
-        self.endpoint_to_host = action;
-        self
+    /// The bit of a packet's mark that says that untracked or pre-DNAT policy has accepted it; by default `0x10000`. No
+    /// other bit is touched, and this one only if there are host endpoints.
+    ///
+    /// # Errors
+    ///
+    /// [`OptionsError::Mark`]: not one bit.
+    pub fn mark(mut self, bit: u32) -> Result<Self, OptionsError> {
+        if bit.count_ones() != 1 {
+            return Err(OptionsError::Mark);
+        }
+        self.mark = bit;
+        Ok(self)
     }
 
     /// How the kernel's log lines for Log rules begin; by default `calico-packet: `.

@@ -5,21 +5,15 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
 
-use tortie_selector::Selector;
+use ipnet::IpNet;
 
-use super::options::{HostAction, Options};
+use super::options::Options;
 use super::{TABLE, tables};
 use crate::key::Direction;
-use crate::model::Protocol;
-use crate::program::{Addresses, Chain, ChainId, End, Match, Program, Role, Step, StepAction};
+use crate::program::{Addresses, ChainKey, End, Match, Program, Step, StepAction};
 use crate::rule::Family;
+use crate::set::{Members, PortMember, SetId};
 use crate::table::Spread;
-
-/// What workloads may send to their host whatever policy says: multicast listener queries, reports and done, router
-/// solicitations, neighbour solicitations and advertisements.
-const NEIGHBOUR_DISCOVERY: &str = "icmpv6 type { 130-133, 135-136 }";
-/// Router advertisements and redirects: no workload tells its host where to route.
-const ROUTING_ADVICE: &str = "icmpv6 type { 134, 137 }";
 
 pub(super) fn remove(_: &Options) -> String {
     let mut out = String::new();
@@ -57,17 +51,67 @@ fn write_lockdown(out: &mut String, options: &Options) -> fmt::Result {
 
 pub(super) fn render(program: &Program, options: &Options) -> String {
     let mut out = String::new();
-    let sets: Vec<_> = program.sets.keys().collect();
-    let ids = sets.into_iter().map(|selector| (selector, selector.id().replace(':', "-"))).collect();
-    let _ = Text { program, options, ids }.write(&mut out);
+    let ids = program.sets.keys().map(|set| (set, set.id().replace(':', "-"))).collect();
+    let chains =
+        program.chains.keys().enumerate().map(|(index, key)| (key, chain_name(index, key))).collect();
+    let _ = Text { program, options, ids, chains }.write(&mut out);
     out
 }
 
-struct Text<'a> {
-    program: &'a Program,
-    options: &'a Options,
-    /// Ids of selectors, as parts of names.
-    ids: BTreeMap<&'a Selector, String>,
+/// The number makes it unique, the rest is for people.
+fn chain_name(index: usize, key: &ChainKey) -> String {
+    let direction = if key.direction() == Direction::Ingress { "in" } else { "out" };
+    let (kind, name) = match key {
+        ChainKey::Policy { policy, .. } => {
+            let namespace = policy.namespace.as_deref().map(|namespace| alloc::format!("{namespace}."));
+            ("policy", namespace.unwrap_or_default() + &policy.name)
+        }
+        ChainKey::Profile { profile, .. } => ("profile", profile.to_string()),
+        ChainKey::Tier(key) => ("tier", key.tier.to_string()),
+        ChainKey::Profiles(_) => ("profiles", String::new()),
+        ChainKey::List(key) => ("list", key.list.to_string()),
+        ChainKey::Failsafe { .. } => ("failsafe", String::new()),
+    };
+    let plain = |character: char| match character {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '.' | '-' => character,
+        _ => '_',
+    };
+    let name: String = name.chars().take(64).map(plain).collect();
+    let hyphen = if name.is_empty() { "" } else { "-" };
+    alloc::format!("{kind}-{direction}-{index}{hyphen}{name}")
+}
+
+/// What a chain is about, for people.
+fn about(key: &ChainKey) -> String {
+    let direction = key.direction();
+    let names = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(", ");
+    match key {
+        ChainKey::Policy { policy, .. } => alloc::format!("{policy} {direction}"),
+        ChainKey::Profile { profile, .. } => alloc::format!("Profile {profile} {direction}"),
+        ChainKey::Tier(key) => {
+            let policies = names(&mut key.policies.iter().map(ToString::to_string));
+            alloc::format!("{direction}, tier {}: {policies}", key.tier)
+        }
+        ChainKey::Profiles(key) => {
+            alloc::format!(
+                "{direction}, profiles: {}",
+                names(&mut key.profiles.iter().map(ToString::to_string))
+            )
+        }
+        ChainKey::List(key) => {
+            let tiers = names(&mut key.tiers.iter().map(|tier| tier.tier.to_string()));
+            alloc::format!("{} {direction}, tiers: {tiers}", key.list)
+        }
+        ChainKey::Failsafe { .. } => alloc::format!("{direction} that is never closed"),
+    }
+}
+
+pub(super) struct Text<'a> {
+    pub(super) program: &'a Program,
+    pub(super) options: &'a Options,
+    /// Ids of sets, as parts of names.
+    ids: BTreeMap<&'a SetId, String>,
+    chains: BTreeMap<&'a ChainKey, String>,
 }
 
 impl Text<'_> {
@@ -75,39 +119,61 @@ impl Text<'_> {
         write_remove(out)?;
         writeln!(out, "table inet {TABLE} {{")?;
         self.sets(out)?;
-        for (index, chain) in self.program.chains.iter().enumerate() {
-            self.chain(out, ChainId(index), chain)?;
+        for (key, chain) in &self.program.chains {
+            writeln!(out, "\tchain {} {{", self.chain_name(key))?;
+            writeln!(out, "\t\tcomment \"{}\"", comment(&about(key)))?;
+            let leaves = |place: usize| alloc::format!("{}-leaf-{place}", self.chain_name(key));
+            let mut numbered = chain.steps.iter().enumerate();
+            numbered.try_for_each(|(place, step)| self.step_in(out, step, &leaves(place)))?;
+            writeln!(out, "\t}}")?;
+            for (place, step) in chain.steps.iter().enumerate() {
+                if let StepAction::Spread(spread) = &step.action {
+                    self.leaves(out, spread, &leaves(place))?;
+                }
+            }
         }
-        self.dispatch(out, Direction::Egress)?;
-        self.dispatch(out, Direction::Ingress)?;
-        self.judges(out)?;
-        self.hooks(out)?;
+        self.write_hooks(out)?;
         writeln!(out, "}}")
     }
 
-    fn set_name(&self, selector: &Selector, family: Family) -> String {
+    pub(super) fn chain_name(&self, key: &ChainKey) -> &str {
+        self.chains.get(key).map_or("", String::as_str)
+    }
+
+    fn set_name(&self, set: &SetId, family: Family) -> String {
         let version = if family == Family::V4 { '4' } else { '6' };
-        let id = self.ids.get(selector).map_or("", String::as_str);
+        let id = self.ids.get(set).map_or("", String::as_str);
         alloc::format!("ip{version}-{id}")
     }
 
     fn sets(&self, out: &mut String) -> fmt::Result {
-        for (selector, set) in &self.program.sets {
+        for (id, members) in &self.program.sets {
             for family in Family::ALL {
-                let kind = if family == Family::V4 { "ipv4_addr" } else { "ipv6_addr" };
-                let ranges = set.members(family).any(|net| net.prefix_len() != net.max_prefix_len());
+                let address = if family == Family::V4 { "ipv4_addr" } else { "ipv6_addr" };
+                let len = members.len(family);
+                writeln!(out, "\tset {} {{", self.set_name(id, family))?;
+                let ports = if id.has_ports() { " . inet_proto . inet_service" } else { "" };
+                writeln!(out, "\t\ttype {address}{ports}")?;
+                let is_range = |net: IpNet| net.prefix_len() != net.max_prefix_len();
+                let ranges = matches!(members, Members::Addresses(set) if set.members(family).any(is_range));
                 // The kernel counts both ends of an interval.
-                let size = set.len(family).max(1).saturating_mul(if ranges { 2 } else { 1 });
-                writeln!(out, "\tset {} {{", self.set_name(selector, family))?;
-                writeln!(out, "\t\ttype {kind}")?;
-                writeln!(out, "\t\tsize {size}")?;
+                writeln!(out, "\t\tsize {}", len.max(1).saturating_mul(if ranges { 2 } else { 1 }))?;
                 if ranges {
                     writeln!(out, "\t\tflags interval")?;
                 }
-                writeln!(out, "\t\tcomment \"{}\"", comment(selector.canonical()))?;
-                if set.len(family) > 0 {
+                writeln!(out, "\t\tcomment \"{}\"", comment(&id.to_string()))?;
+                if len > 0 {
                     write!(out, "\t\telements = {{ ")?;
-                    list(out, ",\n\t\t\t", set.members(family).map(Prefix))?;
+                    match members {
+                        Members::Addresses(set) => list(out, ELEMENTS, set.members(family).map(Prefix)),
+                        Members::Ports(ports) => {
+                            let ports = ports.iter().filter(|port| Family::of(&port.address) == family);
+                            let text = |port: &PortMember| {
+                                alloc::format!("{} . {} . {}", port.address, port.protocol, port.port)
+                            };
+                            list(out, ELEMENTS, ports.map(text))
+                        }
+                    }?;
                     writeln!(out, " }}")?;
                 }
                 writeln!(out, "\t}}")?;
@@ -116,64 +182,22 @@ impl Text<'_> {
         Ok(())
     }
 
-    /// The number makes it unique, the rest is for people.
-    fn chain_name(&self, id: ChainId) -> String {
-        let Some(chain) = self.program.chain(id) else { return String::new() };
-        let direction = if chain.direction == Direction::Ingress { "in" } else { "out" };
-        let (kind, name) = match &chain.role {
-            Role::Policy(key) => {
-                let namespace = key.namespace.as_deref().map(|namespace| alloc::format!("{namespace}."));
-                ("policy", namespace.unwrap_or_default() + &key.name)
-            }
-            Role::Profile(name) => ("profile", name.clone()),
-            Role::Policies(_) => ("policies", String::new()),
-            Role::Profiles(_) => ("profiles", String::new()),
-        };
-        let plain = |character: char| match character {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '.' | '-' => character,
-            _ => '_',
-        };
-        let name: String = name.chars().take(64).map(plain).collect();
-        let hyphen = if name.is_empty() { "" } else { "-" };
-        alloc::format!("{kind}-{direction}-{}{hyphen}{name}", id.index())
-    }
-
-    fn chain(&self, out: &mut String, id: ChainId, chain: &Chain) -> fmt::Result {
-        let about = match &chain.role {
-            Role::Policy(key) => alloc::format!("{key} {}", chain.direction),
-            Role::Profile(name) => alloc::format!("Profile {name} {}", chain.direction),
-            Role::Policies(keys) => {
-                let mut names = String::new();
-                list(&mut names, ", ", keys.iter())?;
-                alloc::format!("{}: {names}", chain.direction)
-            }
-            Role::Profiles(names) => alloc::format!("{}, profiles: {}", chain.direction, names.join(", ")),
-        };
-        writeln!(out, "\tchain {} {{", self.chain_name(id))?;
-        writeln!(out, "\t\tcomment \"{}\"", comment(&about))?;
-        let name = self.chain_name(id);
-        (chain.steps.iter().enumerate())
-            .try_for_each(|(place, step)| self.step(out, step, &leaves_name(&name, place)))?;
-        writeln!(out, "\t}}")?;
-        for (place, step) in chain.steps.iter().enumerate() {
-            if let StepAction::Spread(spread) = &step.action {
-                self.leaves(out, spread, &leaves_name(&name, place))?;
-            }
-        }
-        Ok(())
-    }
-
     fn leaves(&self, out: &mut String, spread: &Spread, name: &str) -> fmt::Result {
         for (number, steps) in spread.leaves.iter().enumerate() {
             writeln!(out, "\tchain {name}-{number} {{")?;
-            steps.iter().try_for_each(|step| self.step(out, step, name))?;
+            steps.iter().try_for_each(|step| self.step(out, step))?;
             writeln!(out, "\t}}")?;
         }
         Ok(())
     }
 
-    /// A step; `leaves` is how the names of the chains begin that it may spread to.
-    fn step(&self, out: &mut String, step: &Step, leaves: &str) -> fmt::Result {
+    /// A step that leads to no leaves.
+    pub(super) fn step(&self, out: &mut String, step: &Step) -> fmt::Result {
+        self.step_in(out, step, "")
+    }
+
+    /// A step; `leaves` is how the names of the chains begin that it may lead to.
+    fn step_in(&self, out: &mut String, step: &Step, leaves: &str) -> fmt::Result {
         out.write_str("\t\t")?;
         for wanted in &step.matches {
             self.wanted(out, wanted)?;
@@ -181,10 +205,15 @@ impl Text<'_> {
         }
         match &step.action {
             StepAction::Accept => out.write_str("accept"),
+            StepAction::AcceptHost { untracked } => {
+                let untracked = if *untracked { "notrack " } else { "" };
+                let mark = self.options.mark;
+                write!(out, "{untracked}meta mark set meta mark | {mark:#x} accept")
+            }
             StepAction::Drop => out.write_str("drop"),
             StepAction::Log => write!(out, "log prefix \"{}\"", self.options.log_prefix),
-            StepAction::Jump(id) => write!(out, "jump {}", self.chain_name(*id)),
-            StepAction::Goto(id) => write!(out, "goto {}", self.chain_name(*id)),
+            StepAction::Jump(key) => write!(out, "jump {}", self.chain_name(key)),
+            StepAction::Goto(key) => write!(out, "goto {}", self.chain_name(key)),
             StepAction::Return => out.write_str("return"),
             StepAction::Spread(spread) => {
                 tables::spread(out, spread, |number| alloc::format!("{leaves}-{number}"))
@@ -208,9 +237,16 @@ impl Text<'_> {
                 let field = if *end == End::Source { "saddr" } else { "daddr" };
                 write!(out, "{ip} {field} {}", not(negated))?;
                 match addresses {
-                    Addresses::Set(selector) => write!(out, "@{}", self.set_name(selector, *family)),
+                    Addresses::Set(set) => write!(out, "@{}", self.set_name(set, *family)),
                     Addresses::Nets(nets) => one_or_set(out, nets.iter().copied().map(Prefix)),
                 }
+            }
+            Match::AddressPort { end, family, set, negated } => {
+                let ip = if *family == Family::V4 { "ip" } else { "ip6" };
+                let (address, port) =
+                    if *end == End::Source { ("saddr", "sport") } else { ("daddr", "dport") };
+                let set = self.set_name(set, *family);
+                write!(out, "{ip} {address} . meta l4proto . th {port} {}@{set}", not(negated))
             }
             Match::Port { end, ranges, negated } => {
                 let field = if *end == End::Source { "sport" } else { "dport" };
@@ -226,104 +262,19 @@ impl Text<'_> {
             Match::Tuple(tuples) => tables::tuples(out, tuples),
         }
     }
-
-    /// The verdict map from interfaces to their chains.
-    fn dispatch(&self, out: &mut String, direction: Direction) -> fmt::Result {
-        writeln!(out, "\tmap {direction} {{")?;
-        writeln!(out, "\t\ttype ifname : verdict")?;
-        let dispatch = &self.program.dispatch;
-        if !dispatch.is_empty() {
-            write!(out, "\t\telements = {{ ")?;
-            let elements = dispatch.iter().map(|(interface, chains)| {
-                alloc::format!("\"{interface}\" : goto {}", self.chain_name(chains.chain(direction)))
-            });
-            list(out, ",\n\t\t\t", elements)?;
-            writeln!(out, " }}")?;
-        }
-        writeln!(out, "\t}}")
-    }
-
-    /// Chains that every packet of a workload comes to, one for each way that it can go.
-    fn judges(&self, out: &mut String) -> fmt::Result {
-        for (name, direction, to_host) in [
-            ("judge-egress", Direction::Egress, false),
-            ("judge-ingress", Direction::Ingress, false),
-            ("judge-egress-to-host", Direction::Egress, true),
-        ] {
-            writeln!(out, "\tchain {name} {{")?;
-            // Plain rules, not a map or a set: while the table is replaced, a packet may still run through the old chain,
-            // where the elements are gone already; an established connection would then lose it.
-            writeln!(out, "\t\tct state established,related accept")?;
-            writeln!(out, "\t\tct state invalid drop")?;
-            if to_host {
-                writeln!(out, "\t\t{NEIGHBOUR_DISCOVERY} accept")?;
-                writeln!(out, "\t\t{ROUTING_ADVICE} drop")?;
-            }
-            let name = if direction == Direction::Egress {
-                self.program.guard.iter().try_for_each(|step| self.step(out, step, ""))?;
-                "iifname"
-            } else {
-                "oifname"
-            };
-            writeln!(out, "\t\t{name} vmap @{direction}")?;
-            writeln!(out, "\t\tdrop comment \"unknown interface\"")?;
-            writeln!(out, "\t}}")?;
-        }
-
-        writeln!(out, "\tchain to-host {{")?;
-        writeln!(out, "\t\tct state established,related accept")?;
-        writeln!(out, "\t\t{NEIGHBOUR_DISCOVERY} accept")?;
-        let action = match self.options.endpoint_to_host {
-            HostAction::Drop => "drop",
-            HostAction::Accept => "accept",
-            HostAction::Return => "return",
-        };
-        writeln!(out, "\t\t{action} comment \"from a workload to its host\"")?;
-        writeln!(out, "\t}}")?;
-
-        // Link-local addresses are not forwarded, and each interface has its own; without any address yet, a workload
-        // asks whether the one that it wants is taken.
-        writeln!(out, "\tchain check-source {{")?;
-        writeln!(out, "\t\tip6 saddr fe80::/10 accept")?;
-        writeln!(out, "\t\tip6 saddr :: ip6 daddr ff02::/16 meta l4proto {} accept", Protocol::ICMPV6)?;
-        writeln!(
-            out,
-            "\t\tfib saddr . iif oif missing drop comment \"source address is not of this workload\""
-        )?;
-        writeln!(out, "\t}}")
-    }
-
-    fn hooks(&self, out: &mut String) -> fmt::Result {
-        for (hook, priority, name, judge) in [
-            ("prerouting", "raw", "iifname", "check-source"),
-            ("forward", "filter", "iifname", "judge-egress"),
-            ("forward", "filter + 1", "oifname", "judge-ingress"),
-            ("input", "filter", "iifname", "judge-egress-to-host"),
-            ("input", "filter + 1", "iifname", "to-host"),
-        ] {
-            let prefix = &self.options.workload_prefix;
-            writeln!(out, "\tchain {hook}-{judge} {{")?;
-            writeln!(out, "\t\ttype filter hook {hook} priority {priority}; policy accept;")?;
-            writeln!(out, "\t\t{name} \"{prefix}*\" goto {judge}")?;
-            let others =
-                self.program.dispatch.keys().filter(|interface| !interface.starts_with(prefix.as_str()));
-            for interface in others {
-                writeln!(out, "\t\t{name} \"{interface}\" goto {judge}")?;
-            }
-            writeln!(out, "\t}}")?;
-        }
-        Ok(())
-    }
 }
 
 /// A prefix as nft writes it: an address if it is of full length.
-pub(super) struct Prefix(pub(super) ipnet::IpNet);
+pub(super) struct Prefix(pub(super) IpNet);
 
 impl Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.prefix_len() == self.0.max_prefix_len() { self.0.addr().fmt(f) } else { self.0.fmt(f) }
     }
 }
+
+/// What stands between the elements of a set.
+pub(super) const ELEMENTS: &str = ",\n\t\t\t";
 
 pub(super) fn list<T: Display>(
     out: &mut String,
@@ -346,11 +297,6 @@ fn one_or_set<T: Display>(out: &mut String, mut items: impl ExactSizeIterator<It
     out.write_str("{ ")?;
     list(out, ", ", items)?;
     out.write_str(" }")
-}
-
-/// How the names begin of the chains that the step at this place of a chain spreads to.
-fn leaves_name(chain: &str, place: usize) -> String {
-    alloc::format!("{chain}-leaf-{place}")
 }
 
 /// Longest comment that the kernel keeps, in bytes.

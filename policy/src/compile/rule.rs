@@ -1,0 +1,220 @@
+//! The steps of one rule.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use ipnet::IpNet;
+
+use crate::ipset::IpSet;
+use crate::program::{Addresses, End, Match, Step, StepAction};
+use crate::rule::{Deed, Entity, Family, PortRange, Ports, Rule};
+use crate::set::{self, SetId};
+
+/// Whether the rule can match anything, given whether somebody judges HTTP requests.
+pub(super) const fn counts(rule: &Rule, http: bool) -> bool {
+    !rule.never && (http || rule.http.is_none())
+}
+
+/// The steps of these rules in order; to allow is to `accept`, and to pass is to return.
+pub(super) fn steps_of<'a>(
+    rules: &'a [Rule],
+    accept: &'a StepAction,
+    http: bool,
+) -> impl Iterator<Item = Step> + 'a {
+    rules.iter().filter(move |rule| counts(rule, http)).flat_map(|rule| steps(rule, accept))
+}
+
+/// The steps of one rule: no two of them match the same packet.
+fn steps(rule: &Rule, accept: &StepAction) -> Vec<Step> {
+    let action = match rule.deed {
+        Deed::Allow => accept.clone(),
+        Deed::Deny => StepAction::Drop,
+        Deed::Log => StepAction::Log,
+        Deed::Pass => StepAction::Return,
+    };
+    let criteria = &rule.criteria;
+    let families = match criteria.family {
+        Some(family) => vec![Some(family)],
+        None if [&criteria.source, &criteria.destination].into_iter().any(names_addresses) => {
+            Family::ALL.map(Some).into()
+        }
+        None => vec![None],
+    };
+    let mut steps = Vec::new();
+    for family in families {
+        let Some(common) = matches(rule, family) else { continue };
+        let [sources, destinations] =
+            [(End::Source, &criteria.source), (End::Destination, &criteria.destination)]
+                .map(|(end, entity)| port_alternatives(end, entity, criteria.protocol, family));
+        for source in &sources {
+            for destination in &destinations {
+                for icmp in icmp_alternatives(rule, family) {
+                    let parts = [common.as_slice(), source, destination, &icmp];
+                    let matches = parts.concat();
+                    steps.push(Step { matches, action: action.clone(), origin: Some(rule.origin.clone()) });
+                }
+            }
+        }
+    }
+    steps
+}
+
+/// Whether the criteria hold of addresses, which are of one family or the other.
+fn names_addresses(end: &Entity) -> bool {
+    !end.nets.is_empty()
+        || !end.not_nets.is_empty()
+        || end.selector.is_some()
+        || end.not_selector.is_some()
+        || end.nodes.is_some()
+        || end.service.is_some()
+        || !end.ports.names.is_empty()
+        || !end.not_ports.names.is_empty()
+}
+
+/// What must hold of a packet of this family, apart from ports and the type of an ICMP message; `None` if nothing can.
+fn matches(rule: &Rule, family: Option<Family>) -> Option<Vec<Match>> {
+    let criteria = &rule.criteria;
+    let mut matches: Vec<_> = family.map(Match::Family).into_iter().collect();
+    let protocols = [(criteria.protocol, false), (criteria.not_protocol, true)];
+    matches.extend(
+        protocols
+            .into_iter()
+            .filter_map(|(number, negated)| number.map(|number| Match::Protocol { number, negated })),
+    );
+    for (end, entity) in [(End::Source, &criteria.source), (End::Destination, &criteria.destination)] {
+        if let Some(family) = family {
+            addresses(&mut matches, end, entity, family)?;
+        }
+    }
+    Some(matches)
+}
+
+fn addresses(matches: &mut Vec<Match>, end: End, entity: &Entity, family: Family) -> Option<()> {
+    for (nets, negated) in [(&entity.nets, false), (&entity.not_nets, true)] {
+        if nets.is_empty() {
+            continue;
+        }
+        let nets: Vec<_> = IpSet::new(nets.iter().copied()).members(family).collect();
+        if nets.is_empty() && !negated {
+            return None;
+        }
+        if !nets.is_empty() {
+            matches.push(Match::Address { end, family, addresses: Addresses::Nets(nets), negated });
+        }
+    }
+    // With named ports only, their sets hold addresses that the selector matches, and no others.
+    let is_folded = entity.ports.ranges.is_empty() && !entity.ports.names.is_empty();
+    let selector = entity.selector.clone().filter(|_| !is_folded);
+    let mut push = |set: Option<SetId>, negated| {
+        let addresses = set.map(Addresses::Set);
+        matches.extend(addresses.map(|addresses| Match::Address { end, family, addresses, negated }));
+    };
+    push(selector.map(SetId::Selector), false);
+    push(entity.not_selector.clone().map(SetId::Selector), true);
+    push(entity.nodes.clone().map(SetId::Nodes), false);
+    if let Some(service) = &entity.service {
+        let set = set::service(end, service);
+        if set.has_ports() {
+            matches.push(Match::AddressPort { end, family, set, negated: false });
+        } else {
+            push(Some(set), false);
+        }
+    }
+    Some(())
+}
+
+/// The address of this end is in the prefix.
+pub(super) fn in_net(end: End, net: IpNet) -> Option<Match> {
+    let family = Family::of_net(&net);
+    let nets: Vec<_> = IpSet::new([net]).members(family).collect();
+    // Everything is no condition, beside the family.
+    let addresses = Addresses::Nets(nets);
+    (net.prefix_len() > 0).then_some(Match::Address { end, family, addresses, negated: false })
+}
+
+/// What must hold of the port of this end, as alternatives that exclude each other.
+fn port_alternatives(
+    end: End,
+    entity: &Entity,
+    protocol: Option<u8>,
+    family: Option<Family>,
+) -> Vec<Vec<Match>> {
+    let numbered = |ports: &Ports, negated| {
+        let ranges = (!ports.ranges.is_empty()).then(|| merged(&ports.ranges));
+        ranges.map(|ranges| Match::Port { end, ranges, negated })
+    };
+    // A rule with named ports has a family.
+    let named = |name, negated| {
+        let set = set::named_port(entity, protocol, name);
+        family.map(|family| Match::AddressPort { end, family, set, negated })
+    };
+    let mut always: Vec<_> = numbered(&entity.not_ports, true).into_iter().collect();
+    always.extend(entity.not_ports.names.iter().filter_map(|name| named(name, true)));
+    if entity.ports.is_empty() {
+        return vec![always];
+    }
+    // The numbers, or none of them and the first name, or none of these and the second.
+    let mut alternatives = Vec::new();
+    let mut others = always;
+    if let Some(ports) = numbered(&entity.ports, false) {
+        alternatives.push([others.as_slice(), &[ports]].concat());
+        others.extend(numbered(&entity.ports, true));
+    }
+    for name in &entity.ports.names {
+        alternatives.push(others.iter().cloned().chain(named(name, false)).collect());
+        others.extend(named(name, true));
+    }
+    alternatives
+}
+
+/// What must hold besides, as alternatives that exclude each other.
+fn icmp_alternatives(rule: &Rule, family: Option<Family>) -> Vec<Vec<Match>> {
+    // A rule with a type has the family of its protocol.
+    let Some(family) = family else { return vec![Vec::new()] };
+    let of_type = |kind, negated| Match::IcmpType { family, kind, negated };
+    let of_code = |code, negated| Match::IcmpCode { family, code, negated };
+    let mut wanted = Vec::new();
+    if let Some(icmp) = rule.criteria.icmp {
+        wanted.push(of_type(icmp.kind, false));
+        wanted.extend(icmp.code.map(|code| of_code(code, false)));
+    }
+    let Some(unwanted) = rule.criteria.not_icmp else { return vec![wanted] };
+    let with = |more: &[Match]| wanted.iter().chain(more).cloned().collect();
+    // Another type, or this one and another code.
+    let mut alternatives = vec![with(&[of_type(unwanted.kind, true)])];
+    if let Some(code) = unwanted.code {
+        alternatives.push(with(&[of_type(unwanted.kind, false), of_code(code, true)]));
+    }
+    alternatives
+}
+
+/// The same ports in rising order, in as few ranges as possible.
+fn merged(ranges: &[PortRange]) -> Vec<PortRange> {
+    let mut ranges = ranges.to_vec();
+    ranges.sort_unstable();
+    ranges.dedup_by(|later, earlier| {
+        let touches = later.min <= earlier.max.saturating_add(1);
+        if touches {
+            earlier.max = earlier.max.max(later.max);
+        }
+        touches
+    });
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_ports_are_merged() {
+        let merge = |ranges: &[(u16, u16)]| -> Vec<(u16, u16)> {
+            let ranges: Vec<_> = ranges.iter().map(|(min, max)| PortRange { min: *min, max: *max }).collect();
+            merged(&ranges).iter().map(|range| (range.min, range.max)).collect()
+        };
+        assert_eq!(merge(&[(90, 95), (80, 80), (80, 80)]), [(80, 80), (90, 95)]);
+        assert_eq!(merge(&[(81, 85), (80, 80), (86, 90)]), [(80, 90)]);
+        assert_eq!(merge(&[(80, 100), (85, 90), (100, 101)]), [(80, 101)]);
+        assert_eq!(merge(&[(65535, 65535), (0, 65535), (1, 2)]), [(0, 65535)]);
+    }
+}
