@@ -10,6 +10,7 @@ use crate::program::{Addresses, ChainKey, End, HostDispatch, Match, Program, Ste
 use crate::rule::Family;
 use crate::set::PortMember;
 use crate::settings::HostAction;
+use crate::table::Row;
 
 /// What a program does with a packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -145,7 +146,7 @@ impl<'a> Run<'a> {
         let endpoint = dispatch.map_or(interface, |dispatch| &dispatch.endpoint);
         let mut logged = Vec::new();
         let guard = match direction {
-            Direction::Egress => steps(program, &program.guard, flow, 0, &mut logged),
+            Direction::Egress => run(program, &program.guard, flow, 0, &mut logged),
             Direction::Ingress => None,
         };
         let decision = guard.or_else(|| call(program, dispatch?.chain(direction), flow, 0, &mut logged));
@@ -157,7 +158,7 @@ impl<'a> Run<'a> {
     /// Runs steps that judge ahead of a workload; whether they decided.
     fn steps(&mut self, interface: &str, list: &'a [Step], flow: &Flow) -> bool {
         let mut logged = Vec::new();
-        let Some(decision) = steps(self.program, list, flow, 0, &mut logged) else { return false };
+        let Some(decision) = run(self.program, list, flow, 0, &mut logged) else { return false };
         let (verdict, origin) = decision.verdict();
         self.judge(interface, Direction::Egress, ListKind::Normal, verdict, origin, logged);
         true
@@ -196,11 +197,11 @@ fn call<'a>(
 ) -> Option<Decision<'a>> {
     // A compiled program never nests deeper.
     let chain = program.chain(key).filter(|_| depth < Program::MAX_DEPTH)?;
-    steps(program, &chain.steps, flow, depth, logged)
+    run(program, &chain.steps, flow, depth, logged)
 }
 
 /// What these steps decide; `None` if they return.
-fn steps<'a>(
+fn run<'a>(
     program: &'a Program,
     steps: &'a [Step],
     flow: &Flow,
@@ -211,7 +212,8 @@ fn steps<'a>(
         if !step.matches.iter().all(|wanted| holds(program, wanted, flow)) {
             continue;
         }
-        let origin = || step.origin.clone().unwrap_or(Origin::UnknownInterface);
+        let found = || step.matches.iter().find_map(|wanted| row(wanted, flow)).map(|row| row.origin.clone());
+        let origin = || found().or_else(|| step.origin.clone()).unwrap_or(Origin::UnknownInterface);
         match &step.action {
             StepAction::Accept | StepAction::AcceptHost { .. } | StepAction::Drop => {
                 return Some(Decision { action: &step.action, origin: origin() });
@@ -225,9 +227,24 @@ fn steps<'a>(
                     return decision;
                 }
             }
+            StepAction::Spread(spread) => {
+                let leaf = spread.leaf(flow);
+                let decision = leaf.and_then(|leaf| run(program, leaf, flow, depth, logged));
+                if decision.is_some() {
+                    return decision;
+                }
+            }
         }
     }
     None
+}
+
+/// The row of a table that the packet has.
+fn row<'m>(wanted: &'m Match, flow: &Flow) -> Option<&'m Row> {
+    match wanted {
+        Match::Tuple(tuples) => tuples.find(flow),
+        _ => None,
+    }
 }
 
 fn holds(program: &Program, wanted: &Match, flow: &Flow) -> bool {
@@ -269,5 +286,6 @@ fn holds(program: &Program, wanted: &Match, flow: &Flow) -> bool {
         Match::IcmpCode { family, code, negated } => {
             is_family(*family) && flow.icmp().is_some_and(|(_, found)| found == *code) != *negated
         }
+        Match::Tuple(_) => row(wanted, flow).is_some(),
     }
 }

@@ -30,6 +30,7 @@
 //! | [`Inputs`], a [`Host`], a [`Packet`] | [`evaluate_packet`] | the same, of all that this host has to say |
 //! | [`Inputs`] | [`resolve`] | [`Resolved`]: policies, profiles and addresses that matter to one host |
 //! | [`Resolved`] | [`compile`] | [`Program`]: chains and sets, in no backend's words |
+//! | [`Program`] | [`optimise`] | a [`Program`] with the same verdicts in fewer steps |
 //! | [`Program`], a [`Packet`] | [`interpret`] | what a backend must do with it |
 //! | [`Program`] | [`nftables::render`] | text for `nft -f -` |
 //!
@@ -94,6 +95,7 @@ pub mod k8s;
 mod key;
 pub mod model;
 mod net;
+mod optimise;
 mod policy;
 mod program;
 mod resolve;
@@ -101,6 +103,7 @@ mod rule;
 mod service;
 mod set;
 mod settings;
+mod table;
 mod verdict;
 
 /// README's example, held as a test.
@@ -122,6 +125,7 @@ pub use inputs::{Inputs, PolicySpec};
 pub use interpret::{Interpretation, Judgement, interpret};
 pub use ipset::IpSet;
 pub use key::{Direction, ListKind, Origin, Owner, PolicyKey, PolicyKind, Verdict};
+pub use optimise::{Optimised, Passes, Reason, Removed, optimise};
 pub use program::{
     Addresses, Chain, ChainKey, Dispatch, End, HostDispatch, ListKey, Match, ProfilesKey, Program, Step,
     StepAction, TierKey,
@@ -131,4 +135,5 @@ pub use rule::{Family, IcmpMatch, PortRange};
 pub use service::{EndpointSlice, ServicePort};
 pub use set::{Members, PortMember, ServiceKey, SetId};
 pub use settings::{Encapsulation, Failsafe, FailsafePort, HostAction};
+pub use table::{Row, Spread, SpreadRow, Tuples};
 pub use verdict::{Consulted, ConsultedRule, EndTrace, Evaluation, Outcome, StagedTrace, Trace};

@@ -11,6 +11,7 @@ use crate::key::{Direction, ListKind, Origin, PolicyKey};
 use crate::rule::{Family, PortRange};
 use crate::set::{Members, SetId};
 use crate::settings::HostAction;
+use crate::table::{Spread, Tuples};
 
 /// Rules of one host, in no backend's words.
 ///
@@ -214,7 +215,7 @@ pub struct Step {
 }
 
 /// What a step does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum StepAction {
     /// This list lets the packet go on.
@@ -236,10 +237,12 @@ pub enum StepAction {
     Goto(ChainKey),
     /// The rest of this chain is skipped.
     Return,
+    /// The leaf for the packet's protocol and port is tried, if there is one, and the next step if it returns.
+    Spread(Arc<Spread>),
 }
 
 /// One end of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third")]
 pub enum End {
     /// The sender.
@@ -317,6 +320,8 @@ pub enum Match {
         /// Whether it must be another.
         negated: bool,
     },
+    /// A row of the table has its fields.
+    Tuple(Arc<Tuples>),
 }
 
 /// Addresses to compare with.

@@ -35,6 +35,7 @@
 
 mod hooks;
 mod options;
+mod tables;
 mod text;
 
 use alloc::string::String;

@@ -7,12 +7,13 @@ use core::fmt::{self, Display, Write};
 
 use ipnet::IpNet;
 
-use super::TABLE;
 use super::options::Options;
+use super::{TABLE, tables};
 use crate::key::Direction;
 use crate::program::{Addresses, ChainKey, End, Match, Program, Step, StepAction};
 use crate::rule::Family;
 use crate::set::{Members, PortMember, SetId};
+use crate::table::Spread;
 
 pub(super) fn remove(_: &Options) -> String {
     let mut out = String::new();
@@ -121,8 +122,15 @@ impl Text<'_> {
         for (key, chain) in &self.program.chains {
             writeln!(out, "\tchain {} {{", self.chain_name(key))?;
             writeln!(out, "\t\tcomment \"{}\"", comment(&about(key)))?;
-            chain.steps.iter().try_for_each(|step| self.step(out, step))?;
+            let leaves = |place: usize| alloc::format!("{}-leaf-{place}", self.chain_name(key));
+            let mut numbered = chain.steps.iter().enumerate();
+            numbered.try_for_each(|(place, step)| self.step_in(out, step, &leaves(place)))?;
             writeln!(out, "\t}}")?;
+            for (place, step) in chain.steps.iter().enumerate() {
+                if let StepAction::Spread(spread) = &step.action {
+                    self.leaves(out, spread, &leaves(place))?;
+                }
+            }
         }
         self.write_hooks(out)?;
         writeln!(out, "}}")
@@ -174,7 +182,22 @@ impl Text<'_> {
         Ok(())
     }
 
+    fn leaves(&self, out: &mut String, spread: &Spread, name: &str) -> fmt::Result {
+        for (number, steps) in spread.leaves.iter().enumerate() {
+            writeln!(out, "\tchain {name}-{number} {{")?;
+            steps.iter().try_for_each(|step| self.step(out, step))?;
+            writeln!(out, "\t}}")?;
+        }
+        Ok(())
+    }
+
+    /// A step that leads to no leaves.
     pub(super) fn step(&self, out: &mut String, step: &Step) -> fmt::Result {
+        self.step_in(out, step, "")
+    }
+
+    /// A step; `leaves` is how the names of the chains begin that it may lead to.
+    fn step_in(&self, out: &mut String, step: &Step, leaves: &str) -> fmt::Result {
         out.write_str("\t\t")?;
         for wanted in &step.matches {
             self.wanted(out, wanted)?;
@@ -192,6 +215,9 @@ impl Text<'_> {
             StepAction::Jump(key) => write!(out, "jump {}", self.chain_name(key)),
             StepAction::Goto(key) => write!(out, "goto {}", self.chain_name(key)),
             StepAction::Return => out.write_str("return"),
+            StepAction::Spread(spread) => {
+                tables::spread(out, spread, |number| alloc::format!("{leaves}-{number}"))
+            }
         }?;
         match &step.origin {
             Some(origin) => writeln!(out, " comment \"{}\"", comment(&origin.to_string())),
@@ -233,12 +259,13 @@ impl Text<'_> {
             Match::IcmpCode { family, code, negated } => {
                 write!(out, "{} code {}{code}", icmp(family), not(negated))
             }
+            Match::Tuple(tuples) => tables::tuples(out, tuples),
         }
     }
 }
 
 /// A prefix as nft writes it: an address if it is of full length.
-struct Prefix(IpNet);
+pub(super) struct Prefix(pub(super) IpNet);
 
 impl Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
