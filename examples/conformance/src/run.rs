@@ -5,8 +5,8 @@ use core::ops::AddAssign;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tortie_policy::{
-    Consulted, Evaluation, Flow, Host, Inputs, Outcome, Packet, Place, Program, Verdict, compile, evaluate,
-    evaluate_packet, interpret, resolve,
+    Consulted, Evaluation, Flow, Host, Inputs, Outcome, Packet, Passes, Place, Program, Verdict, compile,
+    evaluate, evaluate_packet, interpret, optimise, resolve,
 };
 
 use crate::format::{SUBJECT, Wanted};
@@ -102,6 +102,11 @@ impl Probe {
     }
 }
 
+/// All passes, and tables for two rules already: cases have few.
+fn passes() -> Passes {
+    Passes::default().inline(1)
+}
+
 /// The most faults that are told of one case.
 const MOST_FAULTS: usize = 10;
 
@@ -110,6 +115,7 @@ impl Run<'_> {
     pub(crate) fn step(&mut self, note: &str, inputs: &Inputs, probes: &[Probe]) {
         let host = Host::new("node");
         let together = compile(&resolve(inputs, &host, |_| true));
+        let optimised = optimise(&together, &passes()).program;
         let alone: Vec<_> = inputs
             .endpoints()
             .map(|one| (one.id.clone(), compile(&resolve(inputs, &host, |other| other.id == one.id))))
@@ -128,6 +134,7 @@ impl Run<'_> {
             }
             let found = [
                 interpreted(inputs, flow, |_| Some(&together)),
+                interpreted(inputs, flow, |_| Some(&optimised)),
                 interpreted(inputs, flow, |id| {
                     alone.iter().find(|(other, _)| other == id).map(|(_, one)| one)
                 }),
@@ -135,8 +142,9 @@ impl Run<'_> {
             let held = found.iter().all(|found| found == allowed);
             self.verdicts.interpreter.count(held);
             if !held {
-                let place =
-                    if found.first() == Some(allowed) { "on hosts of their own" } else { "on one host" };
+                let places = ["on one host", "on one host, optimised", "on hosts of their own"];
+                let wrong = found.iter().zip(places).find(|(found, _)| *found != allowed);
+                let place = wrong.map_or("", |(_, place)| place);
                 self.fault(format!(
                     "{note}: must be {}, but not by the program of its endpoints {place}: {flow}",
                     word(*allowed)
@@ -151,7 +159,7 @@ impl Run<'_> {
             }
             let flows: Vec<_> = probes.iter().map(|probe| probe.flow).collect();
             let wanted: Vec<_> = probes.iter().map(Probe::wanted).collect();
-            self.kernel(note, &together, &homes, &flows, &wanted, |flow| evaluate(inputs, flow));
+            self.kernel(note, &optimised, &homes, &flows, &wanted, |flow| evaluate(inputs, flow));
         }
     }
 
@@ -176,8 +184,10 @@ impl Run<'_> {
             self.fault(format!("{note}: must be {wanted:?}, but the evaluator says {evaluation}"));
         }
         let program = compile(&resolve(inputs, host, |endpoint| endpoint.id == SUBJECT));
-        let interpretation = interpret(&program, packet);
-        let held = (interpretation.verdict() == Verdict::Allow) == allowed;
+        let optimised = optimise(&program, &passes()).program;
+        let mut verdicts =
+            [&program, &optimised].into_iter().map(|program| interpret(program, packet).verdict());
+        let held = verdicts.all(|verdict| (verdict == Verdict::Allow) == allowed);
         self.verdicts.interpreter.count(held);
         if !held {
             self.fault(format!("{note}: must be {wanted:?}, but not by the program: {}", packet.flow));
@@ -195,7 +205,7 @@ impl Run<'_> {
             return;
         };
         let homes = [(address, name.to_string())].into();
-        self.kernel(note, &program, &homes, &[packet.flow], &[allowed], |_| evaluation.clone());
+        self.kernel(note, &optimised, &homes, &[packet.flow], &[allowed], |_| evaluation.clone());
     }
 
     fn kernel(

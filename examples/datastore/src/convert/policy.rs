@@ -317,13 +317,9 @@ fn salvage_denial<S: Kind + Default>(spec: serde_json::Value) -> S {
     // Without peers, a rule has a fault, and denies everything.
     let rules = serde_json::json!([{ "action": "Deny" }]);
     let kept = |names: &[&str]| {
-        let mut denial = serde_json::json!({ "ingress": rules, "egress": rules });
-        for name in names {
-            if let Some(value) = spec.get(name) {
-                denial[name] = value.clone();
-            }
-        }
-        serde_json::from_value(denial).ok()
+        let kept = names.iter().filter_map(|name| Some(((*name).to_owned(), spec.get(name)?.clone())));
+        let denial = ["ingress", "egress"].map(|name| (name.to_owned(), rules.clone()));
+        serde_json::from_value(denial.into_iter().chain(kept).collect::<serde_json::Value>()).ok()
     };
     let attempts = [&["tier", "priority", "subject"][..], &["tier", "subject"], &["tier"], &[]];
     attempts.into_iter().find_map(kept).unwrap_or_default()
