@@ -1,7 +1,9 @@
 //! Expressions that compare registers, change them, or look them up.
 
+use alloc::boxed::Box;
+
 use crate::attr::{code, record};
-use crate::expr::Exprs;
+use crate::expr::{Expr, Exprs};
 use crate::name::Name;
 use crate::verdict::{Data, Register};
 
@@ -180,6 +182,8 @@ record! {
             data: Register = 5,
             /// Milliseconds until it is gone.
             timeout: u64 = 6,
+            /// What the element shall do for each packet, if that is one expression.
+            expr: Box<Expr> = 7,
             /// 1: goes on if it is not in the set; 2: there are expressions.
             flags: u32 = 9,
             /// What the element shall do for each packet.

@@ -323,17 +323,18 @@ code! {
 }
 
 record! {
-    /// `exthdr`: loads bytes of an extension header or option, or writes them.
+    /// `exthdr`: loads bytes of an extension header or option, or writes them; with neither register, takes an option of TCP
+    /// out of the packet.
     pub struct Exthdr {
         must {
             /// Number of the header or option.
             kind: u8 = 2,
+        }
+        may {
             /// Bytes before the first one.
             offset: u32 = 3,
             /// How many bytes.
             len: u32 = 4,
-        }
-        may {
             /// Where to.
             dreg: Register = 1,
             /// 1 asks only whether it is there.

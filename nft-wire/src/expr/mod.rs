@@ -4,6 +4,7 @@ mod act;
 mod compare;
 mod load;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 pub use act::{
@@ -180,9 +181,41 @@ impl Field for Expr {
                 _ => return None,
             }
         }
-        Some(Self::read_data(name?, data))
+        let name = name?;
+        if name == DYNSET && updates_in_update(data) {
+            return Some(Self::Other { name: Bytes::from_slice(name), data: Bytes::from_slice(data) });
+        }
+        Some(Self::read_data(name, data))
     }
 }
+
+/// In a box, because an expression may hold another.
+impl Field for Box<Expr> {
+    const FLAGS: u16 = Expr::FLAGS;
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        self.as_ref().write(writer);
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        Expr::read(bytes).map(Self::new)
+    }
+}
+
+/// Whether an element that packets add is said to add elements itself. The kernel has no such thing, and to read it would be
+/// to go as deep as the bytes want.
+fn updates_in_update(dynset: &[u8]) -> bool {
+    let is_update = |expr: &[u8]| {
+        Attrs(expr).any(|attr| attr.kind == 1 && attr.value.split(|byte| *byte == 0).next() == Some(DYNSET))
+    };
+    Attrs(dynset).any(|attr| match attr.kind {
+        7 => is_update(attr.value),
+        10 => Attrs(attr.value).any(|attr| is_update(attr.value)),
+        _ => false,
+    })
+}
+
+const DYNSET: &[u8] = b"dynset";
 
 /// The expressions of a rule or of an element, in their order.
 pub type Exprs = Vec<Expr>;
