@@ -126,6 +126,13 @@ fn anonymous(set: &str, key_type: Type, key_len: u32) -> Set {
     Set::of(name("t"), name(set), 0, key_type, key_len).flags(Set::ANONYMOUS | Set::CONSTANT)
 }
 
+/// Says to `nft` that the data are intervals.
+fn to_intervals(mut map: Set) -> Set {
+    map.userdata.as_mut().unwrap().extend_from_slice(&[6, 4]);
+    map.userdata.as_mut().unwrap().extend_from_slice(&1_u32.to_ne_bytes());
+    map
+}
+
 fn boxed(expr: impl Into<Expr>) -> Box<Expr> {
     Box::new(expr.into())
 }
@@ -2070,7 +2077,9 @@ fn ip() -> Vec<Vector> {
             ],
         )
         .with(
-            anonymous("__map%d", Type::IPV4_ADDR, 4).map(Type::IPV4_ADDR, 8).flags(Set::INTERVAL).size(3),
+            to_intervals(anonymous("__map%d", Type::IPV4_ADDR, 4).map(Type::IPV4_ADDR, 8))
+                .flags(Set::INTERVAL)
+                .size(3),
             vec![
                 Element::of([0, 0, 0, 0]).flags(Element::INTERVAL_END),
                 Element::of([10, 0, 0, 0]).data(Data::value([10, 1, 0, 0, 10, 1, 0, 255])),
