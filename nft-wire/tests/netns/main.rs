@@ -6,7 +6,9 @@
 
 mod listing;
 mod rules;
+mod scenes;
 mod spoken;
+mod transactions;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

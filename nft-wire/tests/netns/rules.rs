@@ -1283,10 +1283,20 @@ fn inet() -> Vec<Vector> {
             r#"fib saddr . iif oif "lo""#,
             exprs![Fib::new(R1, FibResult::OIF, 9), eq(1_u32.to_ne_bytes())],
         ),
-        v(INET, "pre", "fib saddr . iif oif 1", exprs![Fib::new(R1, FibResult::OIF, 9 | 32), eq(1_u32.to_ne_bytes())])
-            .said("fib saddr . iif oif exists"),
-        v(INET, "pre", "fib saddr . mark . iif oif 0", exprs![Fib::new(R1, FibResult::OIF, 13 | 32), eq(0_u32.to_ne_bytes())])
-            .said("fib saddr . mark . iif oif missing"),
+        v(
+            INET,
+            "pre",
+            "fib saddr . iif oif 1",
+            exprs![Fib::new(R1, FibResult::OIF, 9 | 32), eq(1_u32.to_ne_bytes())],
+        )
+        .said("fib saddr . iif oif exists"),
+        v(
+            INET,
+            "pre",
+            "fib saddr . mark . iif oif 0",
+            exprs![Fib::new(R1, FibResult::OIF, 13 | 32), eq(0_u32.to_ne_bytes())],
+        )
+        .said("fib saddr . mark . iif oif missing"),
         v(
             INET,
             "pre",
