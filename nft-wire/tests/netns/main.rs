@@ -12,6 +12,7 @@ mod rules;
 mod scenes;
 mod spoken;
 mod transactions;
+mod writers;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
