@@ -11,7 +11,7 @@ mod state;
 
 use alloc::vec::Vec;
 
-pub use act::{Dup, FlowOffload, Fwd, Immediate, Log, Notrack, Objref, Queue, Reject, RejectType, Synproxy};
+pub use act::{FlowOffload, Immediate, Log, Notrack, Objref, Queue, Reject, RejectType};
 pub use compare::{
     Bitwise, BitwiseOp, Byteorder, ByteorderOp, Cmp, CmpOp, Dynset, DynsetOp, Lookup, Range, RangeOp,
 };
@@ -168,12 +168,6 @@ exprs! {
     Objref = "objref",
     /// `flow add @table`.
     FlowOffload = "flow_offload",
-    /// `dup to 192.0.2.9`.
-    Dup = "dup",
-    /// `fwd to "eth1"`.
-    Fwd = "fwd",
-    /// `synproxy mss 1460`.
-    Synproxy = "synproxy",
 }
 
 impl Field for Expr {

@@ -104,7 +104,8 @@ code! {
 }
 
 record! {
-    /// `exthdr`: loads bytes of an extension header or option, or writes them.
+    /// `exthdr`: loads bytes of an extension header or option, or writes them; with neither register, takes an option of TCP
+    /// out of the packet.
     ///
     /// # Example
     ///
@@ -114,7 +115,13 @@ record! {
     ///
     /// let rule = Rule::new(Name::new("demo")?, Name::new("chain")?);
     /// // tcp option maxseg size set 1400
-    /// let size = Exthdr { sreg: Some(Register::R1), op: Some(ExthdrOp::TCPOPT), ..Exthdr::new(2, 2, 2) };
+    /// let size = Exthdr {
+    ///     sreg: Some(Register::R1),
+    ///     op: Some(ExthdrOp::TCPOPT),
+    ///     offset: Some(2),
+    ///     len: Some(2),
+    ///     ..Exthdr::new(2)
+    /// };
     /// let rule = rule
     ///     .l4proto(6)
     ///     .expr(Immediate::new(Register::R1, Data::value(1400_u16.to_be_bytes())))
@@ -126,12 +133,12 @@ record! {
         must {
             /// Number of the header or option.
             kind: u8 = 2,
+        }
+        may {
             /// Bytes before the first one.
             offset: u32 = 3,
             /// How many bytes.
             len: u32 = 4,
-        }
-        may {
             /// Where to.
             dreg: Register = 1,
             /// 0, or [`PRESENT`](Self::PRESENT).

@@ -69,6 +69,8 @@ code! {
         VERDICT = 0xffff_ff00,
         /// Protocol of IP, `ipv4`, `ipv6`; 1 byte.
         NF_PROTO = 2,
+        /// A number in the order of the host, 4 bytes.
+        INTEGER = 4,
         /// Bytes.
         STRING = 5,
         /// An IPv4 address, 4 bytes.
@@ -92,9 +94,9 @@ impl Type {
     /// Bits of a type in one of several parts.
     const BITS: u32 = 6;
 
-    /// Whether numbers of it are in the order of the host, or it is a text.
-    const fn is_host_order(self) -> bool {
-        matches!(self, Self::STRING | Self::MARK | Self::IFNAME)
+    /// What `nft` calls the order of its bytes: 1 for numbers in the order of the host and texts, 2 for that of the network.
+    const fn order(self) -> u32 {
+        if matches!(self, Self::INTEGER | Self::STRING | Self::MARK | Self::IFNAME) { 1 } else { 2 }
     }
 
     /// A key of this and then of another part. At most five parts have types; a sixth would push the first out.
@@ -177,7 +179,7 @@ impl Set {
     pub fn of(table: Name, name: Name, id: u32, key_type: Type, key_len: u32) -> Self {
         // What nft reads the order of the key's bytes from: its type, its length, and 1 for the host's, 2 for the network's.
         let mut userdata = Bytes::from_slice(&[0, 4]);
-        userdata.extend_from_slice(&(if key_type.is_host_order() { 1_u32 } else { 2 }).to_ne_bytes());
+        userdata.extend_from_slice(&key_type.order().to_ne_bytes());
         Self {
             flags: Some(0),
             key_type: Some(key_type),
@@ -197,7 +199,13 @@ impl Set {
     /// The same as a map to data of this type and of so many bytes; verdicts have 0.
     #[must_use]
     pub fn map(self, data_type: Type, data_len: u32) -> Self {
-        Self { data_type: Some(data_type), data_len: Some(data_len), ..self }.flags(Self::MAP)
+        // The order of the data's bytes, as that of the keys.
+        let userdata = self.userdata.map(|mut userdata| {
+            userdata.extend_from_slice(&[1, 4]);
+            userdata.extend_from_slice(&data_type.order().to_ne_bytes());
+            userdata
+        });
+        Self { data_type: Some(data_type), data_len: Some(data_len), userdata, ..self }.flags(Self::MAP)
     }
 
     /// The same for at most so many elements.
