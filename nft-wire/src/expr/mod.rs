@@ -2,22 +2,25 @@
 
 mod act;
 mod compare;
-mod load;
+mod limit;
+mod meta;
+mod nat;
+mod number;
+mod packet;
+mod state;
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-pub use act::{
-    Connlimit, Counter, FlowOffload, Immediate, Last, Limit, LimitType, Log, Masq, Nat, NatType, Notrack,
-    Objref, Queue, Quota, Redir, Reject, RejectType,
-};
+pub use act::{FlowOffload, Immediate, Log, Notrack, Objref, Queue, Reject, RejectType};
 pub use compare::{
     Bitwise, BitwiseOp, Byteorder, ByteorderOp, Cmp, CmpOp, Dynset, DynsetOp, Lookup, Range, RangeOp,
 };
-pub use load::{
-    Base, Checksum, Ct, CtKey, Exthdr, ExthdrOp, Fib, FibResult, Hash, HashType, Meta, MetaKey, Numgen,
-    NumgenType, Payload, Rt, RtKey, Socket, SocketKey, Tproxy,
-};
+pub use limit::{Connlimit, Counter, Last, Limit, LimitType, Quota};
+pub use meta::{Meta, MetaKey};
+pub use nat::{Masq, Nat, NatType, Redir, Tproxy};
+pub use number::{Hash, HashType, Numgen, NumgenType};
+pub use packet::{Base, Checksum, Exthdr, ExthdrOp, Payload};
+pub use state::{Ct, CtKey, Fib, FibResult, Rt, RtKey, Socket, SocketKey};
 
 use crate::attr::{Attrs, Bytes, Field, NESTED, Writer, code};
 
@@ -80,8 +83,10 @@ macro_rules! exprs {
                 }
             }
 
-            fn read_data(name: &[u8], data: &[u8]) -> Self {
+            fn read_data(name: &[u8], data: &[u8], is_inside: bool) -> Self {
                 let known = match name {
+                    // Nor does the kernel take one inside another, so that nothing can lie ever deeper.
+                    b"dynset" if is_inside => None,
                     $(name if name == $name.as_bytes() => $variant::read(data).map(Self::$variant),)*
                     _ => None,
                 };
@@ -173,49 +178,30 @@ impl Field for Expr {
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
+        Self::read_at(bytes, false)
+    }
+}
+
+impl Expr {
+    /// One that an element does, as a [`Dynset`] makes it.
+    fn read_inside(bytes: &[u8]) -> Option<Self> {
+        Self::read_at(bytes, true)
+    }
+
+    fn read_at(bytes: &[u8], is_inside: bool) -> Option<Self> {
         let (mut name, mut data): (Option<&[u8]>, &[u8]) = (None, &[]);
-        for attr in Attrs(bytes) {
+        let mut attrs = Attrs(bytes);
+        for attr in attrs.by_ref() {
             match attr.kind {
                 1 => name = attr.value.split(|byte| *byte == 0).next(),
                 2 => data = attr.value,
                 _ => return None,
             }
         }
-        let name = name?;
-        if name == DYNSET && updates_in_update(data) {
-            return Some(Self::Other { name: Bytes::from_slice(name), data: Bytes::from_slice(data) });
-        }
-        Some(Self::read_data(name, data))
+        attrs.is_empty().then_some(())?;
+        Some(Self::read_data(name?, data, is_inside))
     }
 }
-
-/// In a box, because an expression may hold another.
-impl Field for Box<Expr> {
-    const FLAGS: u16 = Expr::FLAGS;
-
-    fn write(&self, writer: &mut Writer<'_>) {
-        self.as_ref().write(writer);
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        Expr::read(bytes).map(Self::new)
-    }
-}
-
-/// Whether an element that packets add is said to add elements itself. The kernel has no such thing, and to read it would be
-/// to go as deep as the bytes want.
-fn updates_in_update(dynset: &[u8]) -> bool {
-    let is_update = |expr: &[u8]| {
-        Attrs(expr).any(|attr| attr.kind == 1 && attr.value.split(|byte| *byte == 0).next() == Some(DYNSET))
-    };
-    Attrs(dynset).any(|attr| match attr.kind {
-        7 => is_update(attr.value),
-        10 => Attrs(attr.value).any(|attr| is_update(attr.value)),
-        _ => false,
-    })
-}
-
-const DYNSET: &[u8] = b"dynset";
 
 /// The expressions of a rule or of an element, in their order.
 pub type Exprs = Vec<Expr>;

@@ -133,10 +133,6 @@ fn to_intervals(mut map: Set) -> Set {
     map
 }
 
-fn boxed(expr: impl Into<Expr>) -> Box<Expr> {
-    Box::new(expr.into())
-}
-
 fn word(index: u32) -> Register {
     Register::word(index).unwrap()
 }
@@ -279,7 +275,7 @@ fn everywhere(family: Family) -> Vec<Vector> {
                 meta(MetaKey::MARK),
                 Dynset {
                     timeout: Some(60000),
-                    expr: Some(boxed(Counter::new())),
+                    exprs: vec![Counter::new().into()],
                     ..Dynset::new(name("dyn"), DynsetOp::UPDATE, R1)
                 }
             ],
@@ -854,7 +850,7 @@ fn inet() -> Vec<Vector> {
                 eq([2]),
                 payload(Base::NETWORK, 12, 4),
                 Dynset {
-                    expr: Some(boxed(Counter::new())),
+                    exprs: vec![Counter::new().into()],
                     ..Dynset::new(name("dyn"), DynsetOp::UPDATE, R1)
                 }
             ],
@@ -868,12 +864,15 @@ fn inet() -> Vec<Vector> {
                 eq([2]),
                 payload(Base::NETWORK, 12, 4),
                 Dynset {
-                    expr: Some(boxed(Limit {
-                        burst: Some(5),
-                        kind: Some(LimitType::PACKETS),
-                        flags: Some(1),
-                        ..Limit::new(10, 1)
-                    })),
+                    exprs: vec![
+                        Limit {
+                            burst: Some(5),
+                            kind: Some(LimitType::PACKETS),
+                            flags: Some(1),
+                            ..Limit::new(10, 1)
+                        }
+                        .into()
+                    ],
                     ..Dynset::new(name("dyn"), DynsetOp::ADD, R1)
                 }
             ],
@@ -1025,12 +1024,7 @@ fn inet() -> Vec<Vector> {
             exprs![load([8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), set_ct(CtKey::LABELS)],
         ),
         v(INET, "input", "counter packets 0 bytes 0", exprs![Counter::new()]),
-        v(
-            INET,
-            "input",
-            "counter packets 5 bytes 6",
-            exprs![Counter { bytes: Some(6), packets: Some(5), ..Counter::new() }],
-        ),
+        v(INET, "input", "counter packets 5 bytes 6", exprs![Counter { bytes: Some(6), packets: Some(5) }]),
         v(
             INET,
             "input",
@@ -1821,7 +1815,7 @@ fn inet() -> Vec<Vector> {
                 eq([6]),
                 load([4, 0]),
                 load_to(R2, [255, 255]),
-                Masq { flags: Some(2), port_min: Some(R1), port_max: Some(R2), ..Masq::new() }
+                Masq { flags: Some(2), port_min: Some(R1), port_max: Some(R2) }
             ],
         ),
         v(
@@ -1844,7 +1838,7 @@ fn inet() -> Vec<Vector> {
                 eq([6]),
                 load([31, 144]),
                 load_to(R2, [31, 154]),
-                Redir { port_min: Some(R1), port_max: Some(R2), flags: Some(6), ..Redir::new() }
+                Redir { port_min: Some(R1), port_max: Some(R2), flags: Some(6) }
             ],
         ),
         v(
@@ -1856,12 +1850,15 @@ fn inet() -> Vec<Vector> {
                 eq([2]),
                 payload(Base::NETWORK, 12, 4),
                 Dynset {
-                    expr: Some(boxed(Limit {
-                        burst: Some(5),
-                        kind: Some(LimitType::PACKETS),
-                        flags: Some(1),
-                        ..Limit::new(10, 1)
-                    })),
+                    exprs: vec![
+                        Limit {
+                            burst: Some(5),
+                            kind: Some(LimitType::PACKETS),
+                            flags: Some(1),
+                            ..Limit::new(10, 1)
+                        }
+                        .into()
+                    ],
                     ..Dynset::new(name("dynlim"), DynsetOp::ADD, R1)
                 }
             ],
@@ -1922,7 +1919,7 @@ fn inet() -> Vec<Vector> {
                 eq([2]),
                 payload(Base::NETWORK, 12, 4),
                 Dynset {
-                    expr: Some(boxed(Connlimit { flags: Some(1), ..Connlimit::new(3) })),
+                    exprs: vec![Connlimit { flags: Some(1), ..Connlimit::new(3) }.into()],
                     ..Dynset::new(name("dyncount"), DynsetOp::ADD, R1)
                 }
             ],
@@ -1936,7 +1933,7 @@ fn inet() -> Vec<Vector> {
                 eq([2]),
                 payload(Base::NETWORK, 12, 4),
                 Dynset {
-                    expr: Some(boxed(Quota { flags: Some(1), consumed: Some(0), ..Quota::new(10) })),
+                    exprs: vec![Quota { flags: Some(1), consumed: Some(0), ..Quota::new(10) }.into()],
                     ..Dynset::new(name("dyncount"), DynsetOp::ADD, R1)
                 }
             ],

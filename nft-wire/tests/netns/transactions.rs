@@ -59,7 +59,7 @@ fn rules() -> Vec<(Rule, &'static str)> {
         (rule("input").log_group("x", 7).drop(), r#"log prefix "x" group 7 drop"#),
         (rule("input").dport(6, 23).reset(), "tcp dport 23 reject with tcp reset"),
         (rule("input").reject(), "reject"),
-        (rule("input").accept().comment("why \"so\""), r#"accept comment "why "so"""#),
+        (rule("input").accept().comment("why so"), r#"accept comment "why so""#),
         (rule("input").ipv4_saddr_in(name("hosts")).accept(), "ip saddr @hosts accept"),
         (rule("input").ipv6_daddr_in(name("nets6")).accept(), "ip6 daddr @nets6 accept"),
         (rule("input").iifname_vmap(name("dispatch")), "iifname vmap @dispatch"),

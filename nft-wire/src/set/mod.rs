@@ -1,11 +1,15 @@
 //! Sets and maps.
 
+mod element;
+
 use alloc::vec::Vec;
 
+pub use element::Element;
+
 use crate::attr::{Attrs, Bytes, Field, NESTED, Writer, code, record};
+use crate::comment::{SET_COMMENT, commented};
 use crate::expr::{Expr, Exprs, ObjectType};
 use crate::name::Name;
-use crate::verdict::Data;
 
 /// Parts of a key, by their lengths in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,8 +27,10 @@ impl Field for Parts {
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
-        let part =
-            |list: &[u8]| Attrs(list).find(|attr| attr.kind == 1).and_then(|attr| u32::read(attr.value));
+        let part = |list: &[u8]| match Attrs(list).next() {
+            Some(attr) if attr.kind == 1 && list.len() == 8 => u32::read(attr.value),
+            _ => None,
+        };
         let mut attrs = Attrs(bytes);
         let parts = attrs.by_ref().map(|attr| part(attr.value)).collect::<Option<_>>()?;
         attrs.is_empty().then_some(Self(parts))
@@ -141,6 +147,10 @@ record! {
             /// What each element does for each packet.
             exprs: Exprs = 18,
         }
+        keep {
+            /// Attributes that this crate does not know, as they were read.
+            unknown, but 14
+        }
     }
 }
 
@@ -212,64 +222,28 @@ impl Set {
         let layout = Layout { size, parts: Some(Parts(parts.into())) };
         Self { layout: Some(layout), ..self }.flags(Self::CONCAT | Self::INTERVAL)
     }
-}
 
-record! {
-    /// An element of a set.
-    pub struct Element {
-        must {}
-        may {
-            /// Its key; nothing, of the element for all that no other matches.
-            key: Data = 1,
-            /// The highest key, of a set of several parts.
-            key_end: Data = 10,
-            /// What a map holds for it.
-            data: Data = 2,
-            /// 1: the interval before it ends here; 2: it is for all that no other matches.
-            flags: u32 = 3,
-            /// Milliseconds that it stays.
-            timeout: u64 = 4,
-            /// Milliseconds that it still stays.
-            expiration: u64 = 5,
-            /// Whatever its maker wants to remember.
-            userdata: Bytes = 6,
-            /// What it does for each packet, if that is one expression.
-            expr: Expr = 7,
-            /// The object that a map holds for it.
-            object: Name = 9,
-            /// What it does for each packet.
-            exprs: Exprs = 11,
+    /// The same with elements that stay so many milliseconds, where they do not say themselves.
+    #[must_use]
+    pub fn timeout_ms(self, timeout: u64) -> Self {
+        Self { timeout: Some(timeout), ..self }.flags(Self::TIMEOUT)
+    }
+
+    /// The same with elements that do this for each packet: count it, limit it. Several need Linux 5.11.
+    #[must_use]
+    pub fn each(self, exprs: Exprs) -> Self {
+        let set = self.flags(Self::EXPR);
+        match <[Expr; 1]>::try_from(exprs) {
+            Ok([expr]) => Self { expr: Some(expr), ..set },
+            Err(exprs) => Self { exprs: Some(exprs), ..set },
         }
     }
-}
 
-impl Element {
-    /// An interval ends before this key.
-    pub const INTERVAL_END: u32 = 1;
-    /// For all that no other element matches.
-    pub const CATCHALL: u32 = 2;
-
-    /// An element of this key.
+    /// The same as a map to objects of this kind.
     #[must_use]
-    pub fn of(key: impl AsRef<[u8]>) -> Self {
-        Self { key: Some(Data::value(key)), ..Self::new() }
-    }
-
-    /// The same with these data.
-    #[must_use]
-    pub fn data(self, data: impl Into<Data>) -> Self {
-        Self { data: Some(data.into()), ..self }
-    }
-
-    /// The same with these flags.
-    #[must_use]
-    pub fn flags(self, flags: u32) -> Self {
-        Self { flags: Some(flags), ..self }
-    }
-
-    /// The same up to this key, of a set of several parts.
-    #[must_use]
-    pub fn to(self, key: impl AsRef<[u8]>) -> Self {
-        Self { key_end: Some(Data::value(key)), ..self }
+    pub fn objects(self, kind: ObjectType) -> Self {
+        Self { object_type: Some(kind), ..self }.flags(Self::OBJECT)
     }
 }
+
+commented!(Set, SET_COMMENT);
