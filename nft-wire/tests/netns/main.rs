@@ -8,6 +8,7 @@ mod lab;
 mod listing;
 mod nflog;
 mod packets;
+mod random;
 mod refusals;
 mod rules;
 mod scenes;
