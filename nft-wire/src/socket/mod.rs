@@ -1,5 +1,6 @@
 //! Sockets to the kernel: transactions, dumps, and what others change.
 
+mod commit;
 mod events;
 mod exchange;
 mod listing;
