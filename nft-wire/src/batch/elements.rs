@@ -454,7 +454,7 @@ fn put_element(bytes: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>)) -> Resu
 }
 
 fn put_value(kind: u16, value: &[u8], writer: &mut Writer<'_>) {
-    writer.nest(kind, |writer| writer.bytes(VALUE_KIND, value));
+    writer.bytes_inside(kind, VALUE_KIND, value);
 }
 
 fn put_verdict(verdict: Option<&Verdict>, writer: &mut Writer<'_>) {

@@ -22,6 +22,7 @@ pub use self::tokio::{AsyncEvents, AsyncSocket};
 use crate::batch::Batch;
 use crate::error::CommitError;
 use crate::family::Family;
+use crate::features::{Features, judge, trial};
 use crate::message::Entry;
 use exchange::{Ask, DUMP, Dump, Exchange, generation_question, question};
 use port::{Port, Step};
@@ -167,6 +168,32 @@ impl Socket {
             }
         }
         Err(io::ErrorKind::Interrupted.into())
+    }
+
+    /// What this kernel can do. All features are tried by one batch, each in a table of its own; its last message is refused in
+    /// any case, so that nothing changes, neither here nor for who subscribed to changes. The kernel may load modules for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`](CommitError::Refused): the socket may not do anything here; and those of [`commit`](Self::commit).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use tortie_nft_wire::{Feature, Name, Socket, Table};
+    ///
+    /// let features = Socket::open()?.features()?;
+    /// let table = Table::new(Name::new("demo")?);
+    /// // Owner alone would vanish with the socket.
+    /// let is_kept = features.has(Feature::Owner) && features.has(Feature::Persist);
+    /// let table = if is_kept { table.flags(Table::OWNER | Table::PERSIST) } else { table };
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn features(&mut self) -> Result<Features, CommitError> {
+        // Its names are good ones.
+        let Ok(mut batch) = trial() else { return Ok(Features::NONE) };
+        let result = self.commit(&mut batch);
+        judge(&batch, result)
     }
 
     /// Everything; `None` if a set was gone meanwhile.
