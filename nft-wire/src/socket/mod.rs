@@ -162,9 +162,9 @@ impl Socket {
     pub fn ruleset(&mut self, family: Family) -> io::Result<(u32, Vec<(Family, Entry)>)> {
         for _ in self.port.options.tries() {
             let generation = self.generation()?;
-            if let Some(entries) = self.everything(family)?
-                && self.generation()? == generation
-            {
+            let entries = self.everything(family)?;
+            let is_same = self.generation()? == generation;
+            if let Some(entries) = entries.filter(|_| is_same) {
                 return Ok((generation, entries));
             }
         }
