@@ -234,6 +234,10 @@ fn what_the_kernel_would_not_keep_is_refused() {
     let userdata = |len| Table { userdata: Some(Bytes::from_elem(1, len)), ..Table::new(name("t")) };
     assert_eq!(add(&userdata(256)), Ok(()));
     assert_eq!(add(&userdata(257)), Err(EncodeError::Userdata { len: 257, max: 256 }));
+    let set = Set::new(name("t"), name("s"));
+    let element = Element { userdata: userdata(257).userdata, ..Element::of([1]) };
+    let result = Batch::new().add_elements(Family::INET, &set, &[element]);
+    assert_eq!(result, Err(EncodeError::Userdata { len: 257, max: 256 }));
     let comment = Table::new(name("t")).comment("a\nb");
     assert_eq!(comment, Err(EncodeError::Text { at: 1, character: '\n' }));
     assert_eq!(

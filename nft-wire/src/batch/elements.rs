@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::entity::userdata;
 use super::{Batch, KEY, put_set};
 use crate::attr::{Attrs, Field, NESTED, Writer};
 use crate::error::EncodeError;
@@ -296,6 +297,7 @@ fn whole<'e>(set: &Set) -> impl FnMut(usize, &&'e Element, &mut Vec<u8>) -> Resu
         if let Some(Data::Value(data)) = &element.data {
             data_of(index, data, want_data)?;
         }
+        userdata(&element.userdata)?;
         put_element(bytes, |writer| element.write(writer))
     }
 }
