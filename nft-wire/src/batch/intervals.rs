@@ -16,8 +16,11 @@ impl Batch {
     /// Adds intervals, both ends of which belong to them, to a set with the flag [`INTERVAL`](Set::INTERVAL). Allocates nothing
     /// for one of them.
     ///
-    /// Where the key is one part, they have to be given in order and may not overlap, which is checked on the way. Where it has
-    /// [several](Set::parts), the ends of each part are an interval of that part; the kernel checks overlaps.
+    /// The kernel compares keys byte by byte from the first one on, so that numbers have to be in the order of the network, also
+    /// those of types that are in that of the host elsewhere.
+    ///
+    /// Where the key is one part, intervals have to be given in order and may not overlap, which is checked on the way. Where it
+    /// has [several](Set::parts), the ends of each part are an interval of that part; the kernel checks overlaps.
     ///
     /// # Errors
     ///

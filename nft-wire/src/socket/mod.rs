@@ -224,7 +224,8 @@ impl Socket {
 
 /// Waits until something is to be received.
 fn wait(port: &Port, timeout: Option<core::time::Duration>) -> io::Result<()> {
-    let until = timeout.map(|timeout| Instant::now() + timeout);
+    // What is longer than time can be told is for ever.
+    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let left = left.map(|left| Timespec {
