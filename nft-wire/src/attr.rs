@@ -24,10 +24,6 @@ impl<'b> Writer<'b> {
         Self { bytes, overflow: false }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// Whether everything that was written can be read.
     pub(crate) const fn is_whole(&self) -> bool {
         !self.overflow
@@ -35,17 +31,50 @@ impl<'b> Writer<'b> {
 
     #[inline]
     pub(crate) fn put<F: Field>(&mut self, kind: u16, field: &F) {
-        let start = self.open(kind | F::FLAGS);
-        field.write(self);
-        self.close(start);
+        field.put(kind, self);
     }
 
     /// An attribute of these bytes.
     #[inline]
     pub(crate) fn bytes(&mut self, kind: u16, bytes: &[u8]) {
-        let start = self.open(kind);
+        self.header(kind, bytes.len());
         self.raw(bytes);
-        self.close(start);
+        self.pad(bytes.len());
+    }
+
+    /// An attribute that holds nothing but an attribute of these bytes.
+    #[inline]
+    pub(crate) fn bytes_inside(&mut self, kind: u16, inner: u16, bytes: &[u8]) {
+        self.header(kind | NESTED, HEADER + bytes.len().next_multiple_of(4));
+        self.bytes(inner, bytes);
+    }
+
+    /// An attribute of these bytes and a zero behind them.
+    #[inline]
+    pub(crate) fn text(&mut self, kind: u16, text: &[u8]) {
+        self.header(kind, text.len() + 1);
+        self.raw(text);
+        // One at least.
+        self.raw([0; 4].get(text.len() % 4..).unwrap_or_default());
+    }
+
+    /// The header of an attribute whose value has so many bytes.
+    #[inline]
+    fn header(&mut self, kind: u16, len: usize) {
+        let len = u16::try_from(HEADER + len).unwrap_or_else(|_| {
+            self.overflow = true;
+            0
+        });
+        let ([a, b], [c, d]) = (len.to_ne_bytes(), kind.to_ne_bytes());
+        self.raw(&[a, b, c, d]);
+    }
+
+    /// What lacks to a multiple of four bytes.
+    #[inline]
+    fn pad(&mut self, len: usize) {
+        if len % 4 > 0 {
+            self.raw([0; 4].get(len % 4..).unwrap_or_default());
+        }
     }
 
     /// An attribute whose value is attributes, which this function writes.
@@ -76,7 +105,7 @@ impl<'b> Writer<'b> {
             (Ok(len), Some(place)) => place.copy_from_slice(&len.to_ne_bytes()),
             _ => self.overflow = true,
         }
-        self.bytes.resize(start + len.next_multiple_of(4), 0);
+        self.pad(len);
     }
 }
 
@@ -85,6 +114,21 @@ impl<'b> Writer<'b> {
 pub(crate) struct Attr<'a> {
     pub(crate) kind: u16,
     pub(crate) value: &'a [u8],
+    /// Its type with flags, as it was read.
+    flagged: u16,
+}
+
+impl Attr<'_> {
+    /// Puts it behind what is kept, as it was read.
+    pub(crate) fn keep(self, kept: &mut Option<Bytes>) {
+        let kept = kept.get_or_insert_default();
+        // It was read from a length of two bytes.
+        let len = u16::try_from(self.value.len() + HEADER).unwrap_or(u16::MAX);
+        kept.extend_from_slice(&len.to_ne_bytes());
+        kept.extend_from_slice(&self.flagged.to_ne_bytes());
+        kept.extend_from_slice(self.value);
+        kept.resize(kept.len().next_multiple_of(4), 0);
+    }
 }
 
 /// Attributes, up to the first that is cut.
@@ -107,7 +151,7 @@ impl<'a> Iterator for Attrs<'a> {
         let value = self.0.get(HEADER..len)?;
         // The last one may lack its padding.
         self.0 = self.0.get(len.next_multiple_of(4)..).unwrap_or_default();
-        Some(Attr { kind: kind & !(NESTED | NET_BYTEORDER), value })
+        Some(Attr { kind: kind & !(NESTED | NET_BYTEORDER), value, flagged: kind })
     }
 }
 
@@ -116,7 +160,16 @@ pub(crate) trait Field: Sized {
     /// Flags of the type of an attribute with such a value.
     const FLAGS: u16 = 0;
 
+    /// The value alone.
     fn write(&self, writer: &mut Writer<'_>);
+
+    /// The whole attribute. Who knows the length beforehand has a faster way.
+    #[inline]
+    fn put(&self, kind: u16, writer: &mut Writer<'_>) {
+        let start = writer.open(kind | Self::FLAGS);
+        self.write(writer);
+        writer.close(start);
+    }
 
     /// `None` if these bytes are no such value.
     fn read(bytes: &[u8]) -> Option<Self>;
@@ -129,6 +182,19 @@ macro_rules! number {
             #[inline]
             fn write(&self, writer: &mut Writer<'_>) {
                 writer.raw(&self.to_be_bytes());
+            }
+
+            #[inline]
+            fn put(&self, kind: u16, writer: &mut Writer<'_>) {
+                const SIZE: usize = size_of::<$type>();
+                let mut whole = [0; (HEADER + SIZE).next_multiple_of(4)];
+                let (header, value) = whole.split_at_mut(HEADER);
+                // At most 12.
+                let len = u16::try_from(HEADER + SIZE).unwrap_or(u16::MAX).to_ne_bytes();
+                let bytes = [len, kind.to_ne_bytes()].into_iter().flatten();
+                header.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+                value.iter_mut().zip(self.to_be_bytes()).for_each(|(place, byte)| *place = byte);
+                writer.raw(&whole);
             }
 
             fn read(bytes: &[u8]) -> Option<Self> {
@@ -147,19 +213,26 @@ impl Field for Bytes {
         writer.raw(self);
     }
 
+    #[inline]
+    fn put(&self, kind: u16, writer: &mut Writer<'_>) {
+        writer.bytes(kind, self);
+    }
+
     fn read(bytes: &[u8]) -> Option<Self> {
         Some(Self::from_slice(bytes))
     }
 }
 
 /// A structure whose fields are attributes: its writer and its reader from one table. What `must` be there is a field,
-/// what `may` be there is an `Option`.
+/// what `may` be there is an `Option`. With `keep`, attributes that have no field are kept as they were read and written again
+/// behind the others, but for that which only aligns the number behind it; without, a structure that has one is not read.
 macro_rules! record {
     (
         $(#[$meta:meta])*
         pub struct $name:ident {
             must { $($(#[$must_meta:meta])* $must:ident: $must_type:ty = $must_kind:literal,)* }
             may { $($(#[$may_meta:meta])* $may:ident: $may_type:ty = $may_kind:literal,)* }
+            $(keep { $(#[$keep_meta:meta])* $keep:ident, but $pad:literal })?
         }
     ) => {
         $(#[$meta])*
@@ -168,6 +241,7 @@ macro_rules! record {
         pub struct $name {
             $($(#[$must_meta])* pub $must: $must_type,)*
             $($(#[$may_meta])* pub $may: Option<$may_type>,)*
+            $($(#[$keep_meta])* pub $keep: Option<$crate::attr::Bytes>,)?
         }
 
         impl $name {
@@ -175,7 +249,7 @@ macro_rules! record {
             #[must_use]
             #[allow(clippy::new_without_default, reason = "of those that need nothing, too, to be made like the others")]
             pub const fn new($($must: $must_type),*) -> Self {
-                Self { $($must,)* $($may: None,)* }
+                Self { $($must,)* $($may: None,)* $($keep: None,)? }
             }
         }
 
@@ -185,6 +259,7 @@ macro_rules! record {
             fn write(&self, writer: &mut $crate::attr::Writer<'_>) {
                 $(writer.put($must_kind, &self.$must);)*
                 $(if let Some(field) = &self.$may { writer.put($may_kind, field); })*
+                $(if let Some(kept) = &self.$keep { writer.raw(kept); })?
                 // A record may have no field.
                 let _ = writer;
             }
@@ -192,17 +267,25 @@ macro_rules! record {
             fn read(bytes: &[u8]) -> Option<Self> {
                 $(let mut $must = None;)*
                 $(let mut $may = None;)*
+                let keeps = !stringify!($($keep)?).is_empty();
+                let mut kept: Option<$crate::attr::Bytes> = None;
                 let mut attrs = $crate::attr::Attrs(bytes);
                 for attr in attrs.by_ref() {
                     match attr.kind {
                         $($must_kind => $must = Some($crate::attr::Field::read(attr.value)?),)*
-                        $($may_kind => $may = Some($crate::attr::Field::read(attr.value)?),)*
-                        // What aligns the number behind it.
+                        $($may_kind => match $crate::attr::Field::read(attr.value) {
+                            Some(field) => $may = Some(field),
+                            None if keeps => attr.keep(&mut kept),
+                            None => return None,
+                        },)*
+                        $($pad => {})?
+                        _ if keeps => attr.keep(&mut kept),
+                        // What aligns the number behind it says nothing.
                         _ if attr.value.is_empty() => {}
                         _ => return None,
                     }
                 }
-                attrs.is_empty().then_some(Self { $($must: $must?,)* $($may,)* })
+                attrs.is_empty().then_some(Self { $($must: $must?,)* $($may,)* $($keep: kept,)? })
             }
         }
     };
@@ -241,6 +324,11 @@ macro_rules! code {
             #[inline]
             fn write(&self, writer: &mut $crate::attr::Writer<'_>) {
                 self.0.write(writer);
+            }
+
+            #[inline]
+            fn put(&self, kind: u16, writer: &mut $crate::attr::Writer<'_>) {
+                self.0.put(kind, writer);
             }
 
             fn read(bytes: &[u8]) -> Option<Self> {
