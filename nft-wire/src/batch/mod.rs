@@ -2,6 +2,7 @@
 
 mod elements;
 mod entity;
+mod intervals;
 
 use alloc::vec::Vec;
 

@@ -1,5 +1,6 @@
 //! Sockets to the kernel: transactions, dumps, and what others change.
 
+mod commit;
 mod events;
 mod exchange;
 mod listing;
@@ -161,9 +162,9 @@ impl Socket {
     pub fn ruleset(&mut self, family: Family) -> io::Result<(u32, Vec<(Family, Entry)>)> {
         for _ in self.port.options.tries() {
             let generation = self.generation()?;
-            if let Some(entries) = self.everything(family)?
-                && self.generation()? == generation
-            {
+            let entries = self.everything(family)?;
+            let is_same = self.generation()? == generation;
+            if let Some(entries) = entries.filter(|_| is_same) {
                 return Ok((generation, entries));
             }
         }
@@ -223,7 +224,8 @@ impl Socket {
 
 /// Waits until something is to be received.
 fn wait(port: &Port, timeout: Option<core::time::Duration>) -> io::Result<()> {
-    let until = timeout.map(|timeout| Instant::now() + timeout);
+    // What is longer than time can be told is for ever.
+    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let left = left.map(|left| Timespec {

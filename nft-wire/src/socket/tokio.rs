@@ -171,9 +171,9 @@ impl AsyncSocket {
     pub async fn ruleset(&mut self, family: Family) -> io::Result<(u32, Vec<(Family, Entry)>)> {
         for _ in self.port.get_ref().options.tries() {
             let generation = self.generation().await?;
-            if let Some(entries) = self.everything(family).await?
-                && self.generation().await? == generation
-            {
+            let entries = self.everything(family).await?;
+            let is_same = self.generation().await? == generation;
+            if let Some(entries) = entries.filter(|_| is_same) {
                 return Ok((generation, entries));
             }
         }

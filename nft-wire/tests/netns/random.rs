@@ -17,7 +17,7 @@ use tortie_nft_wire::{
 use crate::{name, namespaced};
 
 /// Random numbers as a source of choices; zeros when they are over, so that fewer of them are a smaller rule set.
-struct Tape<'t>(std::slice::Iter<'t, u32>);
+struct Tape<'t>(core::slice::Iter<'t, u32>);
 
 impl Tape<'_> {
     fn below(&mut self, n: u32) -> u32 {
@@ -33,7 +33,7 @@ impl Tape<'_> {
     }
 
     fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.below(256) as u8).collect()
+        (0..len).map(|_| u8::try_from(self.below(256)).unwrap()).collect()
     }
 }
 
@@ -102,7 +102,7 @@ fn rules(tape: &mut Tape<'_>) -> Rules {
 }
 
 fn counter(tape: &mut Tape<'_>) -> Counter {
-    Counter { packets: Some(tape.number().into()), bytes: Some(tape.number().into()), ..Counter::new() }
+    Counter { packets: Some(tape.number().into()), bytes: Some(tape.number().into()) }
 }
 
 fn quota(tape: &mut Tape<'_>) -> Quota {
@@ -171,9 +171,9 @@ fn set(tape: &mut Tape<'_>, whole: &Rules, number: u32) -> (Set, Vec<Element>) {
                 let (mut from, mut to) = (key.clone(), key.clone());
                 from.resize(from.len().next_multiple_of(4), 0);
                 to.resize(from.len(), 0);
-                let port = tape.below(60_000) as u16;
+                let port = u16::try_from(tape.below(60_000)).unwrap();
                 from.extend_from_slice(&port.to_be_bytes());
-                to.extend_from_slice(&(port + tape.below(999) as u16).to_be_bytes());
+                to.extend_from_slice(&(port + u16::try_from(tape.below(999)).unwrap()).to_be_bytes());
                 from.extend_from_slice(&[0; 2]);
                 to.extend_from_slice(&[0; 2]);
                 Element::of(from).to(to)
@@ -266,7 +266,7 @@ fn step(tape: &mut Tape<'_>, whole: &Rules) -> Vec<Expr> {
         5 => {
             let (mut from, mut to) = (tape.bytes(len), tape.bytes(len));
             if from > to {
-                std::mem::swap(&mut from, &mut to);
+                core::mem::swap(&mut from, &mut to);
             }
             let op = tape.pick(&[RangeOp::EQ, RangeOp::NEQ]);
             vec![load(), Range::new(register, op, Data::value(from), Data::value(to)).into()]
@@ -279,7 +279,7 @@ fn step(tape: &mut Tape<'_>, whole: &Rules) -> Vec<Expr> {
         8 => vec![counter(tape).into()],
         9 => vec![limit(tape).into()],
         10 => vec![quota(tape).into()],
-        11 => vec![Last { set: Some(0), msecs: Some(0), ..Last::new() }.into()],
+        11 => vec![Last { set: Some(0), msecs: Some(0) }.into()],
         12 => {
             let kind = tape.pick(&[NumgenType::INCREMENTAL, NumgenType::RANDOM]);
             let numgen =
@@ -321,10 +321,12 @@ fn step(tape: &mut Tape<'_>, whole: &Rules) -> Vec<Expr> {
         }
         17 if is_ip => vec![Rt::new(register, RtKey::CLASSID).into(), compare(tape, 4)],
         18 if is_ip => {
-            let icmpx =
-                Reject { icmp_code: Some(tape.below(4) as u8), ..Reject::new(RejectType::ICMPX_UNREACH) };
+            let icmpx = Reject {
+                icmp_code: Some(u8::try_from(tape.below(4)).unwrap()),
+                ..Reject::new(RejectType::ICMPX_UNREACH)
+            };
             let log = Log {
-                group: Some(tape.below(99) as u16),
+                group: Some(u16::try_from(tape.below(99)).unwrap()),
                 snaplen: Some(tape.below(99) + 1),
                 qthreshold: Some(3),
                 ..Log::new()
@@ -568,7 +570,7 @@ fn netns_random_rule_sets_are_read_as_they_were_sent() {
         let config = Config { cases, failure_persistence: None, max_shrink_iters: 60, ..Config::default() };
         let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
         let numbers = proptest::collection::vec(any::<u32>(), 0..400);
-        let socket = std::cell::RefCell::new(Socket::open().unwrap());
+        let socket = core::cell::RefCell::new(Socket::open().unwrap());
         let ran = runner.run(&numbers, |numbers| check(&mut socket.borrow_mut(), &numbers));
         if let Err(error) = ran {
             panic!("{error}");

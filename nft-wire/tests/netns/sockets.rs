@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::io;
+use std::process::Command;
 
 use tortie_nft_wire::{
     Batch, Chain, CommitError, Entry, Event, Events, Family, Feature, Features, Listing, Options, Set,
@@ -182,6 +183,54 @@ fn netns_a_dump_that_others_disturb_is_read_anew() {
             println!("{reads} dumps beside 200 transactions");
         });
     });
+}
+
+/// Says to the test below that it runs inside of a user namespace.
+const INSIDE: &str = "TORTIE_NFT_INSIDE";
+
+#[test]
+fn netns_a_batch_is_never_cut() {
+    const TEST: &str = "sockets::netns_a_batch_is_never_cut";
+    if std::env::var_os(INSIDE).is_none() {
+        // Who has no rights outside may not have any size of buffer.
+        let this = std::env::current_exe().unwrap();
+        let outcome = Command::new("unshare")
+            .args(["-Urn", "--"])
+            .arg(this)
+            .args(["--exact", TEST, "--nocapture"])
+            .env(INSIDE, "1")
+            .output();
+        let Ok(outcome) = outcome else { return println!("skipped {TEST}: there is no `unshare`") };
+        let said = String::from_utf8_lossy(&outcome.stdout);
+        if said.is_empty() {
+            return println!("skipped {TEST}: {}", String::from_utf8_lossy(&outcome.stderr));
+        }
+        assert!(outcome.status.success(), "{said}{}", String::from_utf8_lossy(&outcome.stderr));
+        return print!("{said}");
+    }
+    let mut socket = Socket::open().unwrap();
+    socket.commit(&mut batch()).unwrap();
+    let mut large = Batch::new();
+    for shift in 16..23_u32 {
+        large.clear();
+        let set = Set::of(name("t"), name("many"), 1, Type::IPV4_ADDR, 4).size(1 << shift);
+        large.add(FAMILY, &set).unwrap();
+        large.add_keys(FAMILY, &set, (0..1_u32 << shift).map(u32::to_be_bytes)).unwrap();
+        large.delete(FAMILY, &set).unwrap();
+        let generation = socket.generation().unwrap();
+        match socket.commit(&mut large) {
+            Ok(()) => assert_ne!(socket.generation().unwrap(), generation),
+            Err(CommitError::TooLarge { len, room }) => {
+                assert!(len > room && len == large.len_octets(), "{len} {room}");
+                println!("{len} bytes are too many for the {room} that may be sent");
+                // Nothing was sent, and what fits still goes.
+                assert_eq!(socket.generation().unwrap(), generation);
+                return socket.commit(&mut batch()).unwrap();
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    println!("{} bytes may be sent here", large.len_octets());
 }
 
 #[cfg(feature = "tokio")]
