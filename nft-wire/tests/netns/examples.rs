@@ -1,10 +1,11 @@
 //! The examples, with packets.
 
 use core::net::Ipv4Addr;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::io::ErrorKind;
 use std::net::UdpSocket;
-use std::sync::atomic::{AtomicBool, Ordering};
+
 use std::thread;
 use std::time::Instant;
 
