@@ -94,6 +94,7 @@ mod net;
 mod policy;
 mod program;
 mod resolve;
+mod resolver;
 mod rule;
 mod service;
 mod set;
@@ -124,6 +125,7 @@ pub use program::{
     StepAction, TierKey,
 };
 pub use resolve::{PolicyList, Resolved, ResolvedEndpoint, ResolvedHostEndpoint, TierPolicies, resolve};
+pub use resolver::{Delta, Resolver, ResolverStats, SetChange};
 pub use rule::{Family, IcmpMatch, PortRange};
 pub use service::{EndpointSlice, ServicePort};
 pub use set::{Members, PortMember, ServiceKey, SetId};

@@ -245,6 +245,11 @@ impl Symbols {
         compiled.names().for_each(|name| self.release_name(name));
     }
 
+    /// The text of a name.
+    pub(crate) fn text(&self, name: u32) -> &str {
+        self.names.get(name).map_or("", |name| name)
+    }
+
     /// The value of a pair.
     #[inline]
     pub(crate) fn value(&self, pair: u32) -> &str {

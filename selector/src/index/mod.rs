@@ -331,17 +331,29 @@ impl<I: Clone + Eq + Hash, P: Clone + Eq + Hash, S: Clone + Eq + Hash> Index<I, 
     }
 
     /// The items that a selector matches.
-    pub fn items(&self, selector: &S) -> impl Iterator<Item = &I> {
+    pub fn items<'a>(&'a self, selector: &S) -> impl Iterator<Item = &'a I> + use<'a, I, P, S> {
         let filed = self.selectors.find(selector).and_then(|number| self.selectors.get(number));
         filed.into_iter().flat_map(|filed| filed.items.iter()).filter_map(|item| self.items.key(item))
     }
 
     /// The selectors that match an item.
-    pub fn selectors(&self, item: &I) -> impl Iterator<Item = &S> {
+    pub fn selectors<'a>(&'a self, item: &I) -> impl Iterator<Item = &'a S> + use<'a, I, P, S> {
         let item = self.items.find(item).and_then(|number| self.items.get(number));
         item.into_iter()
             .flat_map(|item| item.selectors.iter())
             .filter_map(|number| self.selectors.key(number))
+    }
+
+    /// The labels that items inherit from a parent, in no order that is said.
+    pub fn parent_labels<'a>(
+        &'a self,
+        parent: &P,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a, I, P, S> {
+        let parent = self.parents.find(parent).and_then(|number| self.parents.get(number));
+        parent
+            .into_iter()
+            .flat_map(|parent| parent.labels.entries())
+            .map(|entry| (self.symbols.text(entry.name), self.symbols.value(entry.pair)))
     }
 
     /// Whether a selector matches an item; no if one of them is unknown.
