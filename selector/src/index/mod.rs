@@ -1,7 +1,8 @@
 //! Which selectors match which items, kept while both change.
 //!
 //! Items know their labels and parents, pairs of a name and a value know the items and parents that have them: a new
-//! selector looks only at items that have what it wants. The other way round, each selector is filed under what it wants:
+//! selector looks only at items that have what it wants. (Pairs of names that never stood in a selector do not: most labels
+//! are there for other ends, and have a value for each item.) The other way round, each selector is filed under what it wants:
 //! an item whose labels change looks only at selectors that want something that it has, and that name a label that has
 //! changed. What wants nothing in particular (`!has(a)`) is kept apart, by name.
 
@@ -61,7 +62,8 @@ pub enum Event<'a, S, I> {
 ///
 /// # Complexity
 ///
-/// A new selector costs in proportion to the items that have the rarest label which it wants. A changed item costs in
+/// A new selector costs in proportion to the items that have the rarest label which it wants; the first in which a name
+/// stands, also in proportion to all items. A changed item costs in
 /// proportion to the selectors that name a label which has changed, or to those that want a label which the item has,
 /// whichever are fewer; a changed parent costs that for each item that inherits the change. Memory is in proportion to
 /// items, labels, selectors and matches.
@@ -299,6 +301,7 @@ impl<I: Clone + Eq + Hash, P: Clone + Eq + Hash, S: Clone + Eq + Hash> Index<I, 
         }
         let compiled = self.symbols.compile(selector);
         self.rows.resize(&self.symbols);
+        self.know(&compiled);
         let found = self.search(&compiled);
         let before = match number {
             Some(number) => self.unfile(number),
