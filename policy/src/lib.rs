@@ -30,6 +30,7 @@
 //! | [`Inputs`], a [`Host`], a [`Packet`] | [`evaluate_packet`] | the same, of all that this host has to say |
 //! | [`Inputs`] | [`resolve`] | [`Resolved`]: policies, profiles and addresses that matter to one host |
 //! | [`Resolved`] | [`compile`] | [`Program`]: chains and sets, in no backend's words |
+//! | the same, as it changes | [`Resolver`] | [`Delta`]s of that [`Program`] |
 //! | [`Program`], a [`Packet`] | [`interpret`] | what a backend must do with it |
 //! | [`Program`] | [`nftables::render`] | text for `nft -f -` |
 //!
@@ -59,7 +60,8 @@
 //! # Limits
 //!
 //! [`resolve`] and [`compile`] start anew each time, and the text is the whole table: the
-//! work grows with policies by local endpoints, and with rule selectors by all endpoints.
+//! work grows with policies by local endpoints, and with rule selectors by all endpoints. A [`Resolver`] comes to the same
+//! program, change by change, at a cost in proportion to what a change affects.
 //!
 //! # Features
 //!
