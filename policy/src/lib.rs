@@ -31,6 +31,7 @@
 //! | [`Inputs`] | [`resolve`] | [`Resolved`]: policies, profiles and addresses that matter to one host |
 //! | [`Resolved`] | [`compile`] | [`Program`]: chains and sets, in no backend's words |
 //! | [`Program`] | [`optimise`] | a [`Program`] with the same verdicts in fewer steps |
+//! | the same, as it changes | [`Resolver`] | [`Delta`]s of that [`Program`] |
 //! | [`Program`], a [`Packet`] | [`interpret`] | what a backend must do with it |
 //! | [`Program`] | [`nftables::render`] | text for `nft -f -` |
 //!
@@ -60,7 +61,8 @@
 //! # Limits
 //!
 //! [`resolve`] and [`compile`] start anew each time, and the text is the whole table: the
-//! work grows with policies by local endpoints, and with rule selectors by all endpoints.
+//! work grows with policies by local endpoints, and with rule selectors by all endpoints. A [`Resolver`] comes to the same
+//! program, change by change, at a cost in proportion to what a change affects.
 //!
 //! # Features
 //!
@@ -99,6 +101,7 @@ mod optimise;
 mod policy;
 mod program;
 mod resolve;
+mod resolver;
 mod rule;
 mod service;
 mod set;
@@ -131,6 +134,7 @@ pub use program::{
     StepAction, TierKey,
 };
 pub use resolve::{PolicyList, Resolved, ResolvedEndpoint, ResolvedHostEndpoint, TierPolicies, resolve};
+pub use resolver::{Delta, Resolver, ResolverStats, SetChange};
 pub use rule::{Family, IcmpMatch, PortRange};
 pub use service::{EndpointSlice, ServicePort};
 pub use set::{Members, PortMember, ServiceKey, SetId};
