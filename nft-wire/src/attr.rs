@@ -24,10 +24,6 @@ impl<'b> Writer<'b> {
         Self { bytes, overflow: false }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// Whether everything that was written can be read.
     pub(crate) const fn is_whole(&self) -> bool {
         !self.overflow
@@ -85,6 +81,21 @@ impl<'b> Writer<'b> {
 pub(crate) struct Attr<'a> {
     pub(crate) kind: u16,
     pub(crate) value: &'a [u8],
+    /// Its type with flags, as it was read.
+    flagged: u16,
+}
+
+impl Attr<'_> {
+    /// Puts it behind what is kept, as it was read.
+    pub(crate) fn keep(self, kept: &mut Option<Bytes>) {
+        let kept = kept.get_or_insert_default();
+        // It was read from a length of two bytes.
+        let len = u16::try_from(self.value.len() + HEADER).unwrap_or(u16::MAX);
+        kept.extend_from_slice(&len.to_ne_bytes());
+        kept.extend_from_slice(&self.flagged.to_ne_bytes());
+        kept.extend_from_slice(self.value);
+        kept.resize(kept.len().next_multiple_of(4), 0);
+    }
 }
 
 /// Attributes, up to the first that is cut.
@@ -107,7 +118,7 @@ impl<'a> Iterator for Attrs<'a> {
         let value = self.0.get(HEADER..len)?;
         // The last one may lack its padding.
         self.0 = self.0.get(len.next_multiple_of(4)..).unwrap_or_default();
-        Some(Attr { kind: kind & !(NESTED | NET_BYTEORDER), value })
+        Some(Attr { kind: kind & !(NESTED | NET_BYTEORDER), value, flagged: kind })
     }
 }
 
@@ -153,13 +164,15 @@ impl Field for Bytes {
 }
 
 /// A structure whose fields are attributes: its writer and its reader from one table. What `must` be there is a field,
-/// what `may` be there is an `Option`.
+/// what `may` be there is an `Option`. With `keep`, attributes that have no field are kept as they were read and written again
+/// behind the others, but for that which only aligns the number behind it; without, a structure that has one is not read.
 macro_rules! record {
     (
         $(#[$meta:meta])*
         pub struct $name:ident {
             must { $($(#[$must_meta:meta])* $must:ident: $must_type:ty = $must_kind:literal,)* }
             may { $($(#[$may_meta:meta])* $may:ident: $may_type:ty = $may_kind:literal,)* }
+            $(keep { $(#[$keep_meta:meta])* $keep:ident, but $pad:literal })?
         }
     ) => {
         $(#[$meta])*
@@ -168,6 +181,7 @@ macro_rules! record {
         pub struct $name {
             $($(#[$must_meta])* pub $must: $must_type,)*
             $($(#[$may_meta])* pub $may: Option<$may_type>,)*
+            $($(#[$keep_meta])* pub $keep: Option<$crate::attr::Bytes>,)?
         }
 
         impl $name {
@@ -175,7 +189,7 @@ macro_rules! record {
             #[must_use]
             #[allow(clippy::new_without_default, reason = "of those that need nothing, too, to be made like the others")]
             pub const fn new($($must: $must_type),*) -> Self {
-                Self { $($must,)* $($may: None,)* }
+                Self { $($must,)* $($may: None,)* $($keep: None,)? }
             }
         }
 
@@ -185,6 +199,7 @@ macro_rules! record {
             fn write(&self, writer: &mut $crate::attr::Writer<'_>) {
                 $(writer.put($must_kind, &self.$must);)*
                 $(if let Some(field) = &self.$may { writer.put($may_kind, field); })*
+                $(if let Some(kept) = &self.$keep { writer.raw(kept); })?
                 // A record may have no field.
                 let _ = writer;
             }
@@ -192,17 +207,25 @@ macro_rules! record {
             fn read(bytes: &[u8]) -> Option<Self> {
                 $(let mut $must = None;)*
                 $(let mut $may = None;)*
+                let keeps = !stringify!($($keep)?).is_empty();
+                let mut kept: Option<$crate::attr::Bytes> = None;
                 let mut attrs = $crate::attr::Attrs(bytes);
                 for attr in attrs.by_ref() {
                     match attr.kind {
                         $($must_kind => $must = Some($crate::attr::Field::read(attr.value)?),)*
-                        $($may_kind => $may = Some($crate::attr::Field::read(attr.value)?),)*
-                        // What aligns the number behind it.
+                        $($may_kind => match $crate::attr::Field::read(attr.value) {
+                            Some(field) => $may = Some(field),
+                            None if keeps => attr.keep(&mut kept),
+                            None => return None,
+                        },)*
+                        $($pad => {})?
+                        _ if keeps => attr.keep(&mut kept),
+                        // What aligns the number behind it says nothing.
                         _ if attr.value.is_empty() => {}
                         _ => return None,
                     }
                 }
-                attrs.is_empty().then_some(Self { $($must: $must?,)* $($may,)* })
+                attrs.is_empty().then_some(Self { $($must: $must?,)* $($may,)* $($keep: kept,)? })
             }
         }
     };

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::attr::{Attrs, Bytes, Field, NESTED, Writer, code, record};
+use crate::comment::{COMMENT, commented};
 use crate::expr::Counter;
 use crate::name::Name;
 
@@ -19,11 +20,13 @@ code! {
         OUTPUT = 3,
         /// As they go out.
         POSTROUTING = 4,
+        /// In an inet table: as a device gets them (Linux 5.10).
+        INET_INGRESS = 5,
     }
 }
 
 impl Hook {
-    /// In a netdev table: as a device gets them. (In an inet table the same is number 5.)
+    /// In a netdev table: as a device gets them.
     pub const INGRESS: Self = Self::new(0);
     /// In a netdev table: as a device sends them.
     pub const EGRESS: Self = Self::new(1);
@@ -53,7 +56,9 @@ impl Field for Devices {
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut attrs = Attrs(bytes);
-        let names = attrs.by_ref().map(|attr| Name::read(attr.value)).collect::<Option<_>>()?;
+        // Newer kernels have other ways to name devices, with other types.
+        let names = attrs.by_ref().map(|attr| Name::read(attr.value).filter(|_| attr.kind == 1));
+        let names = names.collect::<Option<_>>()?;
         attrs.is_empty().then_some(Self(names))
     }
 }
@@ -80,18 +85,55 @@ record! {
 impl Attachment {
     /// Before connections are looked for.
     pub const RAW: i32 = -300;
+    /// Where connections are looked for, by the kernel itself.
+    pub const CONNTRACK: i32 = -200;
     /// Where marks are set.
     pub const MANGLE: i32 = -150;
     /// Where destinations are translated.
     pub const DSTNAT: i32 = -100;
     /// Where packets are filtered.
     pub const FILTER: i32 = 0;
+    /// Where security marks are set.
+    pub const SECURITY: i32 = 50;
     /// Where sources are translated.
     pub const SRCNAT: i32 = 100;
+    /// In a bridge table: where destinations are translated.
+    pub const BRIDGE_DSTNAT: i32 = -300;
+    /// In a bridge table: where frames are filtered.
+    pub const BRIDGE_FILTER: i32 = -200;
+    /// In a bridge table: where sources are translated.
+    pub const BRIDGE_SRCNAT: i32 = 300;
+
+    /// The same at these devices, instead of one; of netdev tables, and of ingress in inet ones.
+    #[must_use]
+    pub fn devices(self, devices: impl IntoIterator<Item = Name>) -> Self {
+        Self { devices: Some(Devices(devices.into_iter().collect())), ..self }
+    }
+
+    /// The same at this device; of netdev tables, and of ingress in inet ones.
+    #[must_use]
+    pub fn device(self, device: Name) -> Self {
+        Self { device: Some(device), ..self }
+    }
 }
 
 record! {
-    /// A chain of rules.
+    /// A chain of rules: a base chain, where the kernel hooks it in, or one that rules jump to.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tortie_nft_wire::{Attachment, Chain, Hook, Name, Policy};
+    ///
+    /// let (table, name, filter) = (Name::new("demo")?, Name::new("input")?, Name::new("filter")?);
+    /// // chain input { type filter hook input priority filter; policy drop; }
+    /// let attachment = Attachment::new(Hook::INPUT, Attachment::FILTER);
+    /// let input = Chain::new(table.clone(), name.clone()).base(filter.clone(), attachment).policy(Policy::DROP);
+    /// // chain input { type filter hook ingress device "eth0" priority -500; }
+    /// let attachment = Attachment::new(Hook::INGRESS, -500).device(Name::new("eth0")?);
+    /// let ingress = Chain::new(table, name).base(filter, attachment);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct Chain {
         must {
             /// Its table.
@@ -112,17 +154,28 @@ record! {
             kind: Name = 7,
             /// What it counted.
             counters: Counter = 8,
-            /// 1, a base chain; 2, for the device to do; 4, of one rule alone.
+            /// Bits of [`HW_OFFLOAD`](Self::HW_OFFLOAD) and its like.
             flags: u32 = 10,
             /// Its number in this batch.
             id: u32 = 11,
             /// Whatever its maker wants to remember, at most 256 bytes.
             userdata: Bytes = 12,
         }
+        keep {
+            /// Attributes that this crate does not know, as they were read.
+            unknown, but 9
+        }
     }
 }
 
 impl Chain {
+    /// It is a base chain; the kernel knows by its attachment.
+    pub const BASE: u32 = 1;
+    /// The device shall do what it says.
+    pub const HW_OFFLOAD: u32 = 2;
+    /// It has no name of its own, and goes with the rule that jumps to it.
+    pub const BINDING: u32 = 4;
+
     /// The same as a base chain of a kind: `filter`, `nat` or `route`.
     #[must_use]
     pub fn base(self, kind: Name, attachment: Attachment) -> Self {
@@ -135,3 +188,5 @@ impl Chain {
         Self { policy: Some(policy), ..self }
     }
 }
+
+commented!(Chain, COMMENT);

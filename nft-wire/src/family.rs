@@ -1,5 +1,7 @@
 //! Families of tables.
 
+use core::fmt;
+
 use crate::attr::code;
 
 code! {
@@ -17,5 +19,20 @@ code! {
         BRIDGE = 7,
         /// IPv6.
         IPV6 = 10,
+    }
+}
+
+/// As `nft` calls it.
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match *self {
+            Self::INET => "inet",
+            Self::IPV4 => "ip",
+            Self::ARP => "arp",
+            Self::NETDEV => "netdev",
+            Self::BRIDGE => "bridge",
+            Self::IPV6 => "ip6",
+            other => return write!(f, "family {}", other.get()),
+        })
     }
 }

@@ -27,12 +27,15 @@ extern crate std;
 mod attr;
 mod batch;
 mod chain;
+mod comment;
 mod error;
 pub mod expr;
 mod family;
 mod message;
 mod name;
 mod object;
+mod path;
+mod protocol;
 mod rule;
 mod set;
 #[cfg(feature = "socket")]
@@ -48,13 +51,16 @@ pub use error::{CommitError, Refusal};
 pub use error::{EncodeError, NameError};
 pub use expr::{Expr, Exprs, ObjectType};
 pub use family::Family;
-pub use message::{Entry, Message, Messages};
+pub use message::{Entry, Generation, Message, Messages};
 pub use name::Name;
-pub use object::{FlowHook, Flowtable, Object};
-pub use rule::{CtState, Rule};
+pub use object::{FlowHook, Flowtable, Object, ObjectData};
+pub use path::{Action, Part, Path, Subject};
+pub use rule::{CtState, Rule, Selector};
 pub use set::{Element, Layout, Parts, Set, SetPolicy, Type};
+#[cfg(feature = "tokio")]
+pub use socket::{AsyncEvents, AsyncSocket};
 #[cfg(feature = "socket")]
-pub use socket::{Listing, Socket};
+pub use socket::{Event, Events, Listing, Options, Socket};
 pub use table::Table;
 pub use verdict::{Data, Register, Verdict};
 

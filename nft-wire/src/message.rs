@@ -1,13 +1,17 @@
-//! Messages of the kernel: what a dump tells, and answers.
+//! Messages of the kernel: what a dump tells, answers, and what it tells of changes.
 
 use alloc::vec::Vec;
 
-use crate::attr::{Attrs, Field};
-use crate::batch::SUBSYSTEM;
+use crate::attr::{Attrs, Field, record};
 use crate::chain::Chain;
 use crate::family::Family;
 use crate::name::Name;
 use crate::object::{Flowtable, Object};
+use crate::protocol::{
+    DELETE_CHAIN, DELETE_ELEMENTS, DELETE_FLOWTABLE, DELETE_OBJECT, DELETE_RULE, DELETE_SET, DELETE_TABLE,
+    HEADER, NEW_CHAIN, NEW_ELEMENTS, NEW_FLOWTABLE, NEW_GENERATION, NEW_OBJECT, NEW_RULE, NEW_SET, NEW_TABLE,
+    SUBSYSTEM,
+};
 use crate::rule::Rule;
 use crate::set::{Element, Set};
 use crate::table::Table;
@@ -18,7 +22,24 @@ pub struct Message<'a> {
     kind: u16,
     flags: u16,
     number: u32,
+    port: u32,
     payload: &'a [u8],
+}
+
+record! {
+    /// The generation of what the kernel has: it grows with each transaction.
+    pub struct Generation {
+        must {
+            /// Its number; never 0.
+            id: u32 = 1,
+        }
+        may {
+            /// Of a change: number of the process that made it.
+            process: u32 = 2,
+            /// Of a change: name of the process that made it.
+            process_name: Name = 3,
+        }
+    }
 }
 
 /// What a message tells.
@@ -46,7 +67,10 @@ pub enum Entry {
     Object(Object),
     /// A flow table.
     Flowtable(Flowtable),
-    /// What this crate does not know, or does not know all of: the type of the message, and its attributes.
+    /// The generation.
+    Generation(Generation),
+    /// What this crate does not know: the type of the message, and its attributes.
+    /// [`Batch::raw`](crate::Batch::raw) writes it as it was read.
     Other {
         /// Type of the message, without the number of nf_tables.
         kind: u8,
@@ -70,16 +94,18 @@ impl<'a> Messages<'a> {
 impl<'a> Iterator for Messages<'a> {
     type Item = Message<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Message<'a>> {
-        let header: &[u8; 16] = self.0.first_chunk()?;
-        let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = *header;
+        let header: &[u8; HEADER] = self.0.first_chunk()?;
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *header;
         let len = usize::try_from(u32::from_ne_bytes([a, b, c, d])).ok()?;
-        let payload = self.0.get(16..len)?;
+        let payload = self.0.get(HEADER..len)?;
         self.0 = self.0.get(len.next_multiple_of(4)..).unwrap_or_default();
         Some(Message {
             kind: u16::from_ne_bytes([e, f]),
             flags: u16::from_ne_bytes([g, h]),
             number: u32::from_ne_bytes([i, j, k, l]),
+            port: u32::from_ne_bytes([m, n, o, p]),
             payload,
         })
     }
@@ -104,10 +130,33 @@ impl<'a> Message<'a> {
         self.number
     }
 
+    /// The netlink port of the socket that asked for it, or made the change that it tells of.
+    #[must_use]
+    pub const fn port(&self) -> u32 {
+        self.port
+    }
+
     /// What is behind the header of netlink.
     #[must_use]
     pub const fn payload(&self) -> &'a [u8] {
         self.payload
+    }
+
+    /// Whether it tells that something is gone.
+    #[must_use]
+    pub const fn is_deletion(&self) -> bool {
+        let [subsystem, kind] = self.kind.to_be_bytes();
+        subsystem as u16 == SUBSYSTEM
+            && matches!(
+                kind,
+                DELETE_TABLE
+                    | DELETE_CHAIN
+                    | DELETE_RULE
+                    | DELETE_SET
+                    | DELETE_ELEMENTS
+                    | DELETE_OBJECT
+                    | DELETE_FLOWTABLE
+            )
     }
 
     /// What it tells about nf_tables; `None` if it is of something else, or too short.
@@ -119,13 +168,14 @@ impl<'a> Message<'a> {
             return None;
         }
         let entry = match kind {
-            0 | 2 => Table::read(attributes).map(Entry::Table),
-            3 | 5 => Chain::read(attributes).map(Entry::Chain),
-            6 | 8 => Rule::read(attributes).map(Entry::Rule),
-            9 | 11 => Set::read(attributes).map(Entry::Set),
-            12 | 14 => elements(attributes),
-            18 | 20 => Object::read(attributes).map(Entry::Object),
-            22 | 24 => Flowtable::read(attributes).map(Entry::Flowtable),
+            NEW_TABLE | DELETE_TABLE => Table::read(attributes).map(Entry::Table),
+            NEW_CHAIN | DELETE_CHAIN => Chain::read(attributes).map(Entry::Chain),
+            NEW_RULE | DELETE_RULE => Rule::read(attributes).map(Entry::Rule),
+            NEW_SET | DELETE_SET => Set::read(attributes).map(Entry::Set),
+            NEW_ELEMENTS | DELETE_ELEMENTS => elements(attributes),
+            NEW_GENERATION => Generation::read(attributes).map(Entry::Generation),
+            NEW_OBJECT | DELETE_OBJECT => Object::read(attributes).map(Entry::Object),
+            NEW_FLOWTABLE | DELETE_FLOWTABLE => Flowtable::read(attributes).map(Entry::Flowtable),
             _ => None,
         };
         let entry = entry.unwrap_or_else(|| Entry::Other { kind, attributes: attributes.into() });
@@ -135,7 +185,8 @@ impl<'a> Message<'a> {
 
 fn elements(attributes: &[u8]) -> Option<Entry> {
     let (mut table, mut set, mut list) = (None, None, Vec::new());
-    for attr in Attrs(attributes) {
+    let mut attrs = Attrs(attributes);
+    for attr in attrs.by_ref() {
         match attr.kind {
             1 => table = Some(Name::read(attr.value)?),
             2 => set = Some(Name::read(attr.value)?),
@@ -148,5 +199,5 @@ fn elements(attributes: &[u8]) -> Option<Entry> {
             _ => return None,
         }
     }
-    Some(Entry::Elements { table: table?, set: set?, elements: list })
+    attrs.is_empty().then_some(Entry::Elements { table: table?, set: set?, elements: list })
 }

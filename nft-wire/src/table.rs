@@ -1,6 +1,7 @@
 //! Tables.
 
 use crate::attr::{Bytes, record};
+use crate::comment::{COMMENT, commented};
 use crate::name::Name;
 
 record! {
@@ -22,6 +23,10 @@ record! {
             /// In an answer: the netlink port of its owner.
             owner: u32 = 7,
         }
+        keep {
+            /// Attributes that this crate does not know, as they were read.
+            unknown, but 5
+        }
     }
 }
 
@@ -39,3 +44,5 @@ impl Table {
         Self { flags: Some(flags), ..self }
     }
 }
+
+commented!(Table, COMMENT);

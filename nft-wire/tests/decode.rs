@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 use tortie_nft_wire::expr::{Counter, Limit, Log, Quota};
 use tortie_nft_wire::{
-    Attachment, Batch, Chain, CtState, Element, EncodeError, Entry, Family, Hook, Messages, Name, NameError,
-    Object, Policy, Rule, Set, Table, Type, Verdict,
+    Attachment, Batch, Bytes, Chain, CtState, Element, EncodeError, Entry, Expr, Family, Hook, Messages,
+    Name, NameError, Object, Policy, Rule, Set, Table, Type, Verdict,
 };
 
 fn name(name: &str) -> Name {
@@ -43,7 +43,7 @@ fn what_was_written_is_read() {
         .jump(name("other"))
         .comment("a rule");
     let set = Set::of(name("t"), name("s"), 7, Type::IPV4_ADDR, 4).map(Type::VERDICT, 0).size(9);
-    let object = Object::quota(name("t"), name("q"), &Quota { consumed: Some(1), ..Quota::new(9) });
+    let object = Object::quota(name("t"), name("q"), Quota { consumed: Some(1), ..Quota::new(9) });
     let counter = Counter { bytes: Some(u64::MAX), ..Counter::new() };
     let elements = [
         Element::of([10, 0, 0, 1]).data(Verdict::Goto(name("other"))),
@@ -90,14 +90,24 @@ fn what_is_wrong_is_told_and_leaves_the_batch_as_it_was() {
     batch = before.clone();
     assert_eq!(
         batch.add(Family::INET, &rule().comment("a\0b")),
-        Err(EncodeError::TextTooLong { len: 3, max: 125 }),
+        Err(EncodeError::Text { at: 1, character: '\0' }),
     );
-    let many = (0..5_000).fold(rule(), |rule, _| rule.counter());
-    assert_eq!(batch.add(Family::INET, &many), Err(EncodeError::TooLarge));
+    let many = (0..129).fold(rule(), |rule, _| rule.counter());
+    let error = EncodeError::TooManyExpressions { len: 129, max: 128 };
+    assert_eq!(batch.add(Family::INET, &many), Err(error));
+    let data = Bytes::from_slice(&[0; 40_000]);
+    let large = Expr::Other { name: Bytes::from_slice(b"x"), data };
+    let large = rule().expr(large.clone()).expr(large);
+    assert_eq!(batch.add(Family::INET, &large), Err(EncodeError::TooLarge));
     // Also where messages before the wrong key were whole.
     let keys = (0..20_000_u32).map(|n| n.to_be_bytes().to_vec()).chain([Vec::new()]);
-    assert_eq!(batch.add_keys(Family::INET, &set, keys), Err(EncodeError::KeyLength { len: 0 }));
-    assert_eq!(batch.add_keys(Family::INET, &set, [[0; 65]]), Err(EncodeError::KeyLength { len: 65 }));
+    assert_eq!(
+        batch.add_keys(Family::INET, &set, keys),
+        Err(EncodeError::KeyLength { index: 20_000, len: 0, want: Some(4) })
+    );
+    let long = EncodeError::KeyLength { index: 0, len: 65, want: None };
+    let any = Set::new(name("t"), name("s"));
+    assert_eq!(batch.add_keys(Family::INET, &any, [[0; 65]]), Err(long));
     assert_eq!(batch.finish(), before.finish());
 }
 

@@ -1,4 +1,4 @@
-//! Expressions that decide, count, limit, tell, or change where a packet goes.
+//! Expressions that decide, tell, or hand a packet over.
 
 use crate::attr::{Bytes, code, record};
 use crate::expr::ObjectType;
@@ -7,6 +7,20 @@ use crate::verdict::{Data, Register};
 
 record! {
     /// `immediate`: puts data into a register; a verdict into that of the verdict.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tortie_nft_wire::expr::Immediate;
+    /// use tortie_nft_wire::{Batch, Family, Name, Register, Rule, Verdict};
+    ///
+    /// let rule = Rule::new(Name::new("demo")?, Name::new("chain")?);
+    /// // goto other
+    /// let verdict = Verdict::Goto(Name::new("other")?);
+    /// let rule = rule.expr(Immediate::new(Register::VERDICT, verdict.into()));
+    /// Batch::new().add(Family::INET, &rule)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct Immediate {
         must {
             /// Where to.
@@ -19,93 +33,21 @@ record! {
 }
 
 record! {
-    /// `counter`: counts packets and bytes.
-    pub struct Counter {
-        must {}
-        may {
-            /// Bytes so far.
-            bytes: u64 = 1,
-            /// Packets so far.
-            packets: u64 = 2,
-        }
-    }
-}
-
-code! {
-    /// What is limited.
-    pub struct LimitType: u32 {
-        /// Packets.
-        PACKETS = 0,
-        /// Bytes.
-        BYTES = 1,
-    }
-}
-
-record! {
-    /// `limit`: ends the rule once there are more in a unit of time.
-    pub struct Limit {
-        must {
-            /// How many.
-            rate: u64 = 1,
-            /// Seconds of the unit of time.
-            unit: u64 = 2,
-        }
-        may {
-            /// How many more may come at once.
-            burst: u32 = 3,
-            /// Of what; packets where nothing is said.
-            kind: LimitType = 4,
-            /// 1: ends the rule until there are more.
-            flags: u32 = 5,
-        }
-    }
-}
-
-record! {
-    /// `connlimit`: ends the rule while there are more connections.
-    pub struct Connlimit {
-        must {
-            /// How many.
-            count: u32 = 1,
-        }
-        may {
-            /// 1: ends the rule while there are no more.
-            flags: u32 = 2,
-        }
-    }
-}
-
-record! {
-    /// `quota`: ends the rule once there were more bytes.
-    pub struct Quota {
-        must {
-            /// How many.
-            bytes: u64 = 1,
-        }
-        may {
-            /// 1: ends the rule until there were more; 2, in an answer: there were more.
-            flags: u32 = 2,
-            /// How many there were.
-            consumed: u64 = 4,
-        }
-    }
-}
-
-record! {
-    /// `last`: remembers when a packet came last.
-    pub struct Last {
-        must {}
-        may {
-            /// 1 if one ever came.
-            set: u32 = 1,
-            /// How many milliseconds ago.
-            msecs: u64 = 2,
-        }
-    }
-}
-
-record! {
     /// `log`: tells about the packet: the kernel's log, or a group of nfnetlink where there is one.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tortie_nft_wire::expr::Log;
+    /// use tortie_nft_wire::{Batch, Bytes, Family, Name, Rule};
+    ///
+    /// let rule = Rule::new(Name::new("demo")?, Name::new("chain")?);
+    /// // log prefix "new: " level info flags tcp options
+    /// let prefix = Some(Bytes::from_slice(b"new: \0"));
+    /// let rule = rule.expr(Log { prefix, level: Some(Log::INFO), flags: Some(Log::TCP_OPTIONS), ..Log::new() });
+    /// Batch::new().add(Family::INET, &rule)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct Log {
         must {}
         may {
@@ -117,12 +59,43 @@ record! {
             snaplen: u32 = 3,
             /// How many packets are told together.
             qthreshold: u16 = 4,
-            /// Level of the kernel's log, 4 (warning) where nothing is said.
+            /// Level of the kernel's log, [`WARNING`](Self::WARNING) where nothing is said.
             level: u32 = 5,
-            /// What else is told (`NF_LOG_*`).
+            /// What else is told: bits of [`TCP_OPTIONS`](Self::TCP_OPTIONS) and its like.
             flags: u32 = 6,
         }
     }
+}
+
+impl Log {
+    /// The system cannot be used.
+    pub const EMERGENCY: u32 = 0;
+    /// Something is to be done at once.
+    pub const ALERT: u32 = 1;
+    /// Critical.
+    pub const CRITICAL: u32 = 2;
+    /// An error.
+    pub const ERROR: u32 = 3;
+    /// A warning.
+    pub const WARNING: u32 = 4;
+    /// Normal, but worth a look.
+    pub const NOTICE: u32 = 5;
+    /// Told for information.
+    pub const INFO: u32 = 6;
+    /// Told for who looks for faults.
+    pub const DEBUG: u32 = 7;
+    /// To the audit log.
+    pub const AUDIT: u32 = 8;
+    /// Of the flags: the number of the TCP sequence, too.
+    pub const TCP_SEQUENCE: u32 = 1;
+    /// Of the flags: the options of TCP, too.
+    pub const TCP_OPTIONS: u32 = 2;
+    /// Of the flags: the options of IP, too.
+    pub const IP_OPTIONS: u32 = 4;
+    /// Of the flags: the user who owns the socket, too.
+    pub const UID: u32 = 8;
+    /// Of the flags: the addresses of the link, too.
+    pub const MAC: u32 = 32;
 }
 
 code! {
@@ -139,6 +112,20 @@ code! {
 
 record! {
     /// `reject`: drops the packet and tells the sender.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tortie_nft_wire::expr::{Reject, RejectType};
+    /// use tortie_nft_wire::{Batch, Family, Name, Rule};
+    ///
+    /// let rule = Rule::new(Name::new("demo")?, Name::new("chain")?);
+    /// // reject with icmpx admin-prohibited
+    /// let code = Some(Reject::ADMIN_PROHIBITED);
+    /// let rule = rule.expr(Reject { icmp_code: code, ..Reject::new(RejectType::ICMPX_UNREACH) });
+    /// Batch::new().add(Family::INET, &rule)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct Reject {
         must {
             /// How.
@@ -151,72 +138,32 @@ record! {
     }
 }
 
-code! {
-    /// Which end of a connection is translated.
-    pub struct NatType: u32 {
-        /// The source.
-        SNAT = 0,
-        /// The destination.
-        DNAT = 1,
-    }
-}
-
-record! {
-    /// `nat`: translates an address, a port, or both.
-    pub struct Nat {
-        must {
-            /// Which end.
-            kind: NatType = 1,
-            /// Family of the address.
-            family: u32 = 2,
-        }
-        may {
-            /// Where the lowest address is.
-            addr_min: Register = 3,
-            /// Where the highest is.
-            addr_max: Register = 4,
-            /// Where the lowest port is.
-            port_min: Register = 5,
-            /// Where the highest is.
-            port_max: Register = 6,
-            /// `NF_NAT_RANGE_*`; the kernel adds those that follow from the fields.
-            flags: u32 = 7,
-        }
-    }
-}
-
-record! {
-    /// `masq`: translates the source address to that of the interface.
-    pub struct Masq {
-        must {}
-        may {
-            /// `NF_NAT_RANGE_*`.
-            flags: u32 = 1,
-            /// Where the lowest port is.
-            port_min: Register = 2,
-            /// Where the highest is.
-            port_max: Register = 3,
-        }
-    }
-}
-
-record! {
-    /// `redir`: translates the destination address to that of this host.
-    pub struct Redir {
-        must {}
-        may {
-            /// Where the lowest port is.
-            port_min: Register = 1,
-            /// Where the highest is.
-            port_max: Register = 2,
-            /// `NF_NAT_RANGE_*`.
-            flags: u32 = 3,
-        }
-    }
+impl Reject {
+    /// For both families: there is no route.
+    pub const NO_ROUTE: u8 = 0;
+    /// For both families: the port cannot be reached.
+    pub const PORT_UNREACHABLE: u8 = 1;
+    /// For both families: the host cannot be reached.
+    pub const HOST_UNREACHABLE: u8 = 2;
+    /// For both families: it is prohibited.
+    pub const ADMIN_PROHIBITED: u8 = 3;
 }
 
 record! {
     /// `notrack`: no connection is looked for.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tortie_nft_wire::expr::Notrack;
+    /// use tortie_nft_wire::{Batch, Family, Name, Rule};
+    ///
+    /// let rule = Rule::new(Name::new("demo")?, Name::new("chain")?);
+    /// // notrack
+    /// let rule = rule.expr(Notrack::new());
+    /// Batch::new().add(Family::INET, &rule)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct Notrack {
         must {}
         may {}
@@ -225,6 +172,19 @@ record! {
 
 record! {
     /// `queue`: hands the packet to a program.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tortie_nft_wire::expr::Queue;
+    /// use tortie_nft_wire::{Batch, Family, Name, Rule};
+    ///
+    /// let rule = Rule::new(Name::new("demo")?, Name::new("chain")?);
+    /// // queue flags bypass num 1-3
+    /// let rule = rule.expr(Queue { num: Some(1), total: Some(3), flags: Some(Queue::BYPASS), ..Queue::new() });
+    /// Batch::new().add(Family::INET, &rule)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct Queue {
         must {}
         may {
@@ -232,7 +192,7 @@ record! {
             num: u16 = 1,
             /// How many queues.
             total: u16 = 2,
-            /// 1: goes on where nobody listens; 2: the queue of the processor.
+            /// Bits of [`BYPASS`](Self::BYPASS) and [`CPU_FANOUT`](Self::CPU_FANOUT).
             flags: u16 = 3,
             /// Where the number of the queue is.
             sreg: Register = 4,
@@ -240,8 +200,29 @@ record! {
     }
 }
 
+impl Queue {
+    /// Goes on where nobody listens.
+    pub const BYPASS: u16 = 1;
+    /// The queue of the processor.
+    pub const CPU_FANOUT: u16 = 2;
+}
+
 record! {
     /// `objref`: uses an object of the table, by its name or through a map.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tortie_nft_wire::expr::Objref;
+    /// use tortie_nft_wire::{Batch, Family, Name, ObjectType, Rule};
+    ///
+    /// let rule = Rule::new(Name::new("demo")?, Name::new("chain")?);
+    /// // counter name "web"
+    /// let (kind, name) = (Some(ObjectType::COUNTER), Some(Name::new("web")?));
+    /// let rule = rule.expr(Objref { kind, name, ..Objref::new() });
+    /// Batch::new().add(Family::INET, &rule)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct Objref {
         must {}
         may {
@@ -261,6 +242,19 @@ record! {
 
 record! {
     /// `flow_offload`: hands the connection to a flow table.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tortie_nft_wire::expr::FlowOffload;
+    /// use tortie_nft_wire::{Batch, Family, Name, Rule};
+    ///
+    /// let rule = Rule::new(Name::new("demo")?, Name::new("chain")?);
+    /// // flow add @fast
+    /// let rule = rule.expr(FlowOffload::new(Name::new("fast")?));
+    /// Batch::new().add(Family::INET, &rule)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct FlowOffload {
         must {
             /// Name of the flow table.

@@ -2,21 +2,25 @@
 
 mod act;
 mod compare;
-mod load;
+mod limit;
+mod meta;
+mod nat;
+mod number;
+mod packet;
+mod state;
 
 use alloc::vec::Vec;
 
-pub use act::{
-    Connlimit, Counter, FlowOffload, Immediate, Last, Limit, LimitType, Log, Masq, Nat, NatType, Notrack,
-    Objref, Queue, Quota, Redir, Reject, RejectType,
-};
+pub use act::{FlowOffload, Immediate, Log, Notrack, Objref, Queue, Reject, RejectType};
 pub use compare::{
     Bitwise, BitwiseOp, Byteorder, ByteorderOp, Cmp, CmpOp, Dynset, DynsetOp, Lookup, Range, RangeOp,
 };
-pub use load::{
-    Base, Checksum, Ct, CtKey, Exthdr, ExthdrOp, Fib, FibResult, Hash, HashType, Meta, MetaKey, Numgen,
-    NumgenType, Payload, Rt, RtKey, Socket, SocketKey, Tproxy,
-};
+pub use limit::{Connlimit, Counter, Last, Limit, LimitType, Quota};
+pub use meta::{Meta, MetaKey};
+pub use nat::{Masq, Nat, NatType, Redir, Tproxy};
+pub use number::{Hash, HashType, Numgen, NumgenType};
+pub use packet::{Base, Checksum, Exthdr, ExthdrOp, Payload};
+pub use state::{Ct, CtKey, Fib, FibResult, Rt, RtKey, Socket, SocketKey};
 
 use crate::attr::{Attrs, Bytes, Field, NESTED, Writer, code};
 
@@ -79,8 +83,10 @@ macro_rules! exprs {
                 }
             }
 
-            fn read_data(name: &[u8], data: &[u8]) -> Self {
+            fn read_data(name: &[u8], data: &[u8], is_inside: bool) -> Self {
                 let known = match name {
+                    // Nor does the kernel take one inside another, so that nothing can lie ever deeper.
+                    b"dynset" if is_inside => None,
                     $(name if name == $name.as_bytes() => $variant::read(data).map(Self::$variant),)*
                     _ => None,
                 };
@@ -172,15 +178,28 @@ impl Field for Expr {
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
+        Self::read_at(bytes, false)
+    }
+}
+
+impl Expr {
+    /// One that an element does, as a [`Dynset`] makes it.
+    fn read_inside(bytes: &[u8]) -> Option<Self> {
+        Self::read_at(bytes, true)
+    }
+
+    fn read_at(bytes: &[u8], is_inside: bool) -> Option<Self> {
         let (mut name, mut data): (Option<&[u8]>, &[u8]) = (None, &[]);
-        for attr in Attrs(bytes) {
+        let mut attrs = Attrs(bytes);
+        for attr in attrs.by_ref() {
             match attr.kind {
                 1 => name = attr.value.split(|byte| *byte == 0).next(),
                 2 => data = attr.value,
                 _ => return None,
             }
         }
-        Some(Self::read_data(name?, data))
+        attrs.is_empty().then_some(())?;
+        Some(Self::read_data(name?, data, is_inside))
     }
 }
 

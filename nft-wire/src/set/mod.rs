@@ -1,11 +1,15 @@
 //! Sets and maps.
 
+mod element;
+
 use alloc::vec::Vec;
 
+pub use element::Element;
+
 use crate::attr::{Attrs, Bytes, Field, NESTED, Writer, code, record};
+use crate::comment::{SET_COMMENT, commented};
 use crate::expr::{Expr, Exprs, ObjectType};
 use crate::name::Name;
-use crate::verdict::Data;
 
 /// Parts of a key, by their lengths in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,8 +27,10 @@ impl Field for Parts {
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
-        let part =
-            |list: &[u8]| Attrs(list).find(|attr| attr.kind == 1).and_then(|attr| u32::read(attr.value));
+        let part = |list: &[u8]| match Attrs(list).next() {
+            Some(attr) if attr.kind == 1 && list.len() == 8 => u32::read(attr.value),
+            _ => None,
+        };
         let mut attrs = Attrs(bytes);
         let parts = attrs.by_ref().map(|attr| part(attr.value)).collect::<Option<_>>()?;
         attrs.is_empty().then_some(Self(parts))
@@ -63,6 +69,8 @@ code! {
         VERDICT = 0xffff_ff00,
         /// Protocol of IP, `ipv4`, `ipv6`; 1 byte.
         NF_PROTO = 2,
+        /// A number in the order of the host, 4 bytes.
+        INTEGER = 4,
         /// Bytes.
         STRING = 5,
         /// An IPv4 address, 4 bytes.
@@ -86,9 +94,9 @@ impl Type {
     /// Bits of a type in one of several parts.
     const BITS: u32 = 6;
 
-    /// Whether numbers of it are in the order of the host, or it is a text.
-    const fn is_host_order(self) -> bool {
-        matches!(self, Self::STRING | Self::MARK | Self::IFNAME)
+    /// What `nft` calls the order of its bytes: 1 for numbers in the order of the host and texts, 2 for that of the network.
+    const fn order(self) -> u32 {
+        if matches!(self, Self::INTEGER | Self::STRING | Self::MARK | Self::IFNAME) { 1 } else { 2 }
     }
 
     /// A key of this and then of another part. At most five parts have types; a sixth would push the first out.
@@ -139,6 +147,10 @@ record! {
             /// What each element does for each packet.
             exprs: Exprs = 18,
         }
+        keep {
+            /// Attributes that this crate does not know, as they were read.
+            unknown, but 14
+        }
     }
 }
 
@@ -167,7 +179,7 @@ impl Set {
     pub fn of(table: Name, name: Name, id: u32, key_type: Type, key_len: u32) -> Self {
         // What nft reads the order of the key's bytes from: its type, its length, and 1 for the host's, 2 for the network's.
         let mut userdata = Bytes::from_slice(&[0, 4]);
-        userdata.extend_from_slice(&(if key_type.is_host_order() { 1_u32 } else { 2 }).to_ne_bytes());
+        userdata.extend_from_slice(&key_type.order().to_ne_bytes());
         Self {
             flags: Some(0),
             key_type: Some(key_type),
@@ -187,7 +199,13 @@ impl Set {
     /// The same as a map to data of this type and of so many bytes; verdicts have 0.
     #[must_use]
     pub fn map(self, data_type: Type, data_len: u32) -> Self {
-        Self { data_type: Some(data_type), data_len: Some(data_len), ..self }.flags(Self::MAP)
+        // The order of the data's bytes, as that of the keys.
+        let userdata = self.userdata.map(|mut userdata| {
+            userdata.extend_from_slice(&[1, 4]);
+            userdata.extend_from_slice(&data_type.order().to_ne_bytes());
+            userdata
+        });
+        Self { data_type: Some(data_type), data_len: Some(data_len), userdata, ..self }.flags(Self::MAP)
     }
 
     /// The same for at most so many elements.
@@ -204,64 +222,28 @@ impl Set {
         let layout = Layout { size, parts: Some(Parts(parts.into())) };
         Self { layout: Some(layout), ..self }.flags(Self::CONCAT | Self::INTERVAL)
     }
-}
 
-record! {
-    /// An element of a set.
-    pub struct Element {
-        must {}
-        may {
-            /// Its key; nothing, of the element for all that no other matches.
-            key: Data = 1,
-            /// The highest key, of a set of several parts.
-            key_end: Data = 10,
-            /// What a map holds for it.
-            data: Data = 2,
-            /// 1: the interval before it ends here; 2: it is for all that no other matches.
-            flags: u32 = 3,
-            /// Milliseconds that it stays.
-            timeout: u64 = 4,
-            /// Milliseconds that it still stays.
-            expiration: u64 = 5,
-            /// Whatever its maker wants to remember.
-            userdata: Bytes = 6,
-            /// What it does for each packet, if that is one expression.
-            expr: Expr = 7,
-            /// The object that a map holds for it.
-            object: Name = 9,
-            /// What it does for each packet.
-            exprs: Exprs = 11,
+    /// The same with elements that stay so many milliseconds, where they do not say themselves.
+    #[must_use]
+    pub fn timeout_ms(self, timeout: u64) -> Self {
+        Self { timeout: Some(timeout), ..self }.flags(Self::TIMEOUT)
+    }
+
+    /// The same with elements that do this for each packet: count it, limit it. Several need Linux 5.11.
+    #[must_use]
+    pub fn each(self, exprs: Exprs) -> Self {
+        let set = self.flags(Self::EXPR);
+        match <[Expr; 1]>::try_from(exprs) {
+            Ok([expr]) => Self { expr: Some(expr), ..set },
+            Err(exprs) => Self { exprs: Some(exprs), ..set },
         }
     }
-}
 
-impl Element {
-    /// An interval ends before this key.
-    pub const INTERVAL_END: u32 = 1;
-    /// For all that no other element matches.
-    pub const CATCHALL: u32 = 2;
-
-    /// An element of this key.
+    /// The same as a map to objects of this kind.
     #[must_use]
-    pub fn of(key: impl AsRef<[u8]>) -> Self {
-        Self { key: Some(Data::value(key)), ..Self::new() }
-    }
-
-    /// The same with these data.
-    #[must_use]
-    pub fn data(self, data: impl Into<Data>) -> Self {
-        Self { data: Some(data.into()), ..self }
-    }
-
-    /// The same with these flags.
-    #[must_use]
-    pub fn flags(self, flags: u32) -> Self {
-        Self { flags: Some(flags), ..self }
-    }
-
-    /// The same up to this key, of a set of several parts.
-    #[must_use]
-    pub fn to(self, key: impl AsRef<[u8]>) -> Self {
-        Self { key_end: Some(Data::value(key)), ..self }
+    pub fn objects(self, kind: ObjectType) -> Self {
+        Self { object_type: Some(kind), ..self }.flags(Self::OBJECT)
     }
 }
+
+commented!(Set, SET_COMMENT);

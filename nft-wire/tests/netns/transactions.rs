@@ -1,48 +1,14 @@
-//! What `nft` lists after our batches, in network namespaces of their own. Each test is skipped, and says so, where namespaces
-//! may not be made or `nft` is not there.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
-#![expect(clippy::print_stdout, reason = "a skipped test says why")]
-#![expect(unsafe_code, reason = "rustix calls unshare unsafe because of FILES, which is not asked for here")]
+//! Batches as transactions: what is read is what was sent, what is refused changes nothing, what others change is noticed.
 
 use std::process::Command;
-use std::thread;
 
 use tortie_nft_wire::expr::{Cmp, CmpOp, Fib, FibResult, Immediate, Nat, NatType};
 use tortie_nft_wire::{
-    Attachment, Batch, Chain, CommitError, CtState, Data, Element, Entry, Family, Hook, Listing, Name,
-    Policy, Register, Rule, Set, Socket, Table, Type, Verdict,
+    Attachment, Batch, Chain, CommitError, CtState, Data, Element, Entry, Family, Hook, Listing, Policy,
+    Register, Rule, Set, Socket, Table, Type, Verdict,
 };
 
-/// Runs a test in a network namespace of its own.
-fn namespaced(test: &str, run: impl FnOnce() + Send) {
-    thread::scope(|scope| {
-        let ran = scope.spawn(|| {
-            // SAFETY: the tables of files stay shared.
-            let unshared = unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) };
-            if let Err(error) = unshared {
-                println!("skipped {test}: {error}; run it as root");
-            } else if Command::new("nft").arg("--version").output().is_err() {
-                println!("skipped {test}: there is no nft; install nftables");
-            } else {
-                run();
-            }
-        });
-        if let Err(panic) = ran.join() {
-            std::panic::resume_unwind(panic);
-        }
-    });
-}
-
-fn name(name: &str) -> Name {
-    Name::new(name).unwrap()
-}
-
-/// What `nft` lists, without the blanks at the margin.
-fn listed() -> Vec<String> {
-    let output = Command::new("nft").args(["-y", "-n", "list", "ruleset"]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| line.trim().to_owned()).collect()
-}
+use crate::{listed, name, namespaced, rule};
 
 /// Table `t` with the base chains `input` and `nat`, and the chain `other`.
 fn base(batch: &mut Batch) {
@@ -59,10 +25,6 @@ fn base(batch: &mut Batch) {
     let dstnat = Attachment::new(Hook::PREROUTING, Attachment::DSTNAT);
     batch.add(family, &Chain::new(table.clone(), name("pre")).base(name("nat"), dstnat)).unwrap();
     batch.add(family, &Chain::new(table, name("other"))).unwrap();
-}
-
-fn rule(chain: &str) -> Rule {
-    Rule::new(name("t"), name(chain))
 }
 
 /// Rules, and what `nft` calls them.
@@ -97,7 +59,7 @@ fn rules() -> Vec<(Rule, &'static str)> {
         (rule("input").log_group("x", 7).drop(), r#"log prefix "x" group 7 drop"#),
         (rule("input").dport(6, 23).reset(), "tcp dport 23 reject with tcp reset"),
         (rule("input").reject(), "reject"),
-        (rule("input").accept().comment("why \"so\""), r#"accept comment "why "so"""#),
+        (rule("input").accept().comment("why so"), r#"accept comment "why so""#),
         (rule("input").ipv4_saddr_in(name("hosts")).accept(), "ip saddr @hosts accept"),
         (rule("input").ipv6_daddr_in(name("nets6")).accept(), "ip6 daddr @nets6 accept"),
         (rule("input").iifname_vmap(name("dispatch")), "iifname vmap @dispatch"),
@@ -162,7 +124,7 @@ fn everything() -> Batch {
 
 #[test]
 fn netns_nft_lists_what_was_sent() {
-    namespaced("netns_nft_lists_what_was_sent", || {
+    namespaced("netns_nft_lists_what_was_sent", &["nft"], || {
         Socket::open().unwrap().commit(&mut everything()).unwrap();
         let listed = listed();
         for (_, text) in rules() {
@@ -184,7 +146,7 @@ fn netns_nft_lists_what_was_sent() {
 
 #[test]
 fn netns_what_is_read_is_what_was_sent() {
-    namespaced("netns_what_is_read_is_what_was_sent", || {
+    namespaced("netns_what_is_read_is_what_was_sent", &["nft"], || {
         let mut socket = Socket::open().unwrap();
         socket.commit(&mut everything()).unwrap();
         let read = socket.list(Family::INET, Listing::Rules).unwrap();
@@ -239,7 +201,7 @@ fn netns_what_is_read_is_what_was_sent() {
 
 #[test]
 fn netns_a_refused_batch_changes_nothing_and_says_why() {
-    namespaced("netns_a_refused_batch_changes_nothing_and_says_why", || {
+    namespaced("netns_a_refused_batch_changes_nothing_and_says_why", &["nft"], || {
         let mut socket = Socket::open().unwrap();
         socket.commit(&mut everything()).unwrap();
         let (before, generation) = (listed(), socket.generation().unwrap());
@@ -263,7 +225,7 @@ fn netns_a_refused_batch_changes_nothing_and_says_why() {
 
 #[test]
 fn netns_a_foreign_change_is_noticed() {
-    namespaced("netns_a_foreign_change_is_noticed", || {
+    namespaced("netns_a_foreign_change_is_noticed", &["nft"], || {
         let mut socket = Socket::open().unwrap();
         socket.commit(&mut everything()).unwrap();
         let generation = socket.generation().unwrap();
@@ -282,7 +244,7 @@ fn netns_a_foreign_change_is_noticed() {
 
 #[test]
 fn netns_a_hundred_thousand_elements_are_one_transaction() {
-    namespaced("netns_a_hundred_thousand_elements_are_one_transaction", || {
+    namespaced("netns_a_hundred_thousand_elements_are_one_transaction", &["nft"], || {
         let mut socket = Socket::open().unwrap();
         let set = Set::of(name("t"), name("many"), 1, Type::IPV4_ADDR, 4).size(100_000);
         let keys = || (0..100_000_u32).map(|n| (0x0a00_0000 + n).to_be_bytes());
