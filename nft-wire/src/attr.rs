@@ -31,17 +31,50 @@ impl<'b> Writer<'b> {
 
     #[inline]
     pub(crate) fn put<F: Field>(&mut self, kind: u16, field: &F) {
-        let start = self.open(kind | F::FLAGS);
-        field.write(self);
-        self.close(start);
+        field.put(kind, self);
     }
 
     /// An attribute of these bytes.
     #[inline]
     pub(crate) fn bytes(&mut self, kind: u16, bytes: &[u8]) {
-        let start = self.open(kind);
+        self.header(kind, bytes.len());
         self.raw(bytes);
-        self.close(start);
+        self.pad(bytes.len());
+    }
+
+    /// An attribute that holds nothing but an attribute of these bytes.
+    #[inline]
+    pub(crate) fn bytes_inside(&mut self, kind: u16, inner: u16, bytes: &[u8]) {
+        self.header(kind | NESTED, HEADER + bytes.len().next_multiple_of(4));
+        self.bytes(inner, bytes);
+    }
+
+    /// An attribute of these bytes and a zero behind them.
+    #[inline]
+    pub(crate) fn text(&mut self, kind: u16, text: &[u8]) {
+        self.header(kind, text.len() + 1);
+        self.raw(text);
+        // One at least.
+        self.raw([0; 4].get(text.len() % 4..).unwrap_or_default());
+    }
+
+    /// The header of an attribute whose value has so many bytes.
+    #[inline]
+    fn header(&mut self, kind: u16, len: usize) {
+        let len = u16::try_from(HEADER + len).unwrap_or_else(|_| {
+            self.overflow = true;
+            0
+        });
+        let ([a, b], [c, d]) = (len.to_ne_bytes(), kind.to_ne_bytes());
+        self.raw(&[a, b, c, d]);
+    }
+
+    /// What lacks to a multiple of four bytes.
+    #[inline]
+    fn pad(&mut self, len: usize) {
+        if len % 4 > 0 {
+            self.raw([0; 4].get(len % 4..).unwrap_or_default());
+        }
     }
 
     /// An attribute whose value is attributes, which this function writes.
@@ -72,7 +105,7 @@ impl<'b> Writer<'b> {
             (Ok(len), Some(place)) => place.copy_from_slice(&len.to_ne_bytes()),
             _ => self.overflow = true,
         }
-        self.bytes.resize(start + len.next_multiple_of(4), 0);
+        self.pad(len);
     }
 }
 
@@ -127,7 +160,16 @@ pub(crate) trait Field: Sized {
     /// Flags of the type of an attribute with such a value.
     const FLAGS: u16 = 0;
 
+    /// The value alone.
     fn write(&self, writer: &mut Writer<'_>);
+
+    /// The whole attribute. Who knows the length beforehand has a faster way.
+    #[inline]
+    fn put(&self, kind: u16, writer: &mut Writer<'_>) {
+        let start = writer.open(kind | Self::FLAGS);
+        self.write(writer);
+        writer.close(start);
+    }
 
     /// `None` if these bytes are no such value.
     fn read(bytes: &[u8]) -> Option<Self>;
@@ -140,6 +182,19 @@ macro_rules! number {
             #[inline]
             fn write(&self, writer: &mut Writer<'_>) {
                 writer.raw(&self.to_be_bytes());
+            }
+
+            #[inline]
+            fn put(&self, kind: u16, writer: &mut Writer<'_>) {
+                const SIZE: usize = size_of::<$type>();
+                let mut whole = [0; (HEADER + SIZE).next_multiple_of(4)];
+                let (header, value) = whole.split_at_mut(HEADER);
+                // At most 12.
+                let len = u16::try_from(HEADER + SIZE).unwrap_or(u16::MAX).to_ne_bytes();
+                let bytes = [len, kind.to_ne_bytes()].into_iter().flatten();
+                header.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+                value.iter_mut().zip(self.to_be_bytes()).for_each(|(place, byte)| *place = byte);
+                writer.raw(&whole);
             }
 
             fn read(bytes: &[u8]) -> Option<Self> {
@@ -156,6 +211,11 @@ pub type Bytes = SmallVec<[u8; 16]>;
 impl Field for Bytes {
     fn write(&self, writer: &mut Writer<'_>) {
         writer.raw(self);
+    }
+
+    #[inline]
+    fn put(&self, kind: u16, writer: &mut Writer<'_>) {
+        writer.bytes(kind, self);
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
@@ -264,6 +324,11 @@ macro_rules! code {
             #[inline]
             fn write(&self, writer: &mut $crate::attr::Writer<'_>) {
                 self.0.write(writer);
+            }
+
+            #[inline]
+            fn put(&self, kind: u16, writer: &mut $crate::attr::Writer<'_>) {
+                self.0.put(kind, writer);
             }
 
             fn read(bytes: &[u8]) -> Option<Self> {

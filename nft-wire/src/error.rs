@@ -175,8 +175,9 @@ impl Refusal {
             (17, _) => "it is there already (EEXIST)",
             (23, _) => "the set is full (ENFILE)",
             (39, Subject::Elements { .. }) => "it overlaps another interval (ENOTEMPTY)",
+            (31, _) => "rules jump in a circle, or too deep (EMLINK)",
             (40, _) => "rules jump in a circle, or too deep (ELOOP)",
-            (95, _) => "this kernel does not support it (EOPNOTSUPP)",
+            (95, _) => "not supported (EOPNOTSUPP): by this kernel, or not in this kind of chain or set",
             _ => return None,
         })
     }

@@ -62,6 +62,11 @@ impl Field for Name {
         writer.raw(&[0]);
     }
 
+    #[inline]
+    fn put(&self, kind: u16, writer: &mut Writer<'_>) {
+        writer.text(kind, &self.0);
+    }
+
     fn read(bytes: &[u8]) -> Option<Self> {
         // The kernel ends names with a zero, and pads some with more.
         let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());

@@ -141,6 +141,14 @@ impl Field for Data {
         }
     }
 
+    #[inline]
+    fn put(&self, kind: u16, writer: &mut Writer<'_>) {
+        match self {
+            Self::Value(bytes) => writer.bytes_inside(kind, 1, bytes),
+            Self::Verdict(verdict) => writer.nest(kind, |writer| writer.put(2, verdict)),
+        }
+    }
+
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut attrs = Attrs(bytes);
         let attr = attrs.next().filter(|_| attrs.is_empty())?;

@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 use tortie_nft_wire::expr::{Counter, Limit, Log, Quota};
 use tortie_nft_wire::{
-    Attachment, Batch, Bytes, Chain, CtState, Element, EncodeError, Entry, Expr, Family, Hook, Messages,
-    Name, NameError, Object, Policy, Rule, Set, Table, Type, Verdict,
+    Attachment, Batch, Bytes, Chain, CtState, Data, Element, EncodeError, Entry, Expr, Family, Hook,
+    Messages, Name, NameError, Object, Policy, Rule, Selector, Set, Table, Type, Verdict,
 };
 
 fn name(name: &str) -> Name {
@@ -109,6 +109,158 @@ fn what_is_wrong_is_told_and_leaves_the_batch_as_it_was() {
     let any = Set::new(name("t"), name("s"));
     assert_eq!(batch.add_keys(Family::INET, &any, [[0; 65]]), Err(long));
     assert_eq!(batch.finish(), before.finish());
+}
+
+/// A message of a type of nf_tables, with attributes.
+fn message(kind: u8, attributes: &[u8]) -> Vec<u8> {
+    let mut batch = Batch::new();
+    batch.raw(kind, 0x400, Family::IPV6, attributes).unwrap();
+    batch.finish().to_vec()
+}
+
+#[test]
+fn attributes_of_newer_kernels_are_kept() {
+    // A name, attributes that nobody knows (one of a single byte, one empty), and flags that are too long to be flags.
+    let attributes = b"\x06\0\x01\0t\0\0\0\x05\0\x63\0\x07\0\0\0\x04\0\x64\x80\x0c\0\x02\0\0\0\0\0\0\0\0\x01";
+    let bytes = message(0, attributes);
+    let (family, entry) = Messages::new(&bytes).nth(1).unwrap().entry().unwrap();
+    let Entry::Table(table) = entry else { panic!("{entry:?}") };
+    assert_eq!((family, &table.name, table.flags), (Family::IPV6, &name("t"), None));
+    assert_eq!(table.unknown.as_deref(), Some(&attributes[8..]));
+    let mut again = Batch::new();
+    again.add(family, &table).unwrap();
+    assert_eq!(again.finish(), bytes);
+
+    // A message that nobody knows.
+    let bytes = message(77, attributes);
+    let (_, entry) = Messages::new(&bytes).nth(1).unwrap().entry().unwrap();
+    let Entry::Other { kind: 77, attributes: kept } = entry else { panic!("{entry:?}") };
+    assert_eq!(message(77, &kept), bytes);
+
+    // A rule with an expression that says more than is known of it, and one that is unknown.
+    let mut more = Vec::new();
+    more.extend_from_slice(b"\x08\0\x01\0\0\0\0\x01\x08\0\x63\0\0\0\0\x01");
+    let exprs = [("limit", more.as_slice()), ("next-year", &[1, 2, 3, 4, 5])].map(|(name, data)| {
+        Expr::Other { name: Bytes::from_slice(name.as_bytes()), data: Bytes::from_slice(data) }
+    });
+    let rule = exprs.iter().cloned().fold(rule(), Rule::expr);
+    let mut batch = Batch::new();
+    batch.add(Family::INET, &rule).unwrap();
+    assert_eq!(read(&mut batch), [Entry::Rule(rule)]);
+}
+
+#[test]
+fn a_batch_goes_on_after_its_end_and_begins_anew() {
+    let (table, chain) = (Table::new(name("t")), Chain::new(name("t"), name("c")));
+    let mut whole = Batch::new();
+    whole.add(Family::INET, &table).unwrap();
+    whole.add(Family::INET, &chain).unwrap();
+    let whole = whole.finish().to_vec();
+
+    let mut batch = Batch::new();
+    batch.add(Family::INET, &table).unwrap();
+    let first = batch.finish().to_vec();
+    assert_eq!(batch.finish(), first);
+    // What is refused leaves the end as it was.
+    assert!(batch.add(Family::INET, &rule().comment("\"")).is_err());
+    assert!(batch.add_keys(Family::INET, &Set::new(name("t"), name("s")), [[]]).is_err());
+    assert_eq!(batch.finish(), first);
+    batch.add(Family::INET, &chain).unwrap();
+    assert_eq!(batch.finish(), whole);
+    assert_eq!(batch.messages().count(), 2);
+
+    batch.set_generation(Some(7));
+    assert_eq!(batch.generation(), Some(7));
+    batch.clear();
+    assert_eq!((batch.len(), batch.generation()), (0, None));
+    batch.add(Family::INET, &table).unwrap();
+    assert_eq!(batch.finish(), first);
+    assert_eq!(Batch::at_generation(9).generation(), Some(9));
+}
+
+#[test]
+fn intervals_sizes_and_lengths_are_checked_on_the_way() {
+    let set = Set::of(name("t"), name("s"), 1, Type::INET_SERVICE, 2).flags(Set::INTERVAL);
+    let interval = |from: u16, to: u16| (from.to_be_bytes(), to.to_be_bytes());
+    let put = |set: &Set, intervals: &[(u16, u16)]| {
+        let mut batch = Batch::new();
+        let result = batch.add_intervals(Family::INET, set, intervals.iter().map(|(a, b)| interval(*a, *b)));
+        assert_eq!(result.is_err() || intervals.is_empty(), batch.is_empty());
+        result.map(|()| read(&mut batch))
+    };
+    assert_eq!(put(&set, &[(5, 4)]), Err(EncodeError::IntervalEnd { index: 0 }));
+    assert_eq!(put(&set, &[(1, 5), (5, 9)]), Err(EncodeError::IntervalOrder { index: 1 }));
+    assert_eq!(put(&set, &[(1, 5), (7, 9), (6, 6)]), Err(EncodeError::IntervalOrder { index: 2 }));
+    let entries = put(&set, &[(0, 0x00ff), (0x0100, 0x0100), (0xff00, 0xffff)]).unwrap();
+    let [Entry::Elements { elements, .. }] = entries.as_slice() else { panic!("{entries:?}") };
+    let end = |key: u16| Element::of(key.to_be_bytes()).flags(Element::INTERVAL_END);
+    let begin = |key: u16| Element::of(key.to_be_bytes());
+    // The last one needs no end.
+    assert_eq!(*elements, [begin(0), end(0x0100), begin(0x0100), end(0x0101), begin(0xff00)]);
+
+    // Of several parts, each may be an interval, and lies in both keys.
+    let parts = Set::of(name("t"), name("s"), 1, Type::INET_SERVICE.then(Type::INET_PROTO), 8).parts(&[2, 1]);
+    let two = |from: [u8; 8], to: [u8; 8]| {
+        let mut batch = Batch::new();
+        batch.add_intervals(Family::INET, &parts, [(from, to)]).map(|()| read(&mut batch))
+    };
+    let entries = two([0, 80, 0, 0, 6, 0, 0, 0], [0, 90, 0, 0, 6, 0, 0, 0]).unwrap();
+    let [Entry::Elements { elements, .. }] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!(*elements, [Element::of([0, 80, 0, 0, 6, 0, 0, 0]).to([0, 90, 0, 0, 6, 0, 0, 0])]);
+    let wrong = two([0, 80, 0, 0, 7, 0, 0, 0], [0, 90, 0, 0, 6, 0, 0, 0]);
+    assert_eq!(wrong, Err(EncodeError::IntervalEnd { index: 0 }));
+
+    // The same key twice is one element.
+    let small = Set::of(name("t"), name("s"), 1, Type::INET_SERVICE, 2).size(2);
+    let keys =
+        |keys: &[u16]| Batch::new().add_keys(Family::INET, &small, keys.iter().map(|key| key.to_be_bytes()));
+    assert_eq!(keys(&[1, 2, 1, 2]), Ok(()));
+    assert_eq!(keys(&[1, 2, 3]), Err(EncodeError::SetSize { count: 3, size: 2 }));
+    let sized = small.flags(Set::INTERVAL);
+    assert!(put(&sized, &[(1, 2), (5, 6)]).is_ok());
+    assert_eq!(put(&sized, &[(1, 2), (5, 6), (8, 9)]), Err(EncodeError::SetSize { count: 3, size: 2 }));
+
+    let map = Set::of(name("t"), name("m"), 1, Type::INET_SERVICE, 2).map(Type::IPV4_ADDR, 4);
+    let values = Batch::new().add_values(Family::INET, &map, [([0, 1], [1, 2, 3])]);
+    assert_eq!(values, Err(EncodeError::DataLength { index: 0, len: 3, want: Some(4) }));
+    let element = Element::of([0, 1]).data(Data::value([1; 5]));
+    let elements = Batch::new().add_elements(Family::INET, &map, &[Element::of([0, 1]), element]);
+    assert_eq!(elements, Err(EncodeError::DataLength { index: 1, len: 5, want: Some(4) }));
+}
+
+#[test]
+fn what_the_kernel_would_not_keep_is_refused() {
+    let add = |entity: &Table| Batch::new().add(Family::INET, entity);
+    let userdata = |len| Table { userdata: Some(Bytes::from_elem(1, len)), ..Table::new(name("t")) };
+    assert_eq!(add(&userdata(256)), Ok(()));
+    assert_eq!(add(&userdata(257)), Err(EncodeError::Userdata { len: 257, max: 256 }));
+    let set = Set::new(name("t"), name("s"));
+    let element = Element { userdata: userdata(257).userdata, ..Element::of([1]) };
+    let result = Batch::new().add_elements(Family::INET, &set, &[element]);
+    assert_eq!(result, Err(EncodeError::Userdata { len: 257, max: 256 }));
+    let comment = Table::new(name("t")).comment("a\nb");
+    assert_eq!(comment, Err(EncodeError::Text { at: 1, character: '\n' }));
+    assert_eq!(
+        Table::new(name("t")).comment(&"x".repeat(129)),
+        Err(EncodeError::TextTooLong { len: 129, max: 128 })
+    );
+    let table = Table::new(name("t")).comment(&"x".repeat(128)).unwrap();
+    assert_eq!(table.comment_text(), Some("x".repeat(128)));
+    let set = Set::of(name("t"), name("s"), 1, Type::MARK, 4).comment("why").unwrap();
+    assert_eq!(set.comment_text().as_deref(), Some("why"));
+
+    let device = Attachment::new(Hook::INGRESS, 0).device(name("sixteen-letters-"));
+    let chain = Chain::new(name("t"), name("c")).base(name("filter"), device);
+    let long = EncodeError::Name(NameError::TooLong { len: 16, max: 15 });
+    assert_eq!(Batch::new().add(Family::NETDEV, &chain), Err(long));
+    let parts = Set::of(name("t"), name("s"), 1, Type::MARK, 12).parts(&[4, 4]);
+    assert_eq!(Batch::new().add(Family::INET, &parts), Err(EncodeError::Parts { parts: 8, key: 12 }));
+    assert_eq!(Batch::new().replace(Family::INET, &rule()), Err(EncodeError::NoHandle));
+    assert_eq!(Batch::new().add(Family::INET, &rule().accept().not()), Err(EncodeError::NoComparison));
+    let key =
+        [Selector::Ipv6Saddr, Selector::Ipv6Daddr, Selector::Iifname, Selector::Oifname, Selector::Mark];
+    let error = EncodeError::KeyLength { index: 0, len: 68, want: None };
+    assert_eq!(Batch::new().add(Family::INET, &rule().in_set(&key, name("s"))), Err(error));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::entity::userdata;
 use super::{Batch, KEY, put_set};
 use crate::attr::{Attrs, Field, NESTED, Writer};
 use crate::error::EncodeError;
@@ -13,17 +14,17 @@ use crate::verdict::{Data, Verdict};
 /// Most bytes of an attribute: also of the list of the elements of one message.
 const ATTRIBUTE: usize = 0xffff;
 /// Types of the attributes of an element.
-const KEY_KIND: u16 = 1;
+pub(super) const KEY_KIND: u16 = 1;
 const DATA_KIND: u16 = 2;
-const FLAGS_KIND: u16 = 3;
-const KEY_END_KIND: u16 = 10;
+pub(super) const FLAGS_KIND: u16 = 3;
+pub(super) const KEY_END_KIND: u16 = 10;
 /// Types of the attributes of data.
 const VALUE_KIND: u16 = 1;
 const VERDICT_KIND: u16 = 2;
 
 /// What is done to the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
+pub(super) enum Change {
     Add,
     Delete,
     Destroy,
@@ -194,104 +195,7 @@ impl Batch {
         })
     }
 
-    /// Adds intervals, both ends of which belong to them, to a set with the flag [`INTERVAL`](Set::INTERVAL). Allocates nothing
-    /// for one of them.
-    ///
-    /// Where the key is one part, they have to be given in order and may not overlap, which is checked on the way. Where it has
-    /// [several](Set::parts), the ends of each part are an interval of that part; the kernel checks overlaps.
-    ///
-    /// # Errors
-    ///
-    /// [`IntervalEnd`](EncodeError::IntervalEnd), [`IntervalOrder`](EncodeError::IntervalOrder), and as of
-    /// [`add_elements`](Self::add_elements).
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use tortie_nft_wire::{Batch, EncodeError, Family, Name, Set, Type};
-    ///
-    /// // add element inet demo inside { 10.0.0.0/8, 192.168.0.0-192.168.3.255 }
-    /// let inside = Set::of(Name::new("demo")?, Name::new("inside")?, 1, Type::IPV4_ADDR, 4).flags(Set::INTERVAL);
-    /// let (ten, three) = (([10, 0, 0, 0], [10, 255, 255, 255]), ([192, 168, 0, 0], [192, 168, 3, 255]));
-    /// let mut batch = Batch::new();
-    /// batch.add_intervals(Family::INET, &inside, [ten, three])?;
-    ///
-    /// let result = batch.add_intervals(Family::INET, &inside, [three, ten]);
-    /// assert_eq!(result, Err(EncodeError::IntervalOrder { index: 1 }));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn add_intervals<K: AsRef<[u8]>>(
-        &mut self,
-        family: Family,
-        set: &Set,
-        intervals: impl IntoIterator<Item = (K, K)>,
-    ) -> Result<(), EncodeError> {
-        self.intervals(Change::Add, family, set, intervals.into_iter().map(|(from, to)| (from, to, None)))
-    }
-
-    /// Deletes intervals that were added so.
-    ///
-    /// # Errors
-    ///
-    /// As of [`add_intervals`](Self::add_intervals).
-    pub fn delete_intervals<K: AsRef<[u8]>>(
-        &mut self,
-        family: Family,
-        set: &Set,
-        intervals: impl IntoIterator<Item = (K, K)>,
-    ) -> Result<(), EncodeError> {
-        self.intervals(Change::Delete, family, set, intervals.into_iter().map(|(from, to)| (from, to, None)))
-    }
-
-    /// Adds verdicts by intervals to a map; see [`add_intervals`](Self::add_intervals).
-    ///
-    /// # Errors
-    ///
-    /// As of [`add_intervals`](Self::add_intervals).
-    pub fn add_interval_verdicts<'v, K: AsRef<[u8]>>(
-        &mut self,
-        family: Family,
-        map: &Set,
-        intervals: impl IntoIterator<Item = (K, K, &'v Verdict)>,
-    ) -> Result<(), EncodeError> {
-        let intervals = intervals.into_iter().map(|(from, to, verdict)| (from, to, Some(verdict)));
-        self.intervals(Change::Add, family, map, intervals)
-    }
-
-    fn intervals<'v, K: AsRef<[u8]>>(
-        &mut self,
-        change: Change,
-        family: Family,
-        set: &Set,
-        intervals: impl IntoIterator<Item = (K, K, Option<&'v Verdict>)>,
-    ) -> Result<(), EncodeError> {
-        let want = set.key_len;
-        let parts = set.layout.as_ref().and_then(|layout| layout.parts.as_ref());
-        let mut before = Before { end: [0; KEY], len: 0, index: None };
-        self.elements(change, family, set, intervals, |index, (from, to, verdict), bytes| {
-            let (from, to) = (key_of(index, from.as_ref(), want)?, key_of(index, to.as_ref(), want)?);
-            if let Some(parts) = parts {
-                check_parts(index, from, to, &parts.0)?;
-                return put_element(bytes, |writer| {
-                    put_value(KEY_KIND, from, writer);
-                    put_value(KEY_END_KIND, to, writer);
-                    put_verdict(*verdict, writer);
-                });
-            }
-            before.check(index, from, to)?;
-            match verdict {
-                None => put_key(from, bytes),
-                verdict => put_element(bytes, |writer| {
-                    put_value(KEY_KIND, from, writer);
-                    put_verdict(*verdict, writer);
-                })?,
-            }
-            put_end(to, bytes);
-            Ok(())
-        })
-    }
-
-    fn elements<T>(
+    pub(super) fn elements<T>(
         &mut self,
         change: Change,
         family: Family,
@@ -366,49 +270,8 @@ impl Batch {
     }
 }
 
-/// The end of the interval before.
-struct Before {
-    end: [u8; KEY],
-    len: usize,
-    index: Option<usize>,
-}
-
-impl Before {
-    /// Whether an interval is one, and behind the one before it. It may be asked twice about one interval.
-    fn check(&mut self, index: usize, from: &[u8], to: &[u8]) -> Result<(), EncodeError> {
-        if to < from {
-            return Err(EncodeError::IntervalEnd { index });
-        }
-        let end = self.end.get(..self.len).unwrap_or_default();
-        if self.index.is_some_and(|before| before != index) && from <= end {
-            return Err(EncodeError::IntervalOrder { index });
-        }
-        if let Some(place) = self.end.get_mut(..to.len()) {
-            place.copy_from_slice(to);
-        }
-        (self.len, self.index) = (to.len(), Some(index));
-        Ok(())
-    }
-}
-
-/// Whether each part of one key is not behind that of the other.
-fn check_parts(index: usize, mut from: &[u8], mut to: &[u8], parts: &[u32]) -> Result<(), EncodeError> {
-    for part in parts {
-        let len = usize::try_from(*part).unwrap_or(usize::MAX).checked_next_multiple_of(4);
-        let split = len.and_then(|len| Some((from.split_at_checked(len)?, to.split_at_checked(len)?)));
-        let Some(((low, from_rest), (high, to_rest))) = split else {
-            return Err(EncodeError::KeyLength { index, len: from.len(), want: Some(*part) });
-        };
-        if high < low {
-            return Err(EncodeError::IntervalEnd { index });
-        }
-        (from, to) = (from_rest, to_rest);
-    }
-    Ok(())
-}
-
 #[inline]
-fn key_of(index: usize, key: &[u8], want: Option<u32>) -> Result<&[u8], EncodeError> {
+pub(super) fn key_of(index: usize, key: &[u8], want: Option<u32>) -> Result<&[u8], EncodeError> {
     if fits(key, want) { Ok(key) } else { Err(EncodeError::KeyLength { index, len: key.len(), want }) }
 }
 
@@ -434,6 +297,7 @@ fn whole<'e>(set: &Set) -> impl FnMut(usize, &&'e Element, &mut Vec<u8>) -> Resu
         if let Some(Data::Value(data)) = &element.data {
             data_of(index, data, want_data)?;
         }
+        userdata(&element.userdata)?;
         put_element(bytes, |writer| element.write(writer))
     }
 }
@@ -447,17 +311,20 @@ fn only_key<K: AsRef<[u8]>>(set: &Set) -> impl FnMut(usize, &K, &mut Vec<u8>) ->
     }
 }
 
-fn put_element(bytes: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>)) -> Result<(), EncodeError> {
+pub(super) fn put_element(
+    bytes: &mut Vec<u8>,
+    write: impl FnOnce(&mut Writer<'_>),
+) -> Result<(), EncodeError> {
     let mut writer = Writer::new(bytes);
     writer.nest(1, write);
     if writer.is_whole() { Ok(()) } else { Err(EncodeError::TooLarge) }
 }
 
-fn put_value(kind: u16, value: &[u8], writer: &mut Writer<'_>) {
-    writer.nest(kind, |writer| writer.bytes(VALUE_KIND, value));
+pub(super) fn put_value(kind: u16, value: &[u8], writer: &mut Writer<'_>) {
+    writer.bytes_inside(kind, VALUE_KIND, value);
 }
 
-fn put_verdict(verdict: Option<&Verdict>, writer: &mut Writer<'_>) {
+pub(super) fn put_verdict(verdict: Option<&Verdict>, writer: &mut Writer<'_>) {
     if let Some(verdict) = verdict {
         writer.nest(DATA_KIND, |writer| writer.put(VERDICT_KIND, verdict));
     }
@@ -465,7 +332,7 @@ fn put_verdict(verdict: Option<&Verdict>, writer: &mut Writer<'_>) {
 
 /// The headers of an element with `more` bytes behind its key, of its key, and of the value of that.
 #[inline]
-fn headers(key: &[u8], more: usize) -> [u8; 12] {
+pub(super) fn headers(key: &[u8], more: usize) -> [u8; 12] {
     // At most 64 and some.
     let len = |len: usize| u16::try_from(len).unwrap_or(u16::MAX).to_ne_bytes();
     let kind = |kind: u16| kind.to_ne_bytes();
@@ -480,39 +347,16 @@ fn headers(key: &[u8], more: usize) -> [u8; 12] {
 }
 
 #[inline]
-fn pad(key: &[u8], bytes: &mut Vec<u8>) {
+pub(super) fn pad(key: &[u8], bytes: &mut Vec<u8>) {
     bytes.extend_from_slice([0; 3].get(..key.len().wrapping_neg() % 4).unwrap_or_default());
 }
 
 /// An element that is a key of at most 64 bytes and nothing else: all that is known beforehand is copied at once.
 #[inline]
-fn put_key(key: &[u8], bytes: &mut Vec<u8>) {
+pub(super) fn put_key(key: &[u8], bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(&headers(key, 0));
     bytes.extend_from_slice(key);
     pad(key, bytes);
-}
-
-/// The element that ends an interval: the key behind the highest of it. Behind the highest of all is none, and it needs none.
-#[inline]
-fn put_end(to: &[u8], bytes: &mut Vec<u8>) {
-    if to.iter().all(|byte| *byte == u8::MAX) {
-        return;
-    }
-    bytes.extend_from_slice(&headers(to, 8));
-    let start = bytes.len();
-    bytes.extend_from_slice(to);
-    for byte in bytes.iter_mut().skip(start).rev() {
-        let carry;
-        (*byte, carry) = byte.overflowing_add(1);
-        if !carry {
-            break;
-        }
-    }
-    pad(to, bytes);
-    let [a, b] = 8_u16.to_ne_bytes();
-    let [c, d] = FLAGS_KIND.to_ne_bytes();
-    let [e, f, g, h] = Element::INTERVAL_END.to_be_bytes();
-    bytes.extend_from_slice(&[a, b, c, d, e, f, g, h]);
 }
 
 /// How many different elements there are in these messages, without those that only end an interval.

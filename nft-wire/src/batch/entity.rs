@@ -90,7 +90,8 @@ entities! {
     Flowtable: NEW_FLOWTABLE DELETE_FLOWTABLE DESTROY_FLOWTABLE, CREATE, flowtable;
 }
 
-fn userdata(userdata: &Option<Bytes>) -> Result<(), EncodeError> {
+/// Whether the kernel keeps so much.
+pub(super) fn userdata(userdata: &Option<Bytes>) -> Result<(), EncodeError> {
     match userdata.as_ref().map_or(0, |userdata| userdata.len()) {
         len if len > USERDATA => Err(EncodeError::Userdata { len, max: USERDATA }),
         _ => Ok(()),

@@ -2,6 +2,7 @@
 
 mod elements;
 mod entity;
+mod intervals;
 
 use alloc::vec::Vec;
 
@@ -308,13 +309,10 @@ impl Batch {
     /// A header, whose length is not known yet: where it begins.
     fn header(&mut self, kind: u16, flags: u16, family: Family, resource: u16, number: u32) -> usize {
         let start = self.bytes.len();
-        let (kind, flags, number) = (kind.to_ne_bytes(), flags.to_ne_bytes(), number.to_ne_bytes());
-        let resource = resource.to_be_bytes();
-        let mut header = [0; HEADER + SUBHEADER];
-        let fields = [kind, flags].into_iter().flatten().chain(number);
+        let ([a, b], [c, d]) = (kind.to_ne_bytes(), flags.to_ne_bytes());
+        let ([e, f, g, h], [i, j]) = (number.to_ne_bytes(), resource.to_be_bytes());
         // Behind the number stands the port of the sender, which the kernel fills in.
-        let fields = fields.chain([0; 4]).chain([family.get(), 0]).chain(resource);
-        header.iter_mut().skip(4).zip(fields).for_each(|(place, byte)| *place = byte);
+        let header = [0, 0, 0, 0, a, b, c, d, e, f, g, h, 0, 0, 0, 0, family.get(), 0, i, j];
         self.bytes.extend_from_slice(&header);
         start
     }

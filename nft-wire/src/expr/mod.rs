@@ -70,14 +70,11 @@ macro_rules! exprs {
             fn write_data(&self, writer: &mut Writer<'_>) {
                 match self {
                     $(Self::$variant(expr) => {
-                        writer.bytes(1, concat!($name, "\0").as_bytes());
+                        writer.text(1, $name.as_bytes());
                         writer.put(2, expr);
                     })*
                     Self::Other { name, data } => {
-                        let start = writer.open(1);
-                        writer.raw(name);
-                        writer.raw(&[0]);
-                        writer.close(start);
+                        writer.text(1, name);
                         writer.nest(2, |writer| writer.raw(data));
                     }
                 }

@@ -78,6 +78,10 @@ impl Rule {
     /// One expression more.
     #[must_use]
     pub fn expr(mut self, expr: impl Into<Expr>) -> Self {
+        if self.exprs.is_empty() {
+            // What most rules need, at once.
+            self.exprs.reserve(8);
+        }
         self.exprs.push(expr.into());
         self
     }

@@ -1,5 +1,6 @@
 //! Sockets to the kernel: transactions, dumps, and what others change.
 
+mod commit;
 mod events;
 mod exchange;
 mod listing;
@@ -22,6 +23,7 @@ pub use self::tokio::{AsyncEvents, AsyncSocket};
 use crate::batch::Batch;
 use crate::error::CommitError;
 use crate::family::Family;
+use crate::features::{Features, judge, trial};
 use crate::message::Entry;
 use exchange::{Ask, DUMP, Dump, Exchange, generation_question, question};
 use port::{Port, Step};
@@ -160,13 +162,39 @@ impl Socket {
     pub fn ruleset(&mut self, family: Family) -> io::Result<(u32, Vec<(Family, Entry)>)> {
         for _ in self.port.options.tries() {
             let generation = self.generation()?;
-            if let Some(entries) = self.everything(family)?
-                && self.generation()? == generation
-            {
+            let entries = self.everything(family)?;
+            let is_same = self.generation()? == generation;
+            if let Some(entries) = entries.filter(|_| is_same) {
                 return Ok((generation, entries));
             }
         }
         Err(io::ErrorKind::Interrupted.into())
+    }
+
+    /// What this kernel can do. All features are tried by one batch, each in a table of its own; its last message is refused in
+    /// any case, so that nothing changes, neither here nor for who subscribed to changes. The kernel may load modules for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`](CommitError::Refused): the socket may not do anything here; and those of [`commit`](Self::commit).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use tortie_nft_wire::{Feature, Name, Socket, Table};
+    ///
+    /// let features = Socket::open()?.features()?;
+    /// let table = Table::new(Name::new("demo")?);
+    /// // Owner alone would vanish with the socket.
+    /// let is_kept = features.has(Feature::Owner) && features.has(Feature::Persist);
+    /// let table = if is_kept { table.flags(Table::OWNER | Table::PERSIST) } else { table };
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn features(&mut self) -> Result<Features, CommitError> {
+        // Its names are good ones.
+        let Ok(mut batch) = trial() else { return Ok(Features::NONE) };
+        let result = self.commit(&mut batch);
+        judge(&batch, result)
     }
 
     /// Everything; `None` if a set was gone meanwhile.
@@ -196,7 +224,8 @@ impl Socket {
 
 /// Waits until something is to be received.
 fn wait(port: &Port, timeout: Option<core::time::Duration>) -> io::Result<()> {
-    let until = timeout.map(|timeout| Instant::now() + timeout);
+    // What is longer than time can be told is for ever.
+    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let left = left.map(|left| Timespec {

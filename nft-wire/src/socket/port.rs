@@ -10,7 +10,8 @@ use netlink_sys::constants::NETLINK_NETFILTER;
 use netlink_sys::{Socket as Netlink, SocketAddr};
 use rustix::net::{SendFlags, sockopt};
 
-use super::exchange::{Commit, Exchange, Idle, generation_question};
+use super::commit::Commit;
+use super::exchange::{Exchange, Idle, generation_question};
 use crate::batch::Batch;
 use crate::error::CommitError;
 

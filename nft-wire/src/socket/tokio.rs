@@ -17,6 +17,7 @@ use super::port::{self, Options, Port, Step};
 use crate::batch::Batch;
 use crate::error::CommitError;
 use crate::family::Family;
+use crate::features::{Features, judge, trial};
 use crate::message::Entry;
 
 /// Bytes of a batch that the kernel takes some milliseconds for, all of them while it is being sent.
@@ -170,13 +171,25 @@ impl AsyncSocket {
     pub async fn ruleset(&mut self, family: Family) -> io::Result<(u32, Vec<(Family, Entry)>)> {
         for _ in self.port.get_ref().options.tries() {
             let generation = self.generation().await?;
-            if let Some(entries) = self.everything(family).await?
-                && self.generation().await? == generation
-            {
+            let entries = self.everything(family).await?;
+            let is_same = self.generation().await? == generation;
+            if let Some(entries) = entries.filter(|_| is_same) {
                 return Ok((generation, entries));
             }
         }
         Err(io::ErrorKind::Interrupted.into())
+    }
+
+    /// What this kernel can do.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Socket::features`](super::Socket::features).
+    pub async fn features(&mut self) -> Result<Features, CommitError> {
+        // Its names are good ones.
+        let Ok(mut batch) = trial() else { return Ok(Features::NONE) };
+        let result = self.commit(&mut batch).await;
+        judge(&batch, result)
     }
 
     async fn everything(&mut self, family: Family) -> io::Result<Option<Vec<(Family, Entry)>>> {

@@ -393,7 +393,7 @@ fn netns_packets_add_to_sets_and_count_in_elements() {
         let lab = Lab::new();
         let counted = Set { expr: Some(Counter::new().into()), ..set("seen", 1, Type::IPV4_ADDR, 4) };
         let seen = Set { timeout: Some(3_600_000), ..counted.flags(Set::TIMEOUT | Set::EVAL).size(16) };
-        let counter = Object::counter(name("t"), name("all"), &Counter::new());
+        let counter = Object::counter(name("t"), name("all"), Counter::new());
         let update = Dynset::new(name("seen"), DynsetOp::UPDATE, R1);
         enforce(
             &lab.router,
