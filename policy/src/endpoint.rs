@@ -1,7 +1,7 @@
 //! Endpoints: the network interfaces of workloads.
 
 use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -77,17 +77,10 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Labels of its own, without those that it may not give itself, and with its namespace and service account.
-    pub(crate) fn own_labels(&self) -> BTreeMap<String, String> {
-        let mut labels: BTreeMap<_, _> = (self.labels.iter())
-            .filter(|(name, _)| !is_reserved(name))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
+    pub(crate) fn own_labels(&self) -> impl Iterator<Item = (&str, &str)> {
         let fixed = [(NAMESPACE_LABEL, &self.namespace), (SERVICE_ACCOUNT_LABEL, &self.service_account)];
-        for (name, value) in fixed {
-            if let Some(value) = value {
-                labels.insert(name.to_string(), value.clone());
-            }
-        }
-        labels
+        let fixed = fixed.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        let labels = self.labels.iter().filter(|(name, _)| !is_reserved(name));
+        labels.map(|(name, value)| (name.as_str(), value.as_str())).chain(fixed)
     }
 }

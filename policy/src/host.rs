@@ -81,21 +81,27 @@ impl Inputs {
     ///
     /// Source: calico@87c15906f2 felix/dataplane/linux/endpoint_mgr.go.
     pub(crate) fn host_endpoint_of(&self, host: &Host, interface: &str) -> Option<&HostEndpoint> {
-        let has = |address: &IpAddr| {
-            let addresses = host.interfaces.get(interface).into_iter().flatten();
-            addresses.into_iter().any(|own| own.to_canonical() == *address)
-        };
-        self.host_endpoints().filter(|endpoint| endpoint.node == host.name).find(|endpoint| {
-            match &endpoint.interface {
-                Some(name) => name == interface,
-                None => endpoint.addresses.iter().any(has),
-            }
-        })
+        self.host_endpoints().find(|endpoint| endpoint.is_for(host, interface))
     }
 
     /// The host endpoint of all interfaces of a host that have none of their own; of several, the one with the smallest
     /// name.
     pub(crate) fn host_endpoint_of_all(&self, host: &Host) -> Option<&HostEndpoint> {
         self.host_endpoints().find(|endpoint| endpoint.node == host.name && endpoint.is_for_all_interfaces())
+    }
+}
+
+impl HostEndpoint {
+    /// Whether it may be that of this interface of a host: by name, else by one of its addresses.
+    pub(crate) fn is_for(&self, host: &Host, interface: &str) -> bool {
+        let has = |address: &IpAddr| {
+            let addresses = host.interfaces.get(interface).into_iter().flatten();
+            addresses.into_iter().any(|own| own.to_canonical() == *address)
+        };
+        self.node == host.name
+            && match &self.interface {
+                Some(name) => name == interface,
+                None => self.addresses.iter().any(has),
+            }
     }
 }

@@ -42,6 +42,16 @@ impl IpSet {
         set
     }
 
+    /// Takes away these members and then adds those, which overlap none that is left.
+    pub(crate) fn change(&mut self, removed: &Self, added: &Self) {
+        self.v4.retain(|net| removed.v4.binary_search(net).is_err());
+        self.v6.retain(|net| removed.v6.binary_search(net).is_err());
+        self.v4.extend(&added.v4);
+        self.v6.extend(&added.v6);
+        self.v4.sort();
+        self.v6.sort();
+    }
+
     /// Members of IPv4, in rising order.
     #[must_use]
     pub fn v4(&self) -> &[Ipv4Net] {

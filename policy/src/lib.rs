@@ -96,6 +96,7 @@ mod optimise;
 mod policy;
 mod program;
 mod resolve;
+mod resolver;
 mod rule;
 mod service;
 mod set;
@@ -128,6 +129,7 @@ pub use program::{
     StepAction, TierKey,
 };
 pub use resolve::{PolicyList, Resolved, ResolvedEndpoint, ResolvedHostEndpoint, TierPolicies, resolve};
+pub use resolver::{Delta, Resolver, ResolverStats, SetChange};
 pub use rule::{Family, IcmpMatch, PortRange};
 pub use service::{EndpointSlice, ServicePort};
 pub use set::{Members, PortMember, ServiceKey, SetId};

@@ -201,6 +201,16 @@ pub struct Chain {
     pub steps: Vec<Step>,
 }
 
+impl Chain {
+    /// Keys of the chains that this one leads to; one may come more than once.
+    pub fn targets(&self) -> impl Iterator<Item = &ChainKey> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            StepAction::Jump(key) | StepAction::Goto(key) => Some(key),
+            _ => None,
+        })
+    }
+}
+
 /// One step: if all its matches hold, its action is taken.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

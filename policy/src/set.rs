@@ -189,6 +189,20 @@ impl Members {
         Family::ALL.iter().all(|family| self.len(*family) == 0)
     }
 
+    /// Takes these away and then adds those. Members of another kind than those that are there are left alone.
+    pub(crate) fn change(&mut self, removed: &Self, added: &Self) {
+        match (self, removed, added) {
+            (Self::Addresses(set), Self::Addresses(removed), Self::Addresses(added)) => {
+                set.change(removed, added);
+            }
+            (Self::Ports(ports), Self::Ports(removed), Self::Ports(added)) => {
+                ports.retain(|port| !removed.contains(port));
+                ports.extend(added);
+            }
+            _ => {}
+        }
+    }
+
     /// Whether the address is a member; an address with ports is not.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -17,10 +17,12 @@ use std::net::UdpSocket;
 use tortie_policy::model::{Action, GlobalNetworkPolicySpec, PolicyType, ProfileSpec, Rule};
 use tortie_policy::nftables::{self, Options};
 use tortie_policy::{
-    Endpoint, Flow, Host, HostAction, Inputs, Transport, Verdict, compile, evaluate, resolve,
+    Endpoint, Flow, Host, HostAction, Inputs, Packet, Transport, Verdict, compile, evaluate, evaluate_packet,
+    resolve,
 };
 
-use common::{Choices, World, inputs, interface};
+use common::objects::{inputs, interface};
+use common::{Choices, World};
 use lab::{HOST, Lab, Place, enter, nft, ruleset};
 
 /// Random policies whose packets are sent; ten times as many with `TORTIE_PROVE=1`.
@@ -42,7 +44,7 @@ fn bytes_of(seed: u64, len: usize) -> Vec<u8> {
 
 fn world() -> World {
     // Faults deny, and have their own tests.
-    World { faults: false, ..World::new() }
+    World { faults: false, interfaces: &[], ..World::new() }
 }
 
 fn text(inputs: &Inputs) -> String {
@@ -142,6 +144,97 @@ fn netns_packets_meet_the_verdicts_of_the_evaluator() {
     }
     println!("{} packets arrived, {} did not", counts[1], counts[0]);
     assert!(counts.iter().all(|count| *count > 300), "too few of one kind: {counts:?}");
+}
+
+/// What host endpoints say of packets on every way through a host. Datagrams only: untracked policy judges replies too.
+#[test]
+fn netns_packets_meet_the_verdicts_of_host_endpoints() {
+    if let Place::Done = enter("netns_packets_meet_the_verdicts_of_host_endpoints") {
+        return;
+    }
+    let world = World { interfaces: &["uplink", "*"], ..world() };
+    let mut lab = Lab::new(&world);
+    let interfaces: Vec<_> = (0..world.endpoints.len()).map(interface).collect();
+    let host = Host { name: "host".to_string(), interfaces: [("uplink".to_string(), vec![])].into() };
+    let place = |address: IpAddr| {
+        let pod = world.endpoints.iter().position(|pair| pair.contains(&address));
+        let outside = world.outside.iter().flatten().any(|other| *other == address);
+        match pod {
+            Some(index) => tortie_policy::Place::Workload(&interfaces[index]),
+            None if outside => tortie_policy::Place::Interface("uplink"),
+            None => tortie_policy::Place::Host,
+        }
+    };
+    let all: Vec<_> =
+        world.endpoints[..2].iter().chain(&world.outside[..1]).chain([&HOST]).copied().collect();
+    let mut counts = [0usize; 2];
+    let rounds = if std::env::var_os("TORTIE_PROVE").is_some_and(|value| value == "1") {
+        ROUNDS * 20
+    } else {
+        ROUNDS * 2
+    };
+    for seed in 2000..2000 + rounds {
+        let bytes = bytes_of(seed, 5000);
+        let mut choices = Choices::new(&bytes);
+        let inputs = inputs(&mut choices, &world);
+        lab.load(&nftables::render(&compile(&resolve(&inputs, &host, |_| true)), &Options::default()));
+        let mut flows = Vec::new();
+        for source in &all {
+            for destination in all.iter().filter(|destination| *destination != source) {
+                for family in 0..2 {
+                    let flow = udp(source[family], destination[family], *choices.one(&world.ports));
+                    let packet = Packet::new(place(flow.source), place(flow.destination), flow);
+                    let evaluation = evaluate_packet(&inputs, &host, |_| true, &packet);
+                    flows.push((flow, evaluation.verdict == Verdict::Allow, evaluation));
+                }
+            }
+        }
+        let sent: Vec<_> = flows.iter().map(|(flow, expected, _)| (*flow, *expected)).collect();
+        for ((_, expected, evaluation), arrived) in flows.iter().zip(lab.send(&sent)) {
+            counts[usize::from(arrived)] += 1;
+            assert_eq!(arrived, *expected, "seed {seed}: arrived, expected\n{evaluation}\n{}", ruleset());
+        }
+    }
+    println!("{} packets arrived, {} did not", counts[1], counts[0]);
+    assert!(counts.iter().all(|count| *count > 200), "too few of one kind: {counts:?}");
+}
+
+/// Pre-DNAT policy sees where a packet went before another table sends it elsewhere; an Allow of it is remembered, and
+/// nobody can pretend to have it.
+#[test]
+fn netns_policy_before_translation() {
+    if let Place::Done = enter("netns_policy_before_translation") {
+        return;
+    }
+    let world = world();
+    let mut lab = Lab::new(&world);
+    let nat = "table ip elsewhere { chain pre { type nat hook prerouting priority dstnat; ip daddr 10.255.0.1 udp \
+               dport 443 dnat to 10.0.0.1:80; }; chain marked { type filter hook prerouting priority -310; meta mark set \
+               0x10000; }; }";
+    assert_eq!(nft(nat), Ok(()));
+    let host = Host { name: "host".to_string(), interfaces: [("uplink".to_string(), vec![])].into() };
+    let send = |lab: &mut Lab, action: &str, port: u16, arrives: bool| {
+        let mut inputs = open();
+        let uplink = serde_json::from_str(r#"{ "node": "host", "interfaceName": "uplink" }"#).unwrap();
+        let labels = [("host".to_string(), String::new())].into();
+        assert_eq!(inputs.insert_host_endpoint("uplink", &labels, &uplink), []);
+        let spec = format!(
+            r#"{{ "selector": "has(host)", "preDNAT": true, "applyOnForward": true, "ingress": [
+                 {{ "action": "{action}", "protocol": "UDP", "destination": {{ "ports": [443] }} }}] }}"#
+        );
+        let spec = serde_json::from_str(&spec).unwrap();
+        assert_eq!(inputs.insert_global_network_policy("pre", &spec), []);
+        // What is forwarded is denied, unless it was accepted before.
+        let deny = serde_json::from_str(r#"{ "selector": "has(host)", "applyOnForward": true }"#).unwrap();
+        assert_eq!(inputs.insert_global_network_policy("deny", &deny), []);
+        lab.load(&nftables::render(&compile(&resolve(&inputs, &host, |_| true)), &Options::default()));
+        let flow = udp(world.outside[0][0], HOST[0], port);
+        assert_eq!(lab.send(&[(flow, arrives)]), [arrives], "{action} {port}\n{}", ruleset());
+    };
+    send(&mut lab, "Allow", 443, true);
+    send(&mut lab, "Deny", 443, false);
+    send(&mut lab, "Log", 443, false);
+    send(&mut lab, "Allow", 80, false);
 }
 
 #[test]

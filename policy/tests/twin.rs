@@ -2,7 +2,8 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "test code: a panic is a failed test")]
 
 use core::cell::RefCell;
-use std::collections::BTreeSet;
+use core::net::{IpAddr, SocketAddr};
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::any;
@@ -10,11 +11,12 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 
 use tortie_policy::model::Action;
 use tortie_policy::{
-    Consulted, EndTrace, Endpoint, Flow, Host, Inputs, Judgement, Origin, Outcome, Packet, Place, Transport,
-    compile, evaluate_packet, interpret, resolve,
+    Consulted, EndTrace, Endpoint, Flow, Host, Inputs, Judgement, ListKind, Origin, Outcome, Packet, Place,
+    Transport, compile, evaluate_packet, interpret, resolve,
 };
 
-use common::{Choices, World, inputs};
+use common::objects::{inputs, objects};
+use common::{Choices, World};
 
 mod common;
 
@@ -23,7 +25,7 @@ const CASES: u32 = 400;
 /// Flows tried for each.
 const FLOWS: usize = 60;
 /// Bytes that choices are made from.
-const BYTES: usize = 3000;
+const BYTES: usize = 5000;
 
 fn runner() -> TestRunner {
     let prove = std::env::var_os("TORTIE_PROVE").is_some_and(|value| value == "1");
@@ -63,6 +65,11 @@ fn kind(origin: &Origin) -> &'static str {
         Origin::NoProfileMatched => "no profile matched",
         Origin::Encapsulated => "encapsulated",
         Origin::UnknownInterface => "unknown interface",
+        Origin::Failsafe => "failsafe",
+        Origin::Undecided => "undecided",
+        Origin::NeighbourDiscovery => "neighbour discovery",
+        Origin::RoutingAdvice => "routing advice",
+        Origin::ToHost => "to host",
         _ => "other",
     }
 }
@@ -75,53 +82,102 @@ fn agree(
 ) -> Result<(), TestCaseError> {
     let local = choices.below(4);
     let is_local = |id: &str| local == 3 || id.starts_with("host-0/") || (local == 2 && id.ends_with('1'));
-    let host = Host::new("host");
+    let interfaces =
+        BTreeMap::from([("eth0".to_string(), vec![]), ("eth2".to_string(), world.host.to_vec())]);
+    let host = Host { name: "host".to_string(), interfaces };
     let is_local = |endpoint: &Endpoint| is_local(&endpoint.id);
     let program = compile(&resolve(inputs, &host, is_local));
     for _ in 0..FLOWS {
-        let flow = flow(choices, world);
-        let place = |address| match inputs.endpoint_at(address).filter(|endpoint| is_local(endpoint)) {
-            Some(endpoint) => Place::Workload(&endpoint.interface),
-            None => Place::Interface("eth0"),
-        };
-        let from = if flow.from_host { Place::Host } else { place(flow.source) };
-        let packet = Packet::new(from, place(flow.destination), flow);
+        let packet = packet(inputs, choices, world, is_local);
         let got = interpret(&program, &packet);
         let evaluation = evaluate_packet(inputs, &host, is_local, &packet);
         let want: Vec<_> = evaluation.trace.ends.iter().map(judgement).collect();
-        if got.judgements != want {
-            return Err(TestCaseError::fail(format!("{got:?}\nbut\n{evaluation}")));
+        if got.judgements != want || got.verdict() != evaluation.verdict {
+            return Err(TestCaseError::fail(format!("{got:#?}\nbut {packet:?}\n{evaluation}")));
         }
-        for judgement in want {
-            let mut seen = seen.borrow_mut();
-            seen.insert((kind(&judgement.decided_by), judgement.verdict.to_string()));
+        let mut seen = seen.borrow_mut();
+        for end in evaluation.trace.ends {
+            let judgement = judgement(&end);
+            let list = if end.list == ListKind::Normal { "" } else { end.list.as_str() };
+            seen.insert((kind(&judgement.decided_by), format!("{list} {}", judgement.verdict)));
             if !judgement.logged.is_empty() {
                 seen.insert(("log", String::new()));
+            }
+            if end.staged.is_some_and(|staged| staged.verdict != end.verdict) {
+                seen.insert(("staged differs", String::new()));
             }
         }
     }
     Ok(())
 }
 
-/// A random flow.
-fn flow(choices: &mut Choices<'_>, world: &World) -> Flow {
+/// A random packet, on a way that such a packet can take.
+fn packet<'a>(
+    inputs: &'a Inputs,
+    choices: &mut Choices<'_>,
+    world: &World,
+    is_local: impl Fn(&Endpoint) -> bool,
+) -> Packet<'a> {
     let family = choices.below(2);
-    let all: Vec<_> = world.endpoints.iter().chain(&world.outside).map(|pair| pair[family]).collect();
+    let of = |pairs: &[[IpAddr; 2]]| pairs.iter().map(|pair| pair[family]).collect::<Vec<_>>();
+    let all = [of(&world.endpoints), of(&world.outside), of(&[world.host])].concat();
     let (source, destination) = (*choices.one(&all), *choices.one(&all));
-    let source_port = *choices.one(&[40000, 80, 443]);
-    let destination_port = *choices.one(&world.ports);
-    let transport = match choices.below(6) {
+    let name: &str = choices.one::<&str>(&["eth0", "eth1", "eth2", "eth3"]);
+    let elsewhere = Place::Interface(name);
+    let mut place = |address| match inputs.endpoint_at(address) {
+        Some(endpoint) if is_local(endpoint) => Place::Workload(&endpoint.interface),
+        None if address == world.host[family] && choices.below(4) > 0 => Place::Host,
+        None if choices.once_in(20) => Place::Workload("cali99"),
+        _ => elsewhere,
+    };
+    let (from, to) = (place(source), place(destination));
+    let mut packet = Packet::new(from, to, Flow::new(source, destination, transport(choices, world)));
+    if choices.once_in(4) {
+        packet.original_destination = Some(SocketAddr::new(*choices.one(&all), *choices.one(&world.ports)));
+    }
+    packet
+}
+
+fn transport(choices: &mut Choices<'_>, world: &World) -> Transport {
+    let source_port = *choices.one(&[40000, 80, 443, 22]);
+    let destination_port =
+        if choices.once_in(8) { *choices.one(&[22, 53, 179]) } else { *choices.one(&world.ports) };
+    match choices.below(6) {
         0 | 1 => Transport::Tcp { source_port, destination_port },
         2 | 3 => Transport::Udp { source_port, destination_port },
-        4 => Transport::Icmp { kind: *choices.one(&[8, 128]), code: *choices.one(&[0, 1]) },
+        4 => Transport::Icmp { kind: *choices.one(&[8, 128, 134, 135]), code: *choices.one(&[0, 1]) },
         _ => match choices.below(2) {
             0 => Transport::Sctp { source_port, destination_port },
             _ => Transport::Other(*choices.one(&[253, 4, 47])),
         },
-    };
-    let mut flow = Flow::new(source, destination, transport);
-    flow.from_host = choices.once_in(10);
-    flow
+    }
+}
+
+/// What was inserted first makes no difference to anything.
+#[test]
+fn the_order_of_insertion_does_not_matter() {
+    let world = World::new();
+    let config = Config { cases: CASES / 4, ..runner().config().clone() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[8; 32]));
+    let result = runner.run(&(vec(any::<u8>(), BYTES), any::<u64>()), |(bytes, seed)| {
+        let mut objects = objects(&mut Choices::new(&bytes), &world);
+        let programs = [0, seed, seed.rotate_left(32)].map(|seed| {
+            // A permutation of few swaps is as good as any.
+            for index in 1..objects.len() {
+                let other = usize::try_from(seed.rotate_left(u32::try_from(index).unwrap()) % 64).unwrap();
+                objects.swap(index, other % (index + 1));
+            }
+            let mut inputs = Inputs::new();
+            objects.iter().for_each(|insert| insert(&mut inputs));
+            let resolved = resolve(&inputs, &Host::new("host"), |_| true);
+            (compile(&resolved), resolved)
+        });
+        proptest::prop_assert!(programs.windows(2).all(|pair| pair[0] == pair[1]));
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
 }
 
 #[test]
@@ -138,16 +194,40 @@ fn program_agrees_with_evaluator() {
     }
     let seen = seen.into_inner();
     let want = [
-        ("encapsulated", "deny"),
-        ("end of tier", "deny"),
-        ("invalid", "deny"),
+        ("encapsulated", " deny"),
+        ("end of tier", " deny"),
+        ("end of tier", "forward deny"),
+        ("failsafe", " allow"),
+        ("failsafe", "preDNAT allow"),
+        ("failsafe", "untracked allow"),
+        ("invalid", " deny"),
         ("log", ""),
-        ("no profile matched", "deny"),
-        ("policy rule", "allow"),
-        ("policy rule", "deny"),
-        ("profile rule", "allow"),
-        ("profile rule", "deny"),
-        ("unknown profile", "deny"),
+        ("neighbour discovery", " allow"),
+        ("neighbour discovery", "preDNAT allow"),
+        ("neighbour discovery", "untracked allow"),
+        ("no profile matched", " deny"),
+        ("policy rule", " allow"),
+        ("policy rule", " deny"),
+        ("policy rule", "forward allow"),
+        ("policy rule", "forward deny"),
+        ("policy rule", "preDNAT allow"),
+        ("policy rule", "preDNAT deny"),
+        ("policy rule", "untracked allow"),
+        ("policy rule", "untracked deny"),
+        ("profile rule", " allow"),
+        ("profile rule", " deny"),
+        ("routing advice", " deny"),
+        ("staged differs", ""),
+        ("to host", " allow"),
+        ("to host", " deny"),
+        ("undecided", "forward allow"),
+        ("undecided", "preDNAT allow"),
+        ("undecided", "untracked allow"),
+        ("unknown interface", " deny"),
+        ("unknown profile", " allow"),
+        ("unknown profile", " deny"),
     ];
-    assert_eq!(seen, want.map(|(kind, verdict)| (kind, verdict.to_string())).into(), "what the run has met");
+    let want: BTreeSet<_> = want.map(|(kind, verdict)| (kind, verdict.to_string())).into();
+    let missing: Vec<_> = want.difference(&seen).collect();
+    assert!(missing.is_empty(), "the run has not met {missing:?}");
 }

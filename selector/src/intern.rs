@@ -47,8 +47,14 @@ struct Pair {
 /// Rows that are found by number, and how often each is in use. Numbers are used again.
 #[derive(Clone, Debug)]
 struct Rows<T> {
-    rows: Vec<Option<(T, usize)>>,
+    rows: Vec<Option<Row<T>>>,
     free: Vec<u32>,
+}
+
+#[derive(Clone, Debug)]
+struct Row<T> {
+    row: T,
+    uses: u32,
 }
 
 impl<T> Default for Rows<T> {
@@ -59,21 +65,24 @@ impl<T> Default for Rows<T> {
 
 impl<T> Rows<T> {
     fn get(&self, id: u32) -> Option<&T> {
-        self.rows.get(id as usize)?.as_ref().map(|(row, _)| row)
+        self.rows.get(id as usize)?.as_ref().map(|row| &row.row)
     }
 
-    fn uses(&mut self, id: u32) -> Option<&mut usize> {
-        self.rows.get_mut(id as usize)?.as_mut().map(|(_, uses)| uses)
+    /// Who uses it is in memory: that is less often than 2^32 times.
+    fn uses(&mut self, id: u32) -> Option<&mut u32> {
+        self.rows.get_mut(id as usize)?.as_mut().map(|row| &mut row.uses)
     }
 
     fn add(&mut self, row: T) -> u32 {
+        let row = Some(Row { row, uses: 1 });
         if let Some(id) = self.free.pop() {
             if let Some(place) = self.rows.get_mut(id as usize) {
-                *place = Some((row, 1));
+                *place = row;
             }
             return id;
         }
-        self.rows.push(Some((row, 1)));
+        make_room(&mut self.rows);
+        self.rows.push(row);
         // So many strings would not fit into memory.
         u32::try_from(self.rows.len() - 1).unwrap_or(u32::MAX)
     }
@@ -86,7 +95,14 @@ impl<T> Rows<T> {
             return None;
         }
         self.free.push(id);
-        self.rows.get_mut(id as usize)?.take().map(|(row, _)| row)
+        self.rows.get_mut(id as usize)?.take().map(|row| row.row)
+    }
+}
+
+/// Makes room for one more in a long list: an eighth of it, for twice as much would be half empty.
+pub(crate) fn make_room<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(list.len() / 8 + 8);
     }
 }
 
@@ -243,6 +259,11 @@ impl Symbols {
     pub(crate) fn forget(&mut self, compiled: &Compiled) {
         compiled.values.iter().chain(compiled.singles()).for_each(|pair| self.release(*pair));
         compiled.names().for_each(|name| self.release_name(name));
+    }
+
+    /// The text of a name.
+    pub(crate) fn text(&self, name: u32) -> &str {
+        self.names.get(name).map_or("", |name| name)
     }
 
     /// The value of a pair.

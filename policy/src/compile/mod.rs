@@ -2,20 +2,21 @@
 
 mod rule;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::key::{Direction, ListKind, Origin};
+use crate::key::{Direction, ListKind, Origin, Owner, PolicyKey};
 use crate::model::Protocol;
-use crate::policy::{Policy, Scope};
+use crate::policy::{Policy, Profile, Scope};
 use crate::program::{
     Chain, ChainKey, Dispatch, End, HostDispatch, ListKey, Match, ProfilesKey, Program, Step, StepAction,
     TierKey,
 };
 use crate::resolve::{PolicyList, Resolved, ResolvedHostEndpoint, TierPolicies};
 use crate::rule::{Deed, Family, PortRange, Rule};
+use crate::set::{SetId, sets_of};
 use crate::settings::{Encapsulation, Failsafe, FailsafePort};
 
 /// The rule program for what was resolved.
@@ -26,25 +27,32 @@ use crate::settings::{Encapsulation, Failsafe, FailsafePort};
 /// to go to the next, it would: the kernel counts every step from chain to chain, and refuses the sixteenth.)
 #[must_use]
 pub fn compile(resolved: &Resolved) -> Program {
-    let mut compiler = Compiler { resolved, program: Program::default() };
+    let mut program = Program {
+        guard: guard(&resolved.encapsulation),
+        to_host: solicitations(),
+        host_action: resolved.to_host,
+        sets: resolved.sets().clone(),
+        ..Program::default()
+    };
+    let rules = &resolved.rules;
     for endpoint in resolved.endpoints() {
         let [ingress, egress] = Direction::ALL.map(|direction| {
-            let http = endpoint.has_http_enforcer;
-            compiler.list(endpoint.list(direction), ListKind::Normal, direction, false, http)
+            let key = rules.workload(endpoint.list(direction), direction, endpoint.has_http_enforcer);
+            rules.ensure(&mut program.chains, key)
         });
         let dispatch = Dispatch { endpoint: endpoint.id.clone(), ingress, egress };
-        compiler.program.dispatch.insert(endpoint.interface.clone(), dispatch);
+        program.dispatch.insert(endpoint.interface.clone(), dispatch);
     }
-    for (interface, endpoint) in resolved.host_interfaces() {
-        let dispatch = compiler.host(endpoint);
-        compiler.program.hosts.insert(interface.clone(), dispatch);
-    }
-    compiler.program.all_interfaces = resolved.all_interfaces().map(|endpoint| compiler.host(endpoint));
-    let mut program = compiler.program;
-    program.guard = guard(&resolved.encapsulation);
-    program.to_host = solicitations();
-    program.host_action = resolved.to_host;
-    program.sets = resolved.sets().clone();
+    let mut host = |endpoint: &ResolvedHostEndpoint| {
+        let dispatch = rules.host(endpoint);
+        for key in dispatch.lists.values() {
+            rules.ensure(&mut program.chains, key.clone());
+        }
+        dispatch
+    };
+    program.hosts =
+        resolved.host_interfaces().iter().map(|(name, endpoint)| (name.clone(), host(endpoint))).collect();
+    program.all_interfaces = resolved.all_interfaces().map(host);
     program
 }
 
@@ -56,7 +64,7 @@ fn port(end: End, port: u16) -> Match {
     Match::Port { end, ranges: vec![PortRange { min: port, max: port }], negated: false }
 }
 
-fn guard(encapsulation: &Encapsulation) -> Vec<Step> {
+pub(crate) fn guard(encapsulation: &Encapsulation) -> Vec<Step> {
     let drop = |matches| Step { matches, action: StepAction::Drop, origin: Some(Origin::Encapsulated) };
     let mut steps = Vec::new();
     if !encapsulation.allow_vxlan {
@@ -71,7 +79,7 @@ fn guard(encapsulation: &Encapsulation) -> Vec<Step> {
 /// Messages of ICMPv6 from workloads to their host: multicast listening (130 to 132), router solicitations (133), neighbour
 /// solicitations and advertisements (135, 136) are accepted; router advertisements (134) and redirects (137) never are, for
 /// no workload tells its host where to route.
-fn solicitations() -> Vec<Step> {
+pub(crate) fn solicitations() -> Vec<Step> {
     let step = |kind: u8| match kind {
         134 | 137 => icmpv6(kind, StepAction::Drop, Origin::RoutingAdvice),
         _ => icmpv6(kind, StepAction::Accept, Origin::NeighbourDiscovery),
@@ -116,32 +124,54 @@ fn failsafe(failsafe: &Failsafe, direction: Direction, replies: bool) -> Chain {
     Chain { tier: None, steps: neighbours.chain(to).chain(replies).collect() }
 }
 
-struct Compiler<'a> {
-    resolved: &'a Resolved,
-    program: Program,
+/// What chains are made of: a key and this make a chain, wherever and whenever.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Rules {
+    pub(crate) policies: BTreeMap<Arc<PolicyKey>, Policy>,
+    pub(crate) profiles: BTreeMap<Arc<str>, Profile>,
+    pub(crate) failsafe: Failsafe,
 }
 
-impl Compiler<'_> {
-    /// The chain with this key, made if it is the first time that it is asked for.
-    fn chain(&mut self, key: ChainKey, make: impl FnOnce(&mut Self) -> Chain) -> ChainKey {
-        if !self.program.chains.contains_key(&key) {
-            let chain = make(self);
-            self.program.chains.insert(key.clone(), Arc::new(chain));
+impl Rules {
+    /// Makes the chain with this key and those that it leads to, as far as they are not there.
+    fn ensure(&self, chains: &mut BTreeMap<ChainKey, Arc<Chain>>, key: ChainKey) -> ChainKey {
+        if !chains.contains_key(&key) {
+            let chain = self.chain(&key);
+            // No chain is nested deeper than `Program::MAX_DEPTH`.
+            for next in chain.targets() {
+                self.ensure(chains, next.clone());
+            }
+            chains.insert(key.clone(), Arc::new(chain));
         }
         key
     }
 
-    fn host(&mut self, endpoint: &ResolvedHostEndpoint) -> HostDispatch {
-        let mut lists = BTreeMap::new();
-        for (&(kind, direction), list) in &endpoint.lists {
-            lists.insert((kind, direction), self.list(list, kind, direction, true, false));
-        }
-        HostDispatch { endpoint: endpoint.name.clone(), lists }
+    /// Every set that a policy or profile speaks of.
+    pub(crate) fn sets(&self, owner: &Owner) -> BTreeSet<SetId> {
+        let lists = |direction| match owner {
+            Owner::Policy(key) => self.policies.get(key).and_then(|policy| policy.rules(direction)),
+            Owner::Profile(name) => self.profiles.get(name).map(|profile| profile.rules(direction)),
+        };
+        let rules = Direction::ALL.into_iter().filter_map(lists).flatten();
+        rules.filter(|rule| !rule.never).flat_map(sets_of).collect()
+    }
+
+    /// The chain that judges packets of a workload with this list.
+    pub(crate) fn workload(&self, list: &PolicyList, direction: Direction, http: bool) -> ChainKey {
+        self.list(list, ListKind::Normal, direction, false, http)
+    }
+
+    /// The chains of a host endpoint.
+    pub(crate) fn host(&self, endpoint: &ResolvedHostEndpoint) -> HostDispatch {
+        let key = |(&(kind, direction), list): (&(ListKind, Direction), &PolicyList)| {
+            ((kind, direction), self.list(list, kind, direction, true, false))
+        };
+        HostDispatch { endpoint: endpoint.name.clone(), lists: endpoint.lists.iter().map(key).collect() }
     }
 
     /// The chain for an endpoint with this list.
     fn list(
-        &mut self,
+        &self,
         list: &PolicyList,
         kind: ListKind,
         direction: Direction,
@@ -152,7 +182,7 @@ impl Compiler<'_> {
         let mut returns = true;
         for tier in &list.tiers {
             let key = self.tier_key(tier, direction, http);
-            returns = key.passes || self.policies(&key).any(|(_, rules)| passes(rules));
+            returns = self.returns(&key);
             tiers.push(Arc::new(key));
             if !returns {
                 // What follows cannot be reached, and lists that differ in it only are one.
@@ -161,35 +191,15 @@ impl Compiler<'_> {
         }
         let profiles = (returns && kind == ListKind::Normal)
             .then(|| Arc::new(self.profiles_key(&list.profiles, direction, is_host, http)));
-        if let (true, false, Some(profiles)) = (tiers.is_empty(), is_host, &profiles) {
-            return self.profiles(profiles);
+        match profiles {
+            Some(profiles) if tiers.is_empty() && !is_host => ChainKey::Profiles(profiles),
+            profiles => ChainKey::List(Arc::new(ListKey { list: kind, direction, is_host, tiers, profiles })),
         }
-        let key = Arc::new(ListKey { list: kind, direction, is_host, tiers, profiles });
-        self.chain(ChainKey::List(Arc::clone(&key)), |compiler| compiler.list_chain(&key, returns))
     }
 
-    fn list_chain(&mut self, key: &ListKey, returns: bool) -> Chain {
-        let mut chain = Chain::default();
-        if key.is_host && key.list != ListKind::Forward {
-            let replies = key.list == ListKind::Untracked;
-            let (ports, direction) = (&self.resolved.failsafe, key.direction);
-            let failsafe = ChainKey::Failsafe { direction, replies };
-            let id = self.chain(failsafe, |_| self::failsafe(ports, direction, replies));
-            chain.steps.push(lead(StepAction::Jump(id)));
-        }
-        let last = key.tiers.len().saturating_sub(1);
-        for (index, tier) in key.tiers.iter().enumerate() {
-            let id = self.chain(ChainKey::Tier(Arc::clone(tier)), |compiler| compiler.tier(tier));
-            let stays = index == last && !returns;
-            chain.steps.push(lead(if stays { StepAction::Goto(id) } else { StepAction::Jump(id) }));
-        }
-        if let Some(profiles) = &key.profiles {
-            let id = self.profiles(profiles);
-            chain.steps.push(lead(StepAction::Goto(id)));
-        } else if returns {
-            chain.steps.push(end(StepAction::Accept, Origin::Undecided));
-        }
-        chain
+    /// Whether there are packets about which the tier does not decide.
+    fn returns(&self, key: &TierKey) -> bool {
+        key.passes || self.policies(key).any(|(_, rules)| passes(rules))
     }
 
     fn tier_key(&self, tier: &TierPolicies, direction: Direction, http: bool) -> TierKey {
@@ -201,31 +211,8 @@ impl Compiler<'_> {
 
     /// The policies of a tier, with their rules.
     fn policies<'a>(&'a self, key: &'a TierKey) -> impl Iterator<Item = (&'a Policy, &'a [Rule])> {
-        let policies = key.policies.iter().filter_map(|policy| self.resolved.policies.get(policy));
+        let policies = key.policies.iter().filter_map(|policy| self.policies.get(policy));
         policies.filter_map(|policy| policy.rules(key.direction).map(|rules| (policy, rules)))
-    }
-
-    fn tier(&mut self, key: &TierKey) -> Chain {
-        let resolved = self.resolved;
-        let mut chain = Chain { tier: Some(Arc::clone(&key.tier)), steps: Vec::new() };
-        for policy in key.policies.iter().filter_map(|policy| resolved.policies.get(policy)) {
-            let rules = policy.rules(key.direction).unwrap_or_default();
-            if passes(rules) {
-                chain.steps.extend(rule::steps_of(rules, &accept(policy), key.http));
-            } else if rules.iter().any(|rule| rule::counts(rule, key.http)) {
-                let (policy_key, direction) = (Arc::clone(&policy.key), key.direction);
-                let http = key.http && has_http(rules);
-                let id = self.chain(ChainKey::Policy { policy: policy_key, direction, http }, |_| Chain {
-                    tier: Some(Arc::clone(&key.tier)),
-                    steps: rule::steps_of(rules, &accept(policy), http).collect(),
-                });
-                chain.steps.push(lead(StepAction::Jump(id)));
-            }
-        }
-        if !key.passes {
-            chain.steps.push(end(StepAction::Drop, Origin::EndOfTier { tier: Arc::clone(&key.tier) }));
-        }
-        chain
     }
 
     fn profiles_key(
@@ -235,34 +222,91 @@ impl Compiler<'_> {
         is_host: bool,
         http: bool,
     ) -> ProfilesKey {
-        let mut profiles = names.iter().filter_map(|name| self.resolved.profiles.get(name));
+        let mut profiles = names.iter().filter_map(|name| self.profiles.get(name));
         let http = http && profiles.any(|profile| has_http(profile.rules(direction)));
         ProfilesKey { direction, is_host, http, profiles: names.to_vec() }
     }
 
-    fn profiles(&mut self, key: &Arc<ProfilesKey>) -> ChainKey {
-        let resolved = self.resolved;
-        self.chain(ChainKey::Profiles(Arc::clone(key)), |compiler| {
-            let mut chain = Chain::default();
-            for name in &key.profiles {
-                let Some(profile) = resolved.profiles.get(name) else {
-                    let action = if key.is_host { StepAction::Accept } else { StepAction::Drop };
-                    chain.steps.push(end(action, Origin::UnknownProfile { name: Arc::clone(name) }));
-                    return chain;
-                };
-                let (rules, direction) = (profile.rules(key.direction), key.direction);
-                let http = key.http && has_http(rules);
-                // A Pass in a profile skips the rest of it.
-                let profile = Arc::clone(name);
-                let id = compiler.chain(ChainKey::Profile { profile, direction, http }, |_| Chain {
-                    tier: None,
-                    steps: rule::steps_of(rules, &StepAction::Accept, http).collect(),
+    /// The chain with this key.
+    pub(crate) fn chain(&self, key: &ChainKey) -> Chain {
+        match key {
+            ChainKey::Policy { policy, direction, http } => {
+                let policy = self.policies.get(policy);
+                let steps = policy.map(|policy| {
+                    let rules = policy.rules(*direction).unwrap_or_default();
+                    rule::steps_of(rules, &accept(policy), *http).collect()
                 });
-                chain.steps.push(lead(StepAction::Jump(id)));
+                let tier = policy.map(|policy| Arc::clone(&policy.tier));
+                Chain { tier, steps: steps.unwrap_or_default() }
             }
-            chain.steps.push(end(StepAction::Drop, Origin::NoProfileMatched));
-            chain
-        })
+            ChainKey::Profile { profile, direction, http } => {
+                // A Pass in a profile skips the rest of it.
+                let rules = self.profiles.get(profile).map(|profile| profile.rules(*direction));
+                let steps = rule::steps_of(rules.unwrap_or_default(), &StepAction::Accept, *http);
+                Chain { tier: None, steps: steps.collect() }
+            }
+            ChainKey::Tier(key) => self.tier_chain(key),
+            ChainKey::Profiles(key) => self.profiles_chain(key),
+            ChainKey::List(key) => self.list_chain(key),
+            ChainKey::Failsafe { direction, replies } => failsafe(&self.failsafe, *direction, *replies),
+        }
+    }
+
+    fn list_chain(&self, key: &ListKey) -> Chain {
+        let mut chain = Chain::default();
+        if key.is_host && key.list != ListKind::Forward {
+            let (direction, replies) = (key.direction, key.list == ListKind::Untracked);
+            chain.steps.push(lead(StepAction::Jump(ChainKey::Failsafe { direction, replies })));
+        }
+        // Only the last of them may not return.
+        let returns = key.tiers.last().is_none_or(|tier| self.returns(tier));
+        let last = key.tiers.len().saturating_sub(1);
+        for (index, tier) in key.tiers.iter().enumerate() {
+            let id = ChainKey::Tier(Arc::clone(tier));
+            let stays = index == last && !returns;
+            chain.steps.push(lead(if stays { StepAction::Goto(id) } else { StepAction::Jump(id) }));
+        }
+        if let Some(profiles) = &key.profiles {
+            chain.steps.push(lead(StepAction::Goto(ChainKey::Profiles(Arc::clone(profiles)))));
+        } else if returns {
+            chain.steps.push(end(StepAction::Accept, Origin::Undecided));
+        }
+        chain
+    }
+
+    fn tier_chain(&self, key: &TierKey) -> Chain {
+        let mut chain = Chain { tier: Some(Arc::clone(&key.tier)), steps: Vec::new() };
+        for policy in key.policies.iter().filter_map(|policy| self.policies.get(policy)) {
+            let rules = policy.rules(key.direction).unwrap_or_default();
+            if passes(rules) {
+                chain.steps.extend(rule::steps_of(rules, &accept(policy), key.http));
+            } else if rules.iter().any(|rule| rule::counts(rule, key.http)) {
+                let (policy, direction) = (Arc::clone(&policy.key), key.direction);
+                let http = key.http && has_http(rules);
+                chain.steps.push(lead(StepAction::Jump(ChainKey::Policy { policy, direction, http })));
+            }
+        }
+        if !key.passes {
+            chain.steps.push(end(StepAction::Drop, Origin::EndOfTier { tier: Arc::clone(&key.tier) }));
+        }
+        chain
+    }
+
+    fn profiles_chain(&self, key: &ProfilesKey) -> Chain {
+        let mut chain = Chain::default();
+        for name in &key.profiles {
+            let Some(profile) = self.profiles.get(name) else {
+                let action = if key.is_host { StepAction::Accept } else { StepAction::Drop };
+                chain.steps.push(end(action, Origin::UnknownProfile { name: Arc::clone(name) }));
+                return chain;
+            };
+            let direction = key.direction;
+            let http = key.http && has_http(profile.rules(direction));
+            let profile = Arc::clone(name);
+            chain.steps.push(lead(StepAction::Jump(ChainKey::Profile { profile, direction, http })));
+        }
+        chain.steps.push(end(StepAction::Drop, Origin::NoProfileMatched));
+        chain
     }
 }
 

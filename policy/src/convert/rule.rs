@@ -122,12 +122,9 @@ fn http(
         let path = Path::Index(&list, index);
         let found = check.unknown(&path, &wanted.unknown);
         unknown = unknown.or(found);
-        let text = match (&wanted.exact, &wanted.prefix) {
-            (Some(text), None) | (None, Some(text)) => text,
-            _ => {
-                check.error(&path, FieldErrorKind::HttpPathForm);
-                continue;
-            }
+        let ((Some(text), None) | (None, Some(text))) = (&wanted.exact, &wanted.prefix) else {
+            check.error(&path, FieldErrorKind::HttpPathForm);
+            continue;
         };
         let odd = |character: char| character.is_whitespace() || matches!(character, '?' | '#');
         if !text.starts_with('/') || text.contains(odd) {

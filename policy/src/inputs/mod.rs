@@ -136,6 +136,15 @@ impl<'a> From<&'a Staged<GlobalNetworkPolicySpec>> for PolicySpec<'a> {
     }
 }
 
+impl PolicySpec<'_> {
+    pub(crate) fn convert(self, key: &Arc<PolicyKey>) -> Converted<Policy> {
+        match self.body {
+            Body::Namespaced(body) => convert::namespaced_policy(key, self.staged, body),
+            Body::Global(body) => convert::global_policy(key, self.staged, body),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Entry<T> {
     value: T,
@@ -175,11 +184,8 @@ impl Inputs {
     /// # Ok::<(), serde_json::Error>(())
     /// ```
     pub fn insert_policy<'a>(&mut self, key: PolicyKey, spec: impl Into<PolicySpec<'a>>) -> Vec<FieldError> {
-        let (spec, key) = (spec.into(), Arc::new(key));
-        let converted = match spec.body {
-            Body::Namespaced(body) => convert::namespaced_policy(&key, spec.staged, body),
-            Body::Global(body) => convert::global_policy(&key, spec.staged, body),
-        };
+        let key = Arc::new(key);
+        let converted = spec.into().convert(&key);
         insert(&mut self.policies, key, converted)
     }
 
@@ -388,7 +394,8 @@ impl Inputs {
     /// the first profile first.
     #[must_use]
     pub fn labels_of(&self, endpoint: &Endpoint) -> BTreeMap<String, String> {
-        self.inherit(endpoint.own_labels(), &endpoint.profiles)
+        let own = endpoint.own_labels().map(|(name, value)| (name.to_string(), value.to_string()));
+        self.inherit(own.collect(), &endpoint.profiles)
     }
 
     pub(crate) fn inherit(

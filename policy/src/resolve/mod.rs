@@ -7,15 +7,16 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::compile::Rules;
 use crate::convert::HostEndpoint;
 use crate::endpoint::{Endpoint, is_interface_name};
 use crate::error::EndpointFault;
 use crate::host::Host;
 use crate::inputs::{Inputs, OrderedTier};
-use crate::key::{Direction, ListKind, PolicyKey};
-use crate::policy::{Policy, Profile};
-use crate::set::{Members, SetId, sets_of};
-use crate::settings::{Encapsulation, Failsafe, HostAction};
+use crate::key::{Direction, ListKind, Owner, PolicyKey};
+use crate::policy::Policy;
+use crate::set::{Members, SetId};
+use crate::settings::{Encapsulation, HostAction};
 
 /// What governs one endpoint in one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,11 +84,9 @@ pub struct Resolved {
     host_interfaces: BTreeMap<String, ResolvedHostEndpoint>,
     all_interfaces: Option<ResolvedHostEndpoint>,
     faults: Vec<EndpointFault>,
-    pub(crate) policies: BTreeMap<Arc<PolicyKey>, Policy>,
-    pub(crate) profiles: BTreeMap<Arc<str>, Profile>,
+    pub(crate) rules: Rules,
     sets: BTreeMap<SetId, Members>,
     pub(crate) encapsulation: Encapsulation,
-    pub(crate) failsafe: Failsafe,
     pub(crate) to_host: HostAction,
 }
 
@@ -138,7 +137,7 @@ impl Resolved {
 pub fn resolve(inputs: &Inputs, host: &Host, mut is_local: impl FnMut(&Endpoint) -> bool) -> Resolved {
     let resolved = Resolved {
         encapsulation: *inputs.encapsulation(),
-        failsafe: inputs.failsafe().clone(),
+        rules: Rules { failsafe: inputs.failsafe().clone(), ..Rules::default() },
         to_host: inputs.to_host(),
         ..Resolved::default()
     };
@@ -163,7 +162,7 @@ pub fn resolve(inputs: &Inputs, host: &Host, mut is_local: impl FnMut(&Endpoint)
     }
     resolver.host(host);
     let mut resolved = resolver.resolved;
-    resolved.sets = members::of(inputs, sets(&resolved));
+    resolved.sets = members::of(inputs, sets(&resolved.rules));
     resolved
 }
 
@@ -252,25 +251,22 @@ impl Resolver<'_> {
     /// Keeps what a list speaks of.
     fn take(&mut self, list: &PolicyList) {
         for key in list.tiers.iter().flat_map(|tier| &tier.policies) {
-            if let Some(policy) =
-                self.inputs.policy(key).filter(|_| !self.resolved.policies.contains_key(key))
-            {
-                self.resolved.policies.insert(Arc::clone(key), policy.clone());
+            let policies = &mut self.resolved.rules.policies;
+            if let Some(policy) = self.inputs.policy(key).filter(|_| !policies.contains_key(key)) {
+                policies.insert(Arc::clone(key), policy.clone());
             }
         }
         for name in &list.profiles {
             if let Some(profile) = self.inputs.profile(name) {
-                self.resolved.profiles.entry(name.clone()).or_insert_with(|| profile.clone());
+                self.resolved.rules.profiles.entry(name.clone()).or_insert_with(|| profile.clone());
             }
         }
     }
 }
 
 /// Every set of the rules, once.
-fn sets(resolved: &Resolved) -> BTreeSet<SetId> {
-    let of_policies = (resolved.policies.values())
-        .flat_map(|policy| Direction::ALL.into_iter().filter_map(|direction| policy.rules(direction)));
-    let of_profiles = (resolved.profiles.values())
-        .flat_map(|profile| Direction::ALL.into_iter().map(|direction| profile.rules(direction)));
-    (of_policies.chain(of_profiles).flatten()).filter(|rule| !rule.never).flat_map(sets_of).collect()
+fn sets(rules: &Rules) -> BTreeSet<SetId> {
+    let policies = rules.policies.keys().map(|key| Owner::Policy(Arc::clone(key)));
+    let profiles = rules.profiles.keys().map(|name| Owner::Profile(Arc::clone(name)));
+    policies.chain(profiles).flat_map(|owner| rules.sets(&owner)).collect()
 }

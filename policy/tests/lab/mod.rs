@@ -17,7 +17,8 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use tortie_policy::{Flow, Transport};
 
-use crate::common::{World, interface};
+use crate::common::World;
+use crate::common::objects::interface;
 
 /// How long something that must arrive is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);

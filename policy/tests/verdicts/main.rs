@@ -1,6 +1,11 @@
 //! Verdicts by hand: order, tiers, profiles, namespaces, and failing closed.
 #![expect(clippy::unwrap_used, reason = "test code: a panic is a failed test")]
 
+mod hosts;
+mod rules;
+mod security;
+mod tiers;
+
 use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
 
@@ -377,8 +382,8 @@ fn what_is_not_enforced_fails_closed() {
         let udp = Flow::udp(SocketAddr::new(ip(WEB), 1), SocketAddr::new(ip(DB), 80));
         denies(&with("Allow"), WEB, DB, 80);
         check(&with("Allow"), &udp, Verdict::Allow);
-        // Without what is not known, only a service remains, which nobody is behind.
-        let other = if criterion.contains("services") { Verdict::Allow } else { Verdict::Deny };
+        // Without what is not known, nobody is such an account, or behind such a service.
+        let other = if criterion.contains("service") { Verdict::Allow } else { Verdict::Deny };
         check(&with("Deny"), &udp, other);
         check(&with("Pass"), &udp, Verdict::Deny);
         let evaluation = ask(&with("Allow"), &tcp(WEB, DB, 80)).to_string();

@@ -170,6 +170,27 @@ impl<I, P, S: Clone + Eq + Hash> Index<I, P, S> {
         }
     }
 
+    /// Makes it known who has labels of the names of a selector.
+    pub(super) fn know(&mut self, compiled: &Compiled) {
+        for name in compiled.names() {
+            if self.rows.is_known(name) {
+                continue;
+            }
+            self.rows.set_known(name);
+            let Self { rows, items, parents, symbols, .. } = self;
+            for (number, item) in items.rows() {
+                if let Some(pair) = item.labels.pair(name) {
+                    rows.add_item(Entry { name, pair }, number, symbols);
+                }
+            }
+            for (number, parent) in parents.rows() {
+                if let Some(pair) = parent.labels.pair(name) {
+                    rows.add_parent(Entry { name, pair }, number, symbols);
+                }
+            }
+        }
+    }
+
     /// The items that match, sorted.
     pub(super) fn search(&mut self, compiled: &Compiled) -> Vec<u32> {
         let mut found = mem::take(&mut self.scratch.found);

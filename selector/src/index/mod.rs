@@ -1,7 +1,8 @@
 //! Which selectors match which items, kept while both change.
 //!
 //! Items know their labels and parents, pairs of a name and a value know the items and parents that have them: a new
-//! selector looks only at items that have what it wants. The other way round, each selector is filed under what it wants:
+//! selector looks only at items that have what it wants. (Pairs of names that never stood in a selector do not: most labels
+//! are there for other ends, and have a value for each item.) The other way round, each selector is filed under what it wants:
 //! an item whose labels change looks only at selectors that want something that it has, and that name a label that has
 //! changed. What wants nothing in particular (`!has(a)`) is kept apart, by name.
 
@@ -61,7 +62,8 @@ pub enum Event<'a, S, I> {
 ///
 /// # Complexity
 ///
-/// A new selector costs in proportion to the items that have the rarest label which it wants. A changed item costs in
+/// A new selector costs in proportion to the items that have the rarest label which it wants; the first in which a name
+/// stands, also in proportion to all items. A changed item costs in
 /// proportion to the selectors that name a label which has changed, or to those that want a label which the item has,
 /// whichever are fewer; a changed parent costs that for each item that inherits the change. Memory is in proportion to
 /// items, labels, selectors and matches.
@@ -299,6 +301,7 @@ impl<I: Clone + Eq + Hash, P: Clone + Eq + Hash, S: Clone + Eq + Hash> Index<I, 
         }
         let compiled = self.symbols.compile(selector);
         self.rows.resize(&self.symbols);
+        self.know(&compiled);
         let found = self.search(&compiled);
         let before = match number {
             Some(number) => self.unfile(number),
@@ -331,17 +334,29 @@ impl<I: Clone + Eq + Hash, P: Clone + Eq + Hash, S: Clone + Eq + Hash> Index<I, 
     }
 
     /// The items that a selector matches.
-    pub fn items(&self, selector: &S) -> impl Iterator<Item = &I> {
+    pub fn items<'a>(&'a self, selector: &S) -> impl Iterator<Item = &'a I> + use<'a, I, P, S> {
         let filed = self.selectors.find(selector).and_then(|number| self.selectors.get(number));
         filed.into_iter().flat_map(|filed| filed.items.iter()).filter_map(|item| self.items.key(item))
     }
 
     /// The selectors that match an item.
-    pub fn selectors(&self, item: &I) -> impl Iterator<Item = &S> {
+    pub fn selectors<'a>(&'a self, item: &I) -> impl Iterator<Item = &'a S> + use<'a, I, P, S> {
         let item = self.items.find(item).and_then(|number| self.items.get(number));
         item.into_iter()
             .flat_map(|item| item.selectors.iter())
             .filter_map(|number| self.selectors.key(number))
+    }
+
+    /// The labels that items inherit from a parent, in no order that is said.
+    pub fn parent_labels<'a>(
+        &'a self,
+        parent: &P,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a, I, P, S> {
+        let parent = self.parents.find(parent).and_then(|number| self.parents.get(number));
+        parent
+            .into_iter()
+            .flat_map(|parent| parent.labels.entries())
+            .map(|entry| (self.symbols.text(entry.name), self.symbols.value(entry.pair)))
     }
 
     /// Whether a selector matches an item; no if one of them is unknown.

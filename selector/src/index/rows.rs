@@ -8,12 +8,15 @@ use core::ops::Bound;
 use super::cover::Atom;
 use super::ids::Ids;
 use crate::compiled::Compiled;
-use crate::intern::{Entry, Symbols};
+use crate::intern::{Entry, Symbols, make_room};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
     names: Vec<Name>,
+    /// For each pair its place among those about which something is known, from 1; 0 if nothing is.
+    places: Vec<u32>,
     pairs: Vec<Pair>,
+    free: Vec<u32>,
     /// The selectors that want nothing in particular.
     loose: Ids,
 }
@@ -21,6 +24,9 @@ pub(super) struct Rows {
 /// A name of labels.
 #[derive(Clone, Debug, Default)]
 struct Name {
+    /// Whether it is known which items and parents have its pairs. That takes memory for each pair, and only names that
+    /// stood in a selector are asked for.
+    known: bool,
     /// The pairs of it that items or parents have.
     pairs: Ids,
     /// The same by value; only once a prefix of a value was asked for.
@@ -62,8 +68,12 @@ impl Rows {
         if self.names.len() < names {
             self.names.resize_with(names, Name::default);
         }
-        if self.pairs.len() < pairs {
-            self.pairs.resize_with(pairs, Pair::default);
+        if self.places.len() < pairs {
+            let more = pairs - self.places.len();
+            if self.places.capacity() < pairs {
+                self.places.reserve_exact(more.max(self.places.len() / 8));
+            }
+            self.places.resize(pairs, 0);
         }
     }
 
@@ -71,8 +81,46 @@ impl Rows {
         self.names.get(name as usize)
     }
 
+    #[inline]
     fn pair(&self, pair: u32) -> Option<&Pair> {
-        self.pairs.get(pair as usize)
+        let place = self.places.get(pair as usize)?.checked_sub(1)?;
+        self.pairs.get(place as usize)
+    }
+
+    /// What is known about a pair, from now on.
+    fn pair_mut(&mut self, pair: u32) -> Option<&mut Pair> {
+        let place = self.places.get_mut(pair as usize)?;
+        if *place == 0 {
+            *place = self.free.pop().unwrap_or_else(|| {
+                make_room(&mut self.pairs);
+                self.pairs.push(Pair::default());
+                // There are not more of them than pairs.
+                u32::try_from(self.pairs.len()).unwrap_or(u32::MAX)
+            });
+        }
+        self.pairs.get_mut(*place as usize - 1)
+    }
+
+    /// Forgets a pair about which nothing is known any more.
+    fn tidy(&mut self, pair: u32) {
+        let is_empty = |pair: &Pair| pair.nobody() && pair.filed.is_empty();
+        if self.pair(pair).is_some_and(is_empty) {
+            if let Some(place) = self.places.get_mut(pair as usize) {
+                self.free.push(core::mem::take(place));
+            }
+        }
+    }
+
+    /// Whether it is known who has pairs of this name.
+    pub(super) fn is_known(&self, name: u32) -> bool {
+        self.name(name).is_some_and(|name| name.known)
+    }
+
+    /// From now on it is known who has pairs of this name: who has one now is to be added.
+    pub(super) fn set_known(&mut self, name: u32) {
+        if let Some(name) = self.names.get_mut(name as usize) {
+            name.known = true;
+        }
     }
 
     /// Whether the name stands in any selector.
@@ -98,11 +146,16 @@ impl Rows {
 
     /// Changes who has a pair; the name knows its pairs that somebody has.
     fn have(&mut self, label: Entry, symbols: &Symbols, change: impl FnOnce(&mut Pair) -> bool) {
-        let Some(pair) = self.pairs.get_mut(label.pair as usize) else { return };
-        let nobody = |pair: &Pair| pair.items.is_empty() && pair.parents.is_empty();
-        let before = nobody(pair);
+        if !self.is_known(label.name) {
+            return;
+        }
+        let Some(pair) = self.pair_mut(label.pair) else { return };
+        let before = pair.nobody();
         change(pair);
-        let after = nobody(pair);
+        let after = pair.nobody();
+        if after {
+            self.tidy(label.pair);
+        }
         let Some(name) = self.names.get_mut(label.name as usize).filter(|_| before != after) else { return };
         let value = symbols.value(label.pair);
         if after {
@@ -216,7 +269,7 @@ impl Rows {
         for atom in atoms {
             match *atom {
                 Atom::Pair(pair) => {
-                    if let Some(pair) = self.pairs.get_mut(pair as usize) {
+                    if let Some(pair) = self.pair_mut(pair) {
                         pair.filed.insert(selector);
                     }
                 }
@@ -247,10 +300,11 @@ impl Rows {
         self.loose.remove(selector);
         for atom in atoms.unwrap_or_default() {
             match *atom {
-                Atom::Pair(pair) => {
-                    if let Some(pair) = self.pairs.get_mut(pair as usize) {
+                Atom::Pair(number) => {
+                    if let Some(pair) = self.pair_mut(number) {
                         pair.filed.remove(selector);
                     }
+                    self.tidy(number);
                 }
                 Atom::Present(name) => {
                     if let Some(name) = self.names.get_mut(name as usize) {
@@ -322,6 +376,13 @@ impl Rows {
                 }
             }
         }
+    }
+}
+
+impl Pair {
+    /// Whether nobody has it.
+    fn nobody(&self) -> bool {
+        self.items.is_empty() && self.parents.is_empty()
     }
 }
 

@@ -5,6 +5,8 @@ use core::hash::{BuildHasher as _, Hash};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::intern::make_room;
+
 /// Rows with a key each. The number of a row that was removed is used again.
 #[derive(Clone, Debug)]
 pub(super) struct Table<K, R> {
@@ -42,6 +44,7 @@ impl<K: Hash + Eq, R> Table<K, R> {
                 number
             }
             None => {
+                make_room(&mut self.rows);
                 self.rows.push(Some((key, row)));
                 // So many rows would not fit into memory.
                 u32::try_from(self.rows.len() - 1).unwrap_or(u32::MAX)
@@ -86,6 +89,11 @@ impl<K, R> Table<K, R> {
 
     pub(super) fn len(&self) -> usize {
         self.by_key.len()
+    }
+
+    /// All rows with their numbers.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (u32, &R)> {
+        (0_u32..).zip(&self.rows).filter_map(|(number, row)| row.as_ref().map(|(_, row)| (number, row)))
     }
 
     /// The numbers of all rows.

@@ -20,11 +20,7 @@ const NAMESPACE_PROFILE_PREFIX: &str = "kns.";
 
 impl From<tortie_policy::FieldError> for FieldError {
     fn from(error: tortie_policy::FieldError) -> Self {
-        let mut message = error.kind().to_string();
-        if error.is_unsupported() {
-            // Stored by others, such a field makes no rule wider; but who writes it here wants it to work.
-            message.push_str(" by this version");
-        }
+        let message = error.kind().to_string();
         let drawing = error.render_selector().map(|drawing| drawing.to_string());
         Self { drawing, ..Self::new(error.path(), message) }
     }
@@ -42,6 +38,15 @@ fn unknown(errors: &[tortie_policy::FieldError]) -> Vec<String> {
     unknown.map(|error| error.path().to_owned()).collect()
 }
 
+/// Fields that speak of objects which are not stored here yet: tiers of one's own, and host endpoints. Stored by others they
+/// open nothing; but who writes them here wants them to work.
+fn without_objects(tier: Option<&String>, for_hosts: &[(&str, Option<bool>)]) -> Vec<FieldError> {
+    let is_there = |tier: &str| [DEFAULT_TIER, "kube-admin", "kube-baseline"].contains(&tier);
+    let tier = tier.filter(|tier| !is_there(tier)).map(|_| "tier");
+    let fields = for_hosts.iter().filter(|(_, on)| *on == Some(true)).map(|(name, _)| *name).chain(tier);
+    fields.map(|name| FieldError::new(format!("spec.{name}"), "is not supported by this version")).collect()
+}
+
 /// Writes out the tier, as the reference does.
 fn complete_tier(tier: &mut Option<String>, metadata: &mut Metadata) {
     let tier = tier.get_or_insert_with(|| DEFAULT_TIER.to_owned());
@@ -54,7 +59,9 @@ impl Kind for NetworkPolicySpec {
     const NAMESPACED: bool = true;
 
     fn validate(&self, _metadata: &Metadata) -> Vec<FieldError> {
-        faults(Self::validate(self))
+        let mut found = faults(Self::validate(self));
+        found.extend(without_objects(self.tier.as_ref(), &[]));
+        found
     }
 
     fn unknown_fields(&self) -> Vec<String> {
@@ -77,7 +84,14 @@ impl Kind for GlobalNetworkPolicySpec {
     const NAMESPACED: bool = false;
 
     fn validate(&self, _metadata: &Metadata) -> Vec<FieldError> {
-        faults(Self::validate(self))
+        let mut found = faults(Self::validate(self));
+        let for_hosts = [
+            ("doNotTrack", self.do_not_track),
+            ("preDNAT", self.pre_dnat),
+            ("applyOnForward", self.apply_on_forward),
+        ];
+        found.extend(without_objects(self.tier.as_ref(), &for_hosts));
+        found
     }
 
     fn unknown_fields(&self) -> Vec<String> {
