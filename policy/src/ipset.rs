@@ -44,12 +44,8 @@ impl IpSet {
 
     /// Takes away these members and then adds those, which overlap none that is left.
     pub(crate) fn change(&mut self, removed: &Self, added: &Self) {
-        self.v4.retain(|net| removed.v4.binary_search(net).is_err());
-        self.v6.retain(|net| removed.v6.binary_search(net).is_err());
-        self.v4.extend(&added.v4);
-        self.v6.extend(&added.v6);
-        self.v4.sort();
-        self.v6.sort();
+        change(&mut self.v4, &removed.v4, &added.v4);
+        change(&mut self.v6, &removed.v6, &added.v6);
     }
 
     /// Members of IPv4, in rising order.
@@ -84,12 +80,6 @@ impl IpSet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
-    }
-
-    /// Takes these members away and then puts those in, which overlap none that is left.
-    pub(crate) fn change(&mut self, removed: &Self, added: &Self) {
-        change(&mut self.v4, &removed.v4, &added.v4);
-        change(&mut self.v6, &removed.v6, &added.v6);
     }
 
     /// Whether the address is in a member. Linear in the members.

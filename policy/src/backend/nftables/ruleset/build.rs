@@ -17,9 +17,16 @@ use crate::set::SetId;
 
 type Result<T> = core::result::Result<T, EncodeError>;
 
+/// What cannot be written.
+#[derive(Debug)]
+pub(super) enum Culprit {
+    Chain(ChainKey),
+    Set(SetId),
+}
+
 impl Ruleset {
-    /// Writes the batch.
-    pub(super) fn build(&mut self) -> Result<Flight> {
+    /// Writes the batch. If something cannot be written, `culprit` is what it belongs to.
+    pub(super) fn build(&mut self, culprit: &mut Option<Culprit>) -> Result<Flight> {
         self.mark_speakers();
         let Self { options, program, sets, names, held, pending, batch, barred, barred_sets, banned, .. } =
             self;
@@ -34,6 +41,7 @@ impl Ruleset {
         let mut gone = Vec::new();
         for id in pending.sets.iter().filter(|id| !barred_sets.contains(*id)) {
             let Some(state) = view.sets.get(id) else { continue };
+            *culprit = Some(Culprit::Set(id.clone()));
             let (parts, old) = set(&mut writer, id, state)?;
             gone.extend(old);
             flight.sets.push((id.clone(), parts));
@@ -42,6 +50,7 @@ impl Ruleset {
         let mut filled = Vec::new();
         for key in pending.chains.iter().filter(is_wanted) {
             let Some(chain) = program.chains.get(key) else { continue };
+            *culprit = Some(Culprit::Chain(key.clone()));
             let laid = laid_chain(&view, key, chain);
             let old = held.chains.get(key);
             let is_old =
@@ -51,6 +60,7 @@ impl Ruleset {
             }
             filled.push((key, laid, old));
         }
+        *culprit = None;
         let fixed = if pending.fixed { fixed_chains(program, &view, options) } else { Vec::new() };
         let is_new = |chain: &&LaidChain<'_>| !held.fixed.contains(&chain.name);
         fixed.iter().filter(is_new).try_for_each(|chain| writer.add_chain(chain))?;
@@ -68,6 +78,7 @@ impl Ruleset {
         // What refers to it.
         let mut leaves_gone = Vec::new();
         for (key, laid, old) in filled {
+            *culprit = Some(Culprit::Chain(key.clone()));
             let name = |chain: &LaidChain<'_>| chain.name.clone();
             let (leaves, first) = (laid.iter().skip(1).map(name).collect(), laid.first().map(name));
             let is_old =
@@ -83,6 +94,7 @@ impl Ruleset {
             leaves_gone.extend(over.cloned());
             flight.chains.push((key.clone(), Some(now)));
         }
+        *culprit = None;
         for chain in &fixed {
             if held.fixed.contains(&chain.name) {
                 writer.flush_chain(&chain.name)?;

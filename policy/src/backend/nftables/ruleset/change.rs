@@ -7,25 +7,15 @@ use alloc::vec::Vec;
 use super::Ruleset;
 use super::set::SetState;
 use crate::backend::nftables::layout::{chain_name, is_fixed_equal};
-use crate::program::{Chain, ChainKey, Dispatch, HostDispatch, Program, Step};
+use crate::program::{Chain, ChainKey, Program};
+use crate::resolver::{Delta, SetChange};
 use crate::set::{Members, SetId};
-use crate::settings::HostAction;
 
-/// One change.
+/// What is wished while a batch is out.
 #[derive(Debug)]
 pub(super) enum Change {
     Program(Program),
-    Set(SetId, Members),
-    SetMembers { set: SetId, removed: Members, added: Members },
-    NoSet(SetId),
-    Chain(ChainKey, Arc<Chain>),
-    NoChain(ChainKey),
-    Workload(String, Option<Dispatch>),
-    Host(String, Option<HostDispatch>),
-    AllInterfaces(Option<HostDispatch>),
-    Guard(Vec<Step>),
-    ToHost(Vec<Step>),
-    HostAction(HostAction),
+    Delta(Delta),
 }
 
 impl Ruleset {
@@ -38,65 +28,13 @@ impl Ruleset {
         self.change(Change::Program(program));
     }
 
-    /// Wishes for a set, new or instead of one with this id.
-    pub fn insert_set(&mut self, set: SetId, members: Members) {
-        self.change(Change::Set(set, members));
-    }
-
-    /// Changes members of a set: takes out those that are `removed`, and then puts in those that are `added`, which overlap
-    /// none that is left.
+    /// Wishes for what has changed, such as what a [`Resolver`](crate::Resolver) tells.
     ///
     /// # Complexity
     ///
-    /// In proportion to the changes; the other members are only moved in memory.
-    pub fn change_set(&mut self, set: SetId, removed: Members, added: Members) {
-        self.change(Change::SetMembers { set, removed, added });
-    }
-
-    /// Wishes for a set no more. No chain speaks of it any more when the next batch is asked for.
-    pub fn remove_set(&mut self, set: SetId) {
-        self.change(Change::NoSet(set));
-    }
-
-    /// Wishes for a chain, new or instead of one with this key.
-    pub fn insert_chain(&mut self, key: ChainKey, chain: Arc<Chain>) {
-        self.change(Change::Chain(key, chain));
-    }
-
-    /// Wishes for a chain no more. Nothing leads to it any more when the next batch is asked for.
-    pub fn remove_chain(&mut self, key: ChainKey) {
-        self.change(Change::NoChain(key));
-    }
-
-    /// Wishes for these chains of an interface of a workload; without any, its packets are dropped if it has the prefix of
-    /// workloads.
-    pub fn set_workload(&mut self, interface: String, dispatch: Option<Dispatch>) {
-        self.change(Change::Workload(interface, dispatch));
-    }
-
-    /// Wishes for these chains of an interface of the host.
-    pub fn set_host(&mut self, interface: String, dispatch: Option<HostDispatch>) {
-        self.change(Change::Host(interface, dispatch));
-    }
-
-    /// Wishes for these chains of all other interfaces.
-    pub fn set_all_interfaces(&mut self, dispatch: Option<HostDispatch>) {
-        self.change(Change::AllInterfaces(dispatch));
-    }
-
-    /// Wishes for these steps ahead of all egress chains of workloads.
-    pub fn set_guard(&mut self, steps: Vec<Step>) {
-        self.change(Change::Guard(steps));
-    }
-
-    /// Wishes for these steps ahead of all else about what workloads send their host.
-    pub fn set_to_host(&mut self, steps: Vec<Step>) {
-        self.change(Change::ToHost(steps));
-    }
-
-    /// Wishes for this end of what workloads send their host.
-    pub fn set_host_action(&mut self, action: HostAction) {
-        self.change(Change::HostAction(action));
+    /// In proportion to the changes. Of a set that changes, the other members are only moved in memory.
+    pub fn apply(&mut self, delta: Delta) {
+        self.change(Change::Delta(delta));
     }
 
     fn change(&mut self, change: Change) {
@@ -117,57 +55,73 @@ impl Ruleset {
     fn take(&mut self, change: Change) {
         match change {
             Change::Program(program) => self.take_program(program),
-            Change::Set(set, members) => self.take_set(set, members),
-            Change::SetMembers { set, removed, added } => {
-                if let Some(state) = self.sets.get_mut(&set) {
-                    if state.change(&set, &removed, &added) {
-                        self.pending.relaid.insert(set.clone());
-                    }
-                    self.touch_set(set);
+            Change::Delta(delta) => self.take_delta(delta),
+        }
+    }
+
+    fn take_delta(&mut self, delta: Delta) {
+        delta.sets_added.into_iter().for_each(|(set, members)| self.take_set(set, members));
+        for SetChange { set, removed, added } in delta.sets_changed {
+            if let Some(state) = self.sets.get_mut(&set) {
+                if state.change(&set, &removed, &added) {
+                    self.pending.relaid.insert(set.clone());
                 }
+                self.touch_set(set);
             }
-            Change::NoSet(set) => {
-                if let Some(state) = self.sets.remove(&set)
-                    && !state.held.is_empty()
-                {
-                    self.pending.dropped_sets.insert(set.clone(), state);
-                }
-                self.pending.sets.remove(&set);
-                self.barred_sets.remove(&set);
-            }
-            Change::Chain(key, chain) => self.take_chain(key, chain),
-            Change::NoChain(key) => {
-                self.program.chains.remove(&key);
-                self.names.remove(&key);
-                self.unbar(&key);
-                self.pending.chains.insert(key);
-            }
-            Change::Workload(interface, dispatch) => {
-                self.pending.fixed |= !interface.starts_with(&self.options.workload_prefix);
-                put(&mut self.program.dispatch, &interface, dispatch);
-                self.touch_interface(interface);
-            }
-            Change::Host(interface, dispatch) => {
-                self.pending.fixed |= dispatch.is_some() != self.program.hosts.contains_key(&interface);
-                put(&mut self.program.hosts, &interface, dispatch);
-                self.touch_interface(interface);
-            }
-            Change::AllInterfaces(dispatch) => {
-                self.program.all_interfaces = dispatch;
-                self.touch_fixed();
-            }
-            Change::Guard(steps) => {
-                self.program.guard = steps;
-                self.pending.fixed = true;
-            }
-            Change::ToHost(steps) => {
-                self.program.to_host = steps;
-                self.pending.fixed = true;
-            }
-            Change::HostAction(action) => {
-                self.program.host_action = action;
-                self.pending.fixed = true;
-            }
+        }
+        delta.chains.into_iter().for_each(|(key, chain)| self.take_chain(key, chain));
+        let changes = (delta.guard.is_some(), delta.to_host.is_some(), delta.host_action.is_some());
+        self.pending.fixed |= changes != (false, false, false);
+        let program = &mut self.program;
+        program.guard = delta.guard.unwrap_or_else(|| core::mem::take(&mut program.guard));
+        program.to_host = delta.to_host.unwrap_or_else(|| core::mem::take(&mut program.to_host));
+        program.host_action = delta.host_action.unwrap_or(program.host_action);
+        for (interface, dispatch) in delta.dispatch {
+            let is_new = self.program.dispatch.insert(interface.clone(), dispatch).is_none();
+            self.touch_workload(interface, is_new);
+        }
+        for (interface, host) in delta.hosts {
+            self.pending.fixed |= self.program.hosts.insert(interface.clone(), host).is_none();
+            self.touch_interface(interface);
+        }
+        if let Some(host) = delta.all_interfaces {
+            self.program.all_interfaces = host;
+            self.touch_fixed();
+        }
+        for interface in delta.dispatch_removed {
+            self.program.dispatch.remove(&interface);
+            self.touch_workload(interface, true);
+        }
+        for interface in delta.hosts_removed {
+            self.program.hosts.remove(&interface);
+            self.pending.fixed = true;
+            self.touch_interface(interface);
+        }
+        delta.chains_removed.into_iter().for_each(|key| self.drop_chain(key));
+        delta.sets_removed.into_iter().for_each(|set| self.drop_set(set));
+    }
+
+    /// `comes`: or goes; else only its chains have changed.
+    fn touch_workload(&mut self, interface: String, comes: bool) {
+        // The prefix of workloads stands for all others.
+        self.pending.fixed |= comes && !interface.starts_with(&self.options.workload_prefix);
+        self.touch_interface(interface);
+    }
+
+    fn drop_chain(&mut self, key: ChainKey) {
+        self.program.chains.remove(&key);
+        self.names.remove(&key);
+        self.unbar(&key);
+        self.pending.chains.insert(key);
+    }
+
+    fn drop_set(&mut self, set: SetId) {
+        self.pending.sets.remove(&set);
+        self.barred_sets.remove(&set);
+        if let Some(state) = self.sets.remove(&set)
+            && !state.held.is_empty()
+        {
+            self.pending.dropped_sets.insert(set, state);
         }
     }
 
@@ -232,8 +186,8 @@ impl Ruleset {
         let gone_chains: Vec<_> =
             self.program.chains.keys().filter(|key| !chains.contains_key(*key)).cloned().collect();
         chains.into_iter().for_each(|(key, chain)| self.take_chain(key, chain));
-        gone_chains.into_iter().for_each(|key| self.take(Change::NoChain(key)));
-        gone.into_iter().for_each(|set| self.take(Change::NoSet(set)));
+        gone_chains.into_iter().for_each(|key| self.drop_chain(key));
+        gone.into_iter().for_each(|set| self.drop_set(set));
 
         let before = core::mem::take(&mut self.program.dispatch);
         let differs = |name: &&String| before.get(*name) != program.dispatch.get(*name);
@@ -249,12 +203,5 @@ impl Ruleset {
         if had_hosts != self.program.all_interfaces.is_some() {
             self.touch_fixed();
         }
-    }
-}
-
-fn put<V>(map: &mut alloc::collections::BTreeMap<String, V>, key: &str, value: Option<V>) {
-    match value {
-        Some(value) => drop(map.insert(key.into(), value)),
-        None => drop(map.remove(key)),
     }
 }

@@ -24,7 +24,7 @@ use set::{HeldPart, SetState};
 
 /// A table of the kernel that is kept as a program wants it. It does no I/O, and reads nothing back.
 ///
-/// It is told what is wished, as a [whole program](Self::set_program) or [change](Self::change_set) by change, and gives what
+/// It is told what is wished, as a [whole program](Self::set_program) or [change](Self::apply) by change, and gives what
 /// differs from what the kernel has as one transaction: first what is new, then what refers to it, what nothing refers to any
 /// more at the end. Members of sets and interfaces are single elements; only chains that changed are written again. Whoever
 /// hands the transaction to the kernel says what became of it.
@@ -197,7 +197,7 @@ impl Ruleset {
     ///
     /// # Errors
     ///
-    /// [`EncodeError`]: a rule is too long for a message. What it belongs to is denied by the next call.
+    /// [`EncodeError`]: something cannot be written that belongs to no endpoint alone. What belongs to endpoints denies them.
     pub fn poll_batch(&mut self) -> Result<Option<&mut Batch>, EncodeError> {
         if self.flight.is_some() {
             return Ok(Some(&mut self.batch));
@@ -209,8 +209,16 @@ impl Ruleset {
         if !self.held.is_there {
             self.mark_all();
         }
-        self.batch.clear();
-        self.flight = Some(self.build()?);
+        let flight = loop {
+            self.batch.clear();
+            let mut culprit = None;
+            match (self.build(&mut culprit), culprit) {
+                (Ok(flight), _) => break flight,
+                (Err(error), Some(culprit)) if self.bar_culprit(&culprit, &error) => {}
+                (Err(error), _) => return Err(error),
+            }
+        };
+        self.flight = Some(flight);
         if self.batch.is_empty() {
             // What was changed has been changed back.
             self.confirm();

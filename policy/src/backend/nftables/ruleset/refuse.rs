@@ -5,10 +5,10 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use tortie_nft_wire::{Action, Subject};
+use tortie_nft_wire::{Action, EncodeError, Subject};
 
 use super::Ruleset;
-use super::build::speaks_of;
+use super::build::{Culprit, speaks_of};
 use crate::program::{ChainKey, StepAction};
 use crate::set::SetId;
 
@@ -115,6 +115,22 @@ impl Ruleset {
         });
         for set in full.cloned().collect::<Vec<_>>() {
             self.bar_set(&set, "a set is full");
+        }
+    }
+
+    /// Bars what cannot be written; whether it was not barred before.
+    pub(super) fn bar_culprit(&mut self, culprit: &Culprit, error: &EncodeError) -> bool {
+        match culprit {
+            Culprit::Chain(key) => {
+                let is_new = !self.barred.contains(key);
+                self.bar(key, &error.to_string());
+                is_new
+            }
+            Culprit::Set(set) => {
+                let is_new = !self.barred_sets.contains(set);
+                self.bar_set(set, &error.to_string());
+                is_new
+            }
         }
     }
 

@@ -104,17 +104,7 @@ impl SetState {
                 self.note(member, is_added);
             }
         }
-        match (&mut self.members, removed, added) {
-            (Members::Addresses(set), Members::Addresses(removed), Members::Addresses(added)) => {
-                set.change(removed, added);
-            }
-            (Members::Ports(set), Members::Ports(removed), Members::Ports(added)) => {
-                set.retain(|member| !removed.contains(member));
-                set.extend(added);
-            }
-            // A set keeps its kind.
-            _ => {}
-        }
+        self.members.change(removed, added);
         let before: Vec<_> = self.all_parts().map(|part| part.kind).collect();
         self.lay(set);
         !self.all_parts().map(|part| part.kind).eq(before)

@@ -114,6 +114,10 @@ fn test(writer: &mut Writer<'_>, out: &mut Appender<'_>, test: &Test<'_>) -> Res
             out.push(side(*interface).load(R1));
             out.compare(prefix.as_bytes(), false);
         }
+        Test::NoneOf(side_, names) if names.len() == 1 => {
+            out.push(side(*side_).load(R1));
+            names.iter().for_each(|name| out.compare(&interface(name), true));
+        }
         Test::NoneOf(side_, names) => {
             let (set, id) = anonymous(writer, Type::IFNAME, 16, names.len())?;
             writer.batch.add(INET, &set)?;
