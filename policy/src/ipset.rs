@@ -44,12 +44,8 @@ impl IpSet {
 
     /// Takes away these members and then adds those, which overlap none that is left.
     pub(crate) fn change(&mut self, removed: &Self, added: &Self) {
-        self.v4.retain(|net| removed.v4.binary_search(net).is_err());
-        self.v6.retain(|net| removed.v6.binary_search(net).is_err());
-        self.v4.extend(&added.v4);
-        self.v6.extend(&added.v6);
-        self.v4.sort();
-        self.v6.sort();
+        change(&mut self.v4, &removed.v4, &added.v4);
+        change(&mut self.v6, &removed.v6, &added.v6);
     }
 
     /// Members of IPv4, in rising order.
@@ -100,6 +96,29 @@ impl IpSet {
 fn drop_covered<N: Ord + Copy>(nets: &mut Vec<N>, contains: impl Fn(&N, &N) -> bool) {
     nets.sort_unstable();
     nets.dedup_by(|later, earlier| contains(earlier, later));
+}
+
+/// From how many changes on a list is sorted anew.
+const MANY: usize = 64;
+
+fn change<N: Ord + Copy>(members: &mut Vec<N>, removed: &[N], added: &[N]) {
+    if removed.len().saturating_add(added.len()) > MANY {
+        members.retain(|member| removed.binary_search(member).is_err());
+        members.extend_from_slice(added);
+        members.sort_unstable();
+        members.dedup();
+        return;
+    }
+    for member in removed {
+        if let Ok(place) = members.binary_search(member) {
+            members.remove(place);
+        }
+    }
+    for member in added {
+        if let Err(place) = members.binary_search(member) {
+            members.insert(place, *member);
+        }
+    }
 }
 
 #[cfg(test)]

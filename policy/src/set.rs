@@ -1,6 +1,6 @@
 //! Sets of addresses, and of addresses with ports, that rules speak of.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -163,6 +163,24 @@ impl Members {
             Self::Addresses(set) => set.len(family),
             Self::Ports(ports) => ports.iter().filter(|port| Family::of(&port.address) == family).count(),
         }
+    }
+
+    /// How many members of this family there are of each prefix length; those with ports have the longest.
+    pub(crate) fn lengths(&self, family: Family) -> BTreeMap<u8, usize> {
+        let mut lengths = BTreeMap::new();
+        match self {
+            Self::Addresses(set) => {
+                for net in set.members(family) {
+                    let count: &mut usize = lengths.entry(net.prefix_len()).or_default();
+                    *count = count.saturating_add(1);
+                }
+            }
+            Self::Ports(_) => {
+                let longest = if family == Family::V4 { 32 } else { 128 };
+                lengths.extend(Some((longest, self.len(family))).filter(|(_, len)| *len > 0));
+            }
+        }
+        lengths
     }
 
     /// Whether there are none.

@@ -12,7 +12,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("nft-wire", &[]),
     ("routes", &[]),
     ("ipam", &["tortie-selector"]),
-    ("policy", &["tortie-selector"]),
+    ("policy", &["tortie-nft-wire", "tortie-selector"]),
     ("bgp-speaker", &["tortie-bgp-wire"]),
 ];
 /// The toolchain that every library promises to build with.

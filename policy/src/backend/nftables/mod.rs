@@ -33,14 +33,19 @@
 //!
 //! Source of the layout: calico@87c15906f2 felix/rules/{static,endpoints,dispatch}.go.
 
-mod hooks;
+mod layout;
 mod options;
-mod tables;
+#[cfg(feature = "nft-wire")]
+mod ruleset;
 mod text;
+#[cfg(feature = "nft-wire")]
+mod wire;
 
 use alloc::string::String;
 
 pub use options::{Options, OptionsError};
+#[cfg(feature = "nft-wire")]
+pub use ruleset::{Counts, Denial, Ruleset};
 
 use crate::program::Program;
 

@@ -18,6 +18,10 @@ pub struct Options {
     pub(super) workload_prefix: String,
     pub(super) mark: u32,
     pub(super) log_prefix: String,
+    #[cfg(feature = "nft-wire")]
+    pub(super) owned: bool,
+    #[cfg(feature = "nft-wire")]
+    pub(super) max_set_len: usize,
 }
 
 impl Default for Options {
@@ -26,6 +30,10 @@ impl Default for Options {
             workload_prefix: "cali".to_string(),
             mark: 0x1_0000,
             log_prefix: "calico-packet: ".to_string(),
+            #[cfg(feature = "nft-wire")]
+            owned: false,
+            #[cfg(feature = "nft-wire")]
+            max_set_len: 1 << 24,
         }
     }
 }
@@ -89,5 +97,23 @@ impl Options {
         }
         self.log_prefix = prefix.to_string();
         Ok(self)
+    }
+
+    /// Whether the table belongs to the socket that it is sent through, so that nobody else changes it or flushes it, and
+    /// outlives it; by default not. Takes a kernel with the flags `owner` and `persist` (Linux 6.9).
+    #[cfg(feature = "nft-wire")]
+    #[must_use]
+    pub const fn owned(mut self, owned: bool) -> Self {
+        self.owned = owned;
+        self
+    }
+
+    /// How many members a set of the kernel may have; by default 2<sup>24</sup>. A set that would have more is full: endpoints
+    /// whose policy speaks of it are denied.
+    #[cfg(feature = "nft-wire")]
+    #[must_use]
+    pub const fn max_set_len(mut self, len: usize) -> Self {
+        self.max_set_len = len;
+        self
     }
 }

@@ -3,26 +3,31 @@
 use alloc::string::String;
 use core::fmt::{self, Write as _};
 
-use crate::program::End;
-use crate::rule::Family;
 use crate::table::{Row, Spread, Tuples};
 
-use super::text::{Prefix, list};
+use super::line::{address, masked, port};
+use super::{Prefix, list};
 
 /// The fields that are compared, and the rows, as a set in place.
 pub(super) fn tuples(out: &mut String, tuples: &Tuples) -> fmt::Result {
-    let mut fields: [Option<&str>; 3] = [None; 3];
-    fields[0] = tuples.address().map(|(end, family)| match (end, family) {
-        (End::Source, Family::V4) => "ip saddr",
-        (End::Destination, Family::V4) => "ip daddr",
-        (End::Source, Family::V6) => "ip6 saddr",
-        (End::Destination, Family::V6) => "ip6 daddr",
-    });
-    fields[1] = tuples.protocol().then_some("meta l4proto");
-    fields[2] = tuples.port().map(|end| if end == End::Source { "th sport" } else { "th dport" });
-    list(out, " . ", fields.into_iter().flatten())?;
+    let mut between = "";
+    let mask = tuples.mask();
+    if let Some((end, family)) = tuples.address() {
+        match mask {
+            Some(len) => masked(out, end, family, len),
+            None => out.write_str(address(end, family)),
+        }?;
+        between = " . ";
+    }
+    if tuples.protocol() {
+        write!(out, "{between}meta l4proto")?;
+        between = " . ";
+    }
+    if let Some(end) = tuples.port() {
+        write!(out, "{between}{}", port(end))?;
+    }
     out.write_str(" { ")?;
-    list(out, ", ", tuples.rows().iter().map(Key))?;
+    list(out, ", ", tuples.rows().iter().map(|row| Key { row, is_masked: mask.is_some() }))?;
     out.write_str(" }")
 }
 
@@ -35,20 +40,27 @@ pub(super) fn spread(out: &mut String, spread: &Spread, leaf: impl Fn(usize) -> 
     out.write_str(" }")
 }
 
-struct Key<'a>(&'a Row);
+struct Key<'a> {
+    row: &'a Row,
+    /// Whether addresses are compared without the bits behind their prefix.
+    is_masked: bool,
+}
 
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut between = "";
-        if let Some(net) = self.0.address {
-            write!(f, "{}", Prefix(net))?;
+        if let Some(net) = self.row.address {
+            match self.is_masked {
+                true => write!(f, "{}", net.network())?,
+                false => write!(f, "{}", Prefix(net))?,
+            }
             between = " . ";
         }
-        if let Some(protocol) = self.0.protocol {
+        if let Some(protocol) = self.row.protocol {
             write!(f, "{between}{protocol}")?;
             between = " . ";
         }
-        match self.0.ports {
+        match self.row.ports {
             Some(ports) => write!(f, "{between}{ports}"),
             None => Ok(()),
         }

@@ -1,0 +1,95 @@
+//! Chains of a program as chains of the kernel.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::{Catalogue, Comment, Deed, LaidChain, Line, Test, about, leaf_name};
+use crate::program::{Addresses, Chain, ChainKey, Match, Step, StepAction};
+use crate::table::Spread;
+
+/// A chain, and behind it the leaves that its steps lead to.
+pub(in super::super) fn laid_chain<'a>(
+    catalogue: &'a impl Catalogue,
+    key: &ChainKey,
+    chain: &'a Chain,
+) -> Vec<LaidChain<'a>> {
+    let name = catalogue.chain(key).unwrap_or_default();
+    let mut laid =
+        vec![LaidChain { name: name.into(), about: Some(about(key)), hook: None, lines: Vec::new() }];
+    let mut lines = Vec::with_capacity(chain.steps.len());
+    for (place, step) in chain.steps.iter().enumerate() {
+        let leaves = alloc::format!("{name}-leaf-{place}");
+        if let StepAction::Spread(spread) = &step.action {
+            laid.extend(leaf_chains(catalogue, spread, &leaves));
+        }
+        push(catalogue, step, leaves, &mut lines);
+    }
+    if let Some(first) = laid.first_mut() {
+        first.lines = lines;
+    }
+    laid
+}
+
+fn leaf_chains<'a>(
+    catalogue: &'a impl Catalogue,
+    spread: &'a Spread,
+    leaves: &str,
+) -> impl Iterator<Item = LaidChain<'a>> {
+    spread.leaves.iter().enumerate().map(move |(number, steps)| LaidChain {
+        name: leaf_name(leaves, number),
+        about: None,
+        hook: None,
+        lines: lines(catalogue, steps),
+    })
+}
+
+/// Steps that lead to no leaves.
+pub(super) fn lines<'a>(catalogue: &'a impl Catalogue, steps: &'a [Step]) -> Vec<Line<'a>> {
+    let mut lines = Vec::with_capacity(steps.len());
+    steps.iter().for_each(|step| push(catalogue, step, String::new(), &mut lines));
+    lines
+}
+
+/// A step as one line, or as several of which no two match one packet: one for each part of the sets that it wants.
+fn push<'a>(catalogue: &'a impl Catalogue, step: &'a Step, leaves: String, lines: &mut Vec<Line<'a>>) {
+    let mut rows = vec![Vec::with_capacity(step.matches.len())];
+    for wanted in &step.matches {
+        let (end, family, set, negated) = match wanted {
+            Match::Address { end, family, addresses: Addresses::Set(set), negated }
+            | Match::AddressPort { end, family, set, negated } => (*end, *family, set, *negated),
+            _ => {
+                rows.iter_mut().for_each(|row| row.push(Test::Match(wanted)));
+                continue;
+            }
+        };
+        let parts = catalogue.parts(set, family);
+        let test = |part| Test::InSet { end, family, part, negated };
+        match parts {
+            // In none of them.
+            parts if negated => rows.iter_mut().for_each(|row| row.extend(parts.iter().map(test))),
+            [part] => rows.iter_mut().for_each(|row| row.push(test(part))),
+            parts => {
+                let with = |row: &Vec<Test<'a>>, part| {
+                    let mut row = row.clone();
+                    row.push(test(part));
+                    row
+                };
+                rows = rows.iter().flat_map(|row| parts.iter().map(move |part| with(row, part))).collect();
+            }
+        }
+    }
+    let comment = step.origin.as_ref().map(Comment::Origin);
+    let deed = match &step.action {
+        StepAction::Accept => Deed::Accept,
+        StepAction::AcceptHost { untracked } => Deed::AcceptMarked { untracked: *untracked },
+        StepAction::Drop => Deed::Drop,
+        StepAction::Log => Deed::Log,
+        // What is not there cannot let a packet pass.
+        StepAction::Jump(key) => catalogue.chain(key).map_or(Deed::Drop, Deed::Jump),
+        StepAction::Goto(key) => catalogue.chain(key).map_or(Deed::Drop, Deed::Goto),
+        StepAction::Return => Deed::Return,
+        StepAction::Spread(spread) => Deed::Spread(spread, leaves),
+    };
+    lines.extend(rows.into_iter().map(|tests| Line { tests, deed: deed.clone(), comment }));
+}

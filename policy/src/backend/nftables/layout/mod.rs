@@ -1,0 +1,149 @@
+//! The layout of the table: which sets, maps and chains it has and what stands in them, whoever writes it down.
+
+mod chains;
+mod hooks;
+mod names;
+mod parts;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use ipnet::IpNet;
+
+pub(super) use chains::laid_chain;
+pub(super) use hooks::{InterfaceMap, fixed_chains, is_fixed_equal, lockdown_chains};
+pub(super) use names::{about, chain_name, comment};
+pub(super) use parts::{Lengths, Part, PartKind, parts_of, room};
+
+use crate::key::Origin;
+use crate::program::{ChainKey, End, Match};
+use crate::rule::Family;
+use crate::set::SetId;
+use crate::table::Spread;
+
+/// What a chain needs to know of what stands beside it.
+pub(super) trait Catalogue {
+    /// Name of the chain with this key; `None` if there is none.
+    fn chain(&self, key: &ChainKey) -> Option<&str>;
+    /// The kernel's sets that a set is made of.
+    fn parts(&self, set: &SetId, family: Family) -> &[Part];
+}
+
+/// A chain, and what stands in it.
+#[derive(Debug)]
+pub(super) struct LaidChain<'a> {
+    pub(super) name: String,
+    /// What it is about, for people.
+    pub(super) about: Option<String>,
+    pub(super) hook: Option<Hook>,
+    pub(super) lines: Vec<Line<'a>>,
+}
+
+/// Where a base chain is hooked in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hook {
+    pub(super) place: Place,
+    pub(super) priority: Priority,
+    /// How far behind that.
+    pub(super) behind: u8,
+}
+
+/// A hook of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Prerouting,
+    Input,
+    Forward,
+    Output,
+}
+
+/// A priority with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Priority {
+    Raw,
+    Mangle,
+    Filter,
+}
+
+/// One rule of the kernel.
+#[derive(Debug)]
+pub(super) struct Line<'a> {
+    pub(super) tests: Vec<Test<'a>>,
+    pub(super) deed: Deed<'a>,
+    pub(super) comment: Option<Comment<'a>>,
+}
+
+/// What is said of a rule.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Comment<'a> {
+    Origin(&'a Origin),
+    Text(&'static str),
+}
+
+/// Which interface of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    In,
+    Out,
+}
+
+/// What must hold of a packet.
+#[derive(Clone, Debug)]
+pub(super) enum Test<'a> {
+    /// A match that speaks of no set.
+    Match(&'a Match),
+    /// Its address is in this part of a set, or is not.
+    InSet { end: End, family: Family, part: &'a Part, negated: bool },
+    /// Its address is in this prefix.
+    Net(End, IpNet),
+    /// Its protocol is this one.
+    Protocol(u8),
+    /// It is of a connection that was accepted, or related to one.
+    Established,
+    /// It is of no connection, and begins none.
+    Invalid,
+    /// This bit of its mark is set.
+    Marked(u32),
+    /// Its interface has this name.
+    Interface(Side, &'a str),
+    /// The name of its interface begins so.
+    Prefix(Side, &'a str),
+    /// Its interface is none of these.
+    NoneOf(Side, Vec<&'a str>),
+    /// Packets to its sender do not leave by the interface that it came in by.
+    Unrouted,
+}
+
+/// What is done then.
+#[derive(Clone, Debug)]
+pub(super) enum Deed<'a> {
+    Accept,
+    Drop,
+    Return,
+    Log,
+    /// The mark is set, and the packet accepted.
+    AcceptMarked {
+        untracked: bool,
+    },
+    /// The mark is cleared.
+    ClearMark,
+    Jump(&'a str),
+    Goto(&'a str),
+    /// What the map says of the interface.
+    Dispatch(Side, &'static str),
+    /// The leaf for its protocol and port; the names of leaves begin so.
+    Spread(&'a Spread, String),
+}
+
+/// Name of a leaf.
+pub(super) fn leaf_name(leaves: &str, number: usize) -> String {
+    alloc::format!("{leaves}-{number}")
+}
+
+/// Where an interface leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leads<'a> {
+    Accept,
+    Drop,
+    Goto(&'a str),
+}

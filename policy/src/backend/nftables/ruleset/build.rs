@@ -1,0 +1,256 @@
+//! The transaction that makes the kernel as wished.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use tortie_nft_wire::EncodeError;
+
+use super::set::{HeldPart, SetState};
+use super::{Flight, HeldChain, HeldMap, Lead, Ruleset, View, maps};
+use crate::backend::nftables::layout::{
+    Catalogue, InterfaceMap, LaidChain, Leads, fixed_chains, laid_chain, room,
+};
+use crate::backend::nftables::wire::{Change, Writer, map_room, set_about};
+use crate::program::{Addresses, Chain, ChainKey, Match, Step, StepAction};
+use crate::set::SetId;
+
+type Result<T> = core::result::Result<T, EncodeError>;
+
+/// What cannot be written.
+#[derive(Debug)]
+pub(super) enum Culprit {
+    Chain(ChainKey),
+    Set(SetId),
+}
+
+impl Ruleset {
+    /// Writes the batch. If something cannot be written, `culprit` is what it belongs to.
+    pub(super) fn build(&mut self, culprit: &mut Option<Culprit>) -> Result<Flight> {
+        self.mark_speakers();
+        let Self { options, program, sets, names, held, pending, batch, barred, barred_sets, banned, .. } =
+            self;
+        let view = View { names, sets, barred };
+        let mut writer = Writer::new(batch, options)?;
+        let mut flight = Flight { is_fresh: !held.is_there, ..Flight::default() };
+        if flight.is_fresh {
+            writer.fresh_table()?;
+        }
+
+        // What is new.
+        let mut gone = Vec::new();
+        for id in pending.sets.iter().filter(|id| !barred_sets.contains(*id)) {
+            let Some(state) = view.sets.get(id) else { continue };
+            *culprit = Some(Culprit::Set(id.clone()));
+            let (parts, old) = set(&mut writer, id, state)?;
+            gone.extend(old);
+            flight.sets.push((id.clone(), parts));
+        }
+        let is_wanted = |key: &&ChainKey| view.chain(key).is_some() && program.chains.contains_key(*key);
+        let mut filled = Vec::new();
+        for key in pending.chains.iter().filter(is_wanted) {
+            let Some(chain) = program.chains.get(key) else { continue };
+            *culprit = Some(Culprit::Chain(key.clone()));
+            let laid = laid_chain(&view, key, chain);
+            let old = held.chains.get(key);
+            let is_old =
+                |name: &String| old.is_some_and(|old| old.name == *name || old.leaves.contains(name));
+            for chain in laid.iter().filter(|chain| !is_old(&chain.name)) {
+                writer.add_chain(chain)?;
+            }
+            filled.push((key, laid, old));
+        }
+        *culprit = None;
+        let fixed = if pending.fixed { fixed_chains(program, &view, options) } else { Vec::new() };
+        let is_new = |chain: &&LaidChain<'_>| !held.fixed.contains(&chain.name);
+        fixed.iter().filter(is_new).try_for_each(|chain| writer.add_chain(chain))?;
+        for map in maps().filter(|map| map.is_there(program)) {
+            let old = held.maps.get(map.name());
+            let size = map_room(map.interfaces(program).count());
+            if old.is_none_or(|old| {
+                map.interfaces(program).count() > usize::try_from(old.size).unwrap_or(usize::MAX)
+            }) {
+                writer.declare_map(map.name(), size)?;
+                flight.maps.push((map.name(), Some(size)));
+            }
+        }
+
+        // What refers to it.
+        let mut leaves_gone = Vec::new();
+        for (key, laid, old) in filled {
+            *culprit = Some(Culprit::Chain(key.clone()));
+            let name = |chain: &LaidChain<'_>| chain.name.clone();
+            let (leaves, first) = (laid.iter().skip(1).map(name).collect(), laid.first().map(name));
+            let is_old =
+                |name: &String| old.is_some_and(|old| old.name == *name || old.leaves.contains(name));
+            for chain in &laid {
+                if is_old(&chain.name) {
+                    writer.flush_chain(&chain.name)?;
+                }
+                writer.fill(chain)?;
+            }
+            let now = HeldChain { name: first.unwrap_or_default(), leaves };
+            let over = old.iter().flat_map(|old| &old.leaves).filter(|leaf| !now.leaves.contains(leaf));
+            leaves_gone.extend(over.cloned());
+            flight.chains.push((key.clone(), Some(now)));
+        }
+        *culprit = None;
+        for chain in &fixed {
+            if held.fixed.contains(&chain.name) {
+                writer.flush_chain(&chain.name)?;
+            }
+            writer.fill(chain)?;
+        }
+        let empty = HeldMap::default();
+        for map in maps().filter(|map| map.is_there(program)) {
+            let old = held.maps.get(map.name()).unwrap_or(&empty);
+            let wished = |interface: &str| {
+                let leads = map.leads(program, &view, interface)?;
+                Some(if banned.contains(interface) && matches!(map, InterfaceMap::Workloads(_)) {
+                    Leads::Drop
+                } else {
+                    leads
+                })
+            };
+            lead(&mut writer, map, old, &pending.interfaces, wished, &mut flight)?;
+        }
+
+        // What nothing refers to any more.
+        if pending.fixed {
+            let over: Vec<_> =
+                (held.fixed.iter()).filter(|name| !fixed.iter().any(|chain| chain.name == **name)).collect();
+            over.iter().try_for_each(|name| writer.flush_chain(name))?;
+            over.iter().try_for_each(|name| writer.delete_chain(name))?;
+            flight.fixed = Some(fixed.iter().map(|chain| chain.name.clone()).collect());
+            for map in maps().filter(|map| !map.is_there(program) && held.maps.contains_key(map.name())) {
+                writer.delete_map(map.name())?;
+                flight.maps.push((map.name(), None));
+            }
+        }
+        // A chain that is barred stays as it is: interfaces of the host may lead to it.
+        let is_gone = |key: &&ChainKey| !program.chains.contains_key(*key);
+        let over: Vec<_> = pending
+            .chains
+            .iter()
+            .filter(is_gone)
+            .filter_map(|key| Some((key, held.chains.get(key)?)))
+            .collect();
+        let all = || {
+            over.iter()
+                .flat_map(|(_, chain)| [&chain.name].into_iter().chain(&chain.leaves))
+                .chain(&leaves_gone)
+        };
+        all().try_for_each(|name| writer.flush_chain(name))?;
+        all().try_for_each(|name| writer.delete_chain(name))?;
+        flight.chains.extend(over.iter().map(|(key, _)| ((*key).clone(), None)));
+        gone.iter().try_for_each(|held: &&HeldPart| writer.delete_part(&held.part))?;
+        for (set, state) in &pending.dropped_sets {
+            state.held.iter().try_for_each(|held| writer.delete_part(&held.part))?;
+            flight.dropped_sets.push(set.clone());
+        }
+        Ok(flight)
+    }
+
+    /// Marks the chains that speak of sets that are laid out otherwise.
+    fn mark_speakers(&mut self) {
+        let relaid = core::mem::take(&mut self.pending.relaid);
+        if relaid.is_empty() {
+            return;
+        }
+        let speaks = |(_, chain): &(&ChainKey, &alloc::sync::Arc<Chain>)| speaks_of(&chain.steps, &relaid);
+        let speakers: Vec<_> =
+            self.program.chains.iter().filter(speaks).map(|(key, _)| key.clone()).collect();
+        self.pending.chains.extend(speakers);
+        let program = &self.program;
+        self.pending.fixed |= speaks_of(&program.guard, &relaid) || speaks_of(&program.to_host, &relaid);
+    }
+}
+
+/// Whether some of these steps speak of some of these sets.
+pub(super) fn speaks_of(steps: &[Step], sets: &BTreeSet<SetId>) -> bool {
+    steps.iter().any(|step| {
+        let in_match = |wanted: &Match| match wanted {
+            Match::Address { addresses: Addresses::Set(set), .. } | Match::AddressPort { set, .. } => {
+                sets.contains(set)
+            }
+            _ => false,
+        };
+        let in_leaves = match &step.action {
+            StepAction::Spread(spread) => spread.leaves.iter().any(|leaf| speaks_of(leaf, sets)),
+            _ => false,
+        };
+        in_leaves || step.matches.iter().any(in_match)
+    })
+}
+
+/// Makes the kernel's sets as wished: what it has then, and which are to be deleted when nothing speaks of them any more.
+fn set<'s>(
+    writer: &mut Writer<'_>,
+    id: &SetId,
+    state: &'s SetState,
+) -> Result<(Vec<HeldPart>, Vec<&'s HeldPart>)> {
+    let (removed, added) = state.differences();
+    let mut now = Vec::new();
+    for part in state.all_parts() {
+        let held = state.held.iter().find(|held| held.part.name == part.name);
+        let Some(held) = held else {
+            let size = room(part.kind, part.len);
+            writer.declare(part, size, &set_about(id))?;
+            writer.members(part, &state.members, Change::Add)?;
+            now.push(HeldPart { part: part.clone(), size });
+            continue;
+        };
+        let mut size = held.size;
+        // In the middle of the transaction there are never more than at its end, or its beginning.
+        let wanted = room(part.kind, part.len);
+        if wanted > size && needs(part.kind, part.len) > size {
+            size = wanted;
+            writer.declare(part, size, &set_about(id))?;
+        }
+        writer.members(part, &removed, Change::Delete)?;
+        writer.members(part, &added, Change::Add)?;
+        now.push(HeldPart { part: part.clone(), size });
+    }
+    let is_gone = |held: &&HeldPart| !now.iter().any(|now| now.part.name == held.part.name);
+    let gone = state.held.iter().filter(is_gone).collect();
+    Ok((now, gone))
+}
+
+/// The least size for so many members.
+fn needs(kind: crate::backend::nftables::layout::PartKind, len: usize) -> u32 {
+    let ends = if kind == crate::backend::nftables::layout::PartKind::Intervals { 2 } else { 1 };
+    u32::try_from(len.saturating_mul(ends)).unwrap_or(u32::MAX)
+}
+
+/// Makes the elements of a map as wished, for those interfaces that may differ.
+fn lead<'a>(
+    writer: &mut Writer<'_>,
+    map: InterfaceMap,
+    old: &HeldMap,
+    interfaces: &'a BTreeSet<String>,
+    wished: impl Fn(&str) -> Option<Leads<'a>>,
+    flight: &mut Flight,
+) -> Result<()> {
+    let (mut over, mut new): (Vec<&str>, Vec<(&str, Leads<'_>)>) = (Vec::new(), Vec::new());
+    for interface in interfaces {
+        let (before, now) = (old.leads.get(interface), wished(interface));
+        let lead = now.map(Lead::of);
+        if before == lead.as_ref() {
+            continue;
+        }
+        if before.is_some() {
+            over.push(interface);
+        }
+        if let Some(leads) = now {
+            new.push((interface, leads));
+        }
+        flight.leads.push((map.name(), interface.clone(), lead));
+    }
+    if !over.is_empty() {
+        writer.forget(map.name(), over.into_iter())?;
+    }
+    if !new.is_empty() {
+        writer.lead(map.name(), &new)?;
+    }
+    Ok(())
+}

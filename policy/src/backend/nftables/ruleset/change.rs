@@ -1,0 +1,207 @@
+//! What is wished, change by change.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::Ruleset;
+use super::set::SetState;
+use crate::backend::nftables::layout::{chain_name, is_fixed_equal};
+use crate::program::{Chain, ChainKey, Program};
+use crate::resolver::{Delta, SetChange};
+use crate::set::{Members, SetId};
+
+/// What is wished while a batch is out.
+#[derive(Debug)]
+pub(super) enum Change {
+    Program(Program),
+    Delta(Delta),
+}
+
+impl Ruleset {
+    /// Wishes for this program instead of what was wished for.
+    ///
+    /// # Complexity
+    ///
+    /// In proportion to the program and the members of its sets. Chains that are shared with the one before are not looked into.
+    pub fn set_program(&mut self, program: Program) {
+        self.change(Change::Program(program));
+    }
+
+    /// Wishes for what has changed, such as what a [`Resolver`](crate::Resolver) tells.
+    ///
+    /// # Complexity
+    ///
+    /// In proportion to the changes. Of a set that changes, the other members are only moved in memory.
+    pub fn apply(&mut self, delta: Delta) {
+        self.change(Change::Delta(delta));
+    }
+
+    fn change(&mut self, change: Change) {
+        if self.flight.is_some() {
+            self.later.push(change);
+        } else {
+            self.take(change);
+        }
+    }
+
+    /// Takes what was wished while a batch was out.
+    pub(super) fn catch_up(&mut self) {
+        for change in core::mem::take(&mut self.later) {
+            self.take(change);
+        }
+    }
+
+    fn take(&mut self, change: Change) {
+        match change {
+            Change::Program(program) => self.take_program(program),
+            Change::Delta(delta) => self.take_delta(delta),
+        }
+    }
+
+    fn take_delta(&mut self, delta: Delta) {
+        delta.sets_added.into_iter().for_each(|(set, members)| self.take_set(set, members));
+        for SetChange { set, removed, added } in delta.sets_changed {
+            if let Some(state) = self.sets.get_mut(&set) {
+                if state.change(&set, &removed, &added) {
+                    self.pending.relaid.insert(set.clone());
+                }
+                self.touch_set(set);
+            }
+        }
+        delta.chains.into_iter().for_each(|(key, chain)| self.take_chain(key, chain));
+        let changes = (delta.guard.is_some(), delta.to_host.is_some(), delta.host_action.is_some());
+        self.pending.fixed |= changes != (false, false, false);
+        let program = &mut self.program;
+        program.guard = delta.guard.unwrap_or_else(|| core::mem::take(&mut program.guard));
+        program.to_host = delta.to_host.unwrap_or_else(|| core::mem::take(&mut program.to_host));
+        program.host_action = delta.host_action.unwrap_or(program.host_action);
+        for (interface, dispatch) in delta.dispatch {
+            let is_new = self.program.dispatch.insert(interface.clone(), dispatch).is_none();
+            self.touch_workload(interface, is_new);
+        }
+        for (interface, host) in delta.hosts {
+            self.pending.fixed |= self.program.hosts.insert(interface.clone(), host).is_none();
+            self.touch_interface(interface);
+        }
+        if let Some(host) = delta.all_interfaces {
+            self.program.all_interfaces = host;
+            self.touch_fixed();
+        }
+        for interface in delta.dispatch_removed {
+            self.program.dispatch.remove(&interface);
+            self.touch_workload(interface, true);
+        }
+        for interface in delta.hosts_removed {
+            self.program.hosts.remove(&interface);
+            self.pending.fixed = true;
+            self.touch_interface(interface);
+        }
+        delta.chains_removed.into_iter().for_each(|key| self.drop_chain(key));
+        delta.sets_removed.into_iter().for_each(|set| self.drop_set(set));
+    }
+
+    /// `comes`: or goes; else only its chains have changed.
+    fn touch_workload(&mut self, interface: String, comes: bool) {
+        // The prefix of workloads stands for all others.
+        self.pending.fixed |= comes && !interface.starts_with(&self.options.workload_prefix);
+        self.touch_interface(interface);
+    }
+
+    fn drop_chain(&mut self, key: ChainKey) {
+        self.program.chains.remove(&key);
+        self.names.remove(&key);
+        self.unbar(&key);
+        self.pending.chains.insert(key);
+    }
+
+    fn drop_set(&mut self, set: SetId) {
+        self.pending.sets.remove(&set);
+        self.barred_sets.remove(&set);
+        if let Some(state) = self.sets.remove(&set)
+            && !state.held.is_empty()
+        {
+            self.pending.dropped_sets.insert(set, state);
+        }
+    }
+
+    /// Chains of the host that all tables with such chains have may be new: then so are their maps.
+    fn touch_fixed(&mut self) {
+        self.pending.fixed = true;
+        self.pending.interfaces.extend(self.program.hosts.keys().cloned());
+    }
+
+    fn touch_interface(&mut self, interface: String) {
+        self.banned.remove(&interface);
+        self.pending.interfaces.insert(interface);
+    }
+
+    fn touch_set(&mut self, set: SetId) {
+        if self.barred_sets.remove(&set) {
+            self.retry_denied();
+        }
+        self.pending.sets.insert(set);
+    }
+
+    fn take_set(&mut self, set: SetId, members: Members) {
+        let state = self.pending.dropped_sets.remove(&set).or_else(|| self.sets.remove(&set));
+        let state = match state {
+            Some(mut state) => {
+                if state.replace(&set, &members) {
+                    self.pending.relaid.insert(set.clone());
+                }
+                state
+            }
+            None => SetState::new(&set, members),
+        };
+        let differs = state.has_differences();
+        self.sets.insert(set.clone(), state);
+        if differs {
+            self.touch_set(set);
+        }
+    }
+
+    fn take_chain(&mut self, key: ChainKey, chain: Arc<Chain>) {
+        let before = self.program.chains.insert(key.clone(), Arc::clone(&chain));
+        if before.is_some_and(|before| Arc::ptr_eq(&before, &chain) || before == chain) {
+            return;
+        }
+        if !self.names.contains_key(&key) {
+            self.names.insert(key.clone(), chain_name(&key));
+        }
+        self.unbar(&key);
+        self.pending.chains.insert(key);
+    }
+
+    fn take_program(&mut self, mut program: Program) {
+        self.pending.fixed |= !is_fixed_equal(&self.program, &program, &self.options);
+        let sets = core::mem::take(&mut program.sets);
+        let gone: Vec<_> = self.sets.keys().filter(|set| !sets.contains_key(*set)).cloned().collect();
+        for (set, members) in sets {
+            if self.sets.get(&set).is_none_or(|state| state.members != members) {
+                self.take_set(set, members);
+            }
+        }
+        let chains = core::mem::take(&mut program.chains);
+        let gone_chains: Vec<_> =
+            self.program.chains.keys().filter(|key| !chains.contains_key(*key)).cloned().collect();
+        chains.into_iter().for_each(|(key, chain)| self.take_chain(key, chain));
+        gone_chains.into_iter().for_each(|key| self.drop_chain(key));
+        gone.into_iter().for_each(|set| self.drop_set(set));
+
+        let before = core::mem::take(&mut self.program.dispatch);
+        let differs = |name: &&String| before.get(*name) != program.dispatch.get(*name);
+        let names: Vec<_> = before.keys().chain(program.dispatch.keys()).filter(differs).cloned().collect();
+        names.into_iter().for_each(|name| self.touch_interface(name));
+        let before = core::mem::take(&mut self.program.hosts);
+        let differs = |name: &&String| before.get(*name) != program.hosts.get(*name);
+        let names: Vec<_> = before.keys().chain(program.hosts.keys()).filter(differs).cloned().collect();
+        names.into_iter().for_each(|name| self.touch_interface(name));
+        program.chains = core::mem::take(&mut self.program.chains);
+        let had_hosts = self.program.all_interfaces.is_some();
+        self.program = program;
+        if had_hosts != self.program.all_interfaces.is_some() {
+            self.touch_fixed();
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The table as text.
+
+mod line;
+mod tables;
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Display, Write};
+
+use ipnet::IpNet;
+
+use super::TABLE;
+use super::layout::{
+    Catalogue, Hook, InterfaceMap, LaidChain, Leads, Part, PartKind, Place, Priority, chain_name, comment,
+    fixed_chains, laid_chain, lockdown_chains, parts_of, room,
+};
+use super::options::Options;
+use crate::program::{ChainKey, Program};
+use crate::rule::Family;
+use crate::set::{Members, PortMember, SetId};
+
+pub(super) fn remove(_: &Options) -> String {
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    let _ = write_remove(&mut out);
+    out
+}
+
+fn write_remove(out: &mut String) -> fmt::Result {
+    // To declare what is there does nothing, and makes that there is something to delete.
+    writeln!(out, "table inet {TABLE}")?;
+    writeln!(out, "delete table inet {TABLE}")
+}
+
+pub(super) fn lockdown(options: &Options) -> String {
+    let mut out = alloc::format!("create table inet {TABLE}\ntable inet {TABLE} {{\n");
+    let _ = lockdown_chains(options).iter().try_for_each(|laid| chain(&mut out, options, laid));
+    out.push_str("}\n");
+    out
+}
+
+pub(super) fn render(program: &Program, options: &Options) -> String {
+    let mut out = String::new();
+    let _ = write(&mut out, program, &Names::new(program), options);
+    out
+}
+
+/// What the chains and sets of one program are called.
+struct Names<'a> {
+    chains: BTreeMap<&'a ChainKey, String>,
+    parts: BTreeMap<&'a SetId, [Vec<Part>; 2]>,
+}
+
+impl<'a> Names<'a> {
+    fn new(program: &'a Program) -> Self {
+        let parts = |(set, members): (&'a SetId, &'a Members)| {
+            let id = set.id().replace(':', "-");
+            (set, Family::ALL.map(|family| parts_of(set, &id, family, &members.lengths(family))))
+        };
+        Self {
+            chains: program.chains.keys().map(|key| (key, chain_name(key))).collect(),
+            parts: program.sets.iter().map(parts).collect(),
+        }
+    }
+}
+
+impl Catalogue for Names<'_> {
+    fn chain(&self, key: &ChainKey) -> Option<&str> {
+        self.chains.get(key).map(String::as_str)
+    }
+
+    fn parts(&self, set: &SetId, family: Family) -> &[Part] {
+        self.parts.get(set).map_or(&[], |[v4, v6]| if family == Family::V4 { v4 } else { v6 })
+    }
+}
+
+fn write(out: &mut String, program: &Program, names: &Names<'_>, options: &Options) -> fmt::Result {
+    write_remove(out)?;
+    writeln!(out, "table inet {TABLE} {{")?;
+    for (id, members) in &program.sets {
+        for part in Family::ALL.iter().flat_map(|family| names.parts(id, *family)) {
+            set(out, id, part, members)?;
+        }
+    }
+    for (key, steps) in &program.chains {
+        laid_chain(names, key, steps).iter().try_for_each(|laid| chain(out, options, laid))?;
+    }
+    for map in InterfaceMap::all().filter(|map| map.is_there(program)) {
+        verdict_map(out, map, program, names)?;
+    }
+    fixed_chains(program, names, options).iter().try_for_each(|laid| chain(out, options, laid))?;
+    writeln!(out, "}}")
+}
+
+fn set(out: &mut String, id: &SetId, part: &Part, members: &Members) -> fmt::Result {
+    let address = if part.family == Family::V4 { "ipv4_addr" } else { "ipv6_addr" };
+    writeln!(out, "\tset {} {{", part.name)?;
+    let ports = if part.kind == PartKind::Ports { " . inet_proto . inet_service" } else { "" };
+    writeln!(out, "\t\ttype {address}{ports}")?;
+    writeln!(out, "\t\tsize {}", room(part.kind, part.len))?;
+    if part.kind == PartKind::Intervals {
+        writeln!(out, "\t\tflags interval")?;
+    }
+    writeln!(out, "\t\tcomment \"{}\"", comment(&alloc::format!("{id}")))?;
+    if part.len > 0 {
+        write!(out, "\t\telements = {{ ")?;
+        match part.kind {
+            PartKind::Addresses | PartKind::Intervals => list(out, ELEMENTS, part.nets(members).map(Prefix)),
+            PartKind::Masked(_) => list(out, ELEMENTS, part.nets(members).map(|net| net.network())),
+            PartKind::Ports => {
+                let text = |port: &PortMember| {
+                    alloc::format!("{} . {} . {}", port.address, port.protocol, port.port)
+                };
+                list(out, ELEMENTS, part.ports(members).map(text))
+            }
+        }?;
+        writeln!(out, " }}")?;
+    }
+    writeln!(out, "\t}}")
+}
+
+fn verdict_map(out: &mut String, map: InterfaceMap, program: &Program, names: &Names<'_>) -> fmt::Result {
+    writeln!(out, "\tmap {} {{", map.name())?;
+    writeln!(out, "\t\ttype ifname : verdict")?;
+    let len = map.interfaces(program).count();
+    writeln!(out, "\t\tsize {}", room(PartKind::Addresses, len))?;
+    if len > 0 {
+        write!(out, "\t\telements = {{ ")?;
+        let element = |interface: &str| match map.leads(program, names, interface) {
+            Some(Leads::Accept) => alloc::format!("\"{interface}\" : accept"),
+            Some(Leads::Goto(chain)) => alloc::format!("\"{interface}\" : goto {chain}"),
+            Some(Leads::Drop) | None => alloc::format!("\"{interface}\" : drop"),
+        };
+        list(out, ELEMENTS, map.interfaces(program).map(element))?;
+        writeln!(out, " }}")?;
+    }
+    writeln!(out, "\t}}")
+}
+
+fn chain(out: &mut String, options: &Options, laid: &LaidChain<'_>) -> fmt::Result {
+    writeln!(out, "\tchain {} {{", laid.name)?;
+    if let Some(Hook { place, priority, behind }) = laid.hook {
+        let place = match place {
+            Place::Prerouting => "prerouting",
+            Place::Input => "input",
+            Place::Forward => "forward",
+            Place::Output => "output",
+        };
+        let priority = match priority {
+            Priority::Raw => "raw",
+            Priority::Mangle => "mangle",
+            Priority::Filter => "filter",
+        };
+        write!(out, "\t\ttype filter hook {place} priority {priority}")?;
+        if behind > 0 {
+            write!(out, " + {behind}")?;
+        }
+        writeln!(out, "; policy accept;")?;
+    }
+    if let Some(about) = &laid.about {
+        writeln!(out, "\t\tcomment \"{}\"", comment(about))?;
+    }
+    laid.lines.iter().try_for_each(|rule| line::line(out, options, rule))?;
+    writeln!(out, "\t}}")
+}
+
+/// A prefix as nft writes it: an address if it is of full length.
+struct Prefix(IpNet);
+
+impl Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.prefix_len() == self.0.max_prefix_len() { self.0.addr().fmt(f) } else { self.0.fmt(f) }
+    }
+}
+
+/// What stands between the elements of a set.
+const ELEMENTS: &str = ",\n\t\t\t";
+
+fn list<T: Display>(out: &mut String, between: &str, items: impl Iterator<Item = T>) -> fmt::Result {
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.write_str(between)?;
+        }
+        write!(out, "{item}")?;
+    }
+    Ok(())
+}
+
+fn one_or_set<T: Display>(out: &mut String, mut items: impl ExactSizeIterator<Item = T>) -> fmt::Result {
+    if items.len() == 1 {
+        return items.next().map_or(Ok(()), |item| write!(out, "{item}"));
+    }
+    out.write_str("{ ")?;
+    list(out, ", ", items)?;
+    out.write_str(" }")
+}

@@ -1,0 +1,147 @@
+//! Expressions of a rule, one behind the other.
+
+use ipnet::IpNet;
+use tortie_nft_wire::expr::{
+    Bitwise, Cmp, CmpOp, Expr, Exprs, Lookup, Meta, MetaKey, Payload, Range, RangeOp,
+};
+use tortie_nft_wire::{Data, Name, Register, Selector};
+
+use crate::program::End;
+use crate::rule::{Family, PortRange};
+
+/// Appends expressions to those of a rule.
+pub(super) struct Appender<'e> {
+    pub(super) exprs: &'e mut Exprs,
+    /// Which family the packets are of that come so far, once that is asked.
+    family: Option<Family>,
+}
+
+pub(super) const fn address(end: End, family: Family) -> Selector {
+    match (end, family) {
+        (End::Source, Family::V4) => Selector::Ipv4Saddr,
+        (End::Destination, Family::V4) => Selector::Ipv4Daddr,
+        (End::Source, Family::V6) => Selector::Ipv6Saddr,
+        (End::Destination, Family::V6) => Selector::Ipv6Daddr,
+    }
+}
+
+pub(super) const fn port(end: End) -> Selector {
+    match end {
+        End::Source => Selector::Sport,
+        End::Destination => Selector::Dport,
+    }
+}
+
+const R1: Register = Register::R1;
+
+impl<'e> Appender<'e> {
+    pub(super) const fn new(exprs: &'e mut Exprs) -> Self {
+        Self { exprs, family: None }
+    }
+
+    pub(super) fn push(&mut self, expr: impl Into<Expr>) {
+        self.exprs.push(expr.into());
+    }
+
+    pub(super) fn compare(&mut self, value: &[u8], negated: bool) {
+        let op = if negated { CmpOp::NEQ } else { CmpOp::EQ };
+        self.push(Cmp::new(R1, op, Data::value(value)));
+    }
+
+    /// It is of this family.
+    pub(super) fn family(&mut self, family: Family) {
+        if self.family == Some(family) {
+            return;
+        }
+        // What is of one family and of the other is nothing; both stay, and no packet comes this far.
+        self.family = Some(family);
+        self.push(Selector::Nfproto.load(R1));
+        self.compare(&[if family == Family::V4 { 2 } else { 10 }], false);
+    }
+
+    pub(super) fn mask(&mut self, mask: &[u8], xor: &[u8]) {
+        let len = u32::try_from(mask.len()).unwrap_or(u32::MAX);
+        self.push(Bitwise {
+            mask: Some(Data::value(mask)),
+            xor: Some(Data::value(xor)),
+            ..Bitwise::new(R1, R1, len)
+        });
+    }
+
+    /// The mark with these bits kept, and those turned over.
+    pub(super) fn mark(&mut self, keep: u32, turn: u32) {
+        self.push(Meta { dreg: Some(R1), ..Meta::new(MetaKey::MARK) });
+        self.mask(&keep.to_ne_bytes(), &turn.to_ne_bytes());
+    }
+
+    /// An address without the bits behind a prefix of this length, in the first register.
+    pub(super) fn address(&mut self, end: End, family: Family, len: u8) {
+        self.family(family);
+        self.push(address(end, family).load(R1));
+        let mask = |bits: u8| {
+            move |index: usize| {
+                let before = u32::try_from(index).unwrap_or(u32::MAX).saturating_mul(8);
+                let left = u32::from(bits).saturating_sub(before).min(8);
+                // The upper bits of an octet.
+                u8::try_from((0xff00_u32 >> left) & 0xff).unwrap_or(u8::MAX)
+            }
+        };
+        match family {
+            Family::V4 if len < 32 => self.mask(&core::array::from_fn::<u8, 4, _>(mask(len)), &[0; 4]),
+            Family::V6 if len < 128 => self.mask(&core::array::from_fn::<u8, 16, _>(mask(len)), &[0; 16]),
+            _ => {}
+        }
+    }
+
+    /// An address is in this prefix.
+    pub(super) fn net(&mut self, end: End, net: IpNet, negated: bool) {
+        self.address(end, Family::of_net(&net), net.prefix_len());
+        self.compare(super::octets(net.network()).as_ref(), negated);
+    }
+
+    pub(super) fn protocol(&mut self, number: u8, negated: bool) {
+        self.push(Selector::L4proto.load(R1));
+        self.compare(&[number], negated);
+    }
+
+    pub(super) fn port(&mut self, end: End, range: &PortRange, negated: bool) {
+        self.push(port(end).load(R1));
+        if range.min == range.max {
+            return self.compare(&range.min.to_be_bytes(), negated);
+        }
+        let (from, to) = (Data::value(range.min.to_be_bytes()), Data::value(range.max.to_be_bytes()));
+        let op = if negated { RangeOp::NEQ } else { RangeOp::EQ };
+        self.push(Range::new(R1, op, from, to));
+    }
+
+    /// A byte behind the transport header's beginning.
+    pub(super) fn transport_byte(&mut self, offset: u32, value: u8, negated: bool) {
+        let base = tortie_nft_wire::expr::Base::TRANSPORT;
+        self.push(Payload { dreg: Some(R1), ..Payload::new(base, offset, 1) });
+        self.compare(&[value], negated);
+    }
+
+    /// More parts of a key, behind a first one that has so many bytes.
+    pub(super) fn more(&mut self, first: u32, parts: &[Selector]) {
+        let mut word = first.div_ceil(4);
+        for part in parts {
+            // As the kernel tells them: where one of the large registers begins, that.
+            let register = if word % 4 == 0 {
+                Register::new(1_u32.saturating_add(word / 4))
+            } else {
+                Register::new(8_u32.saturating_add(word))
+            };
+            self.push(part.load(register));
+            word = word.saturating_add(part.len().div_ceil(4));
+        }
+    }
+
+    pub(super) fn lookup(&mut self, set: Name, id: Option<u32>, verdict: bool, negated: bool) {
+        self.push(Lookup {
+            set_id: id,
+            dreg: verdict.then_some(Register::VERDICT),
+            flags: Some(if negated { Lookup::INVERTED } else { 0 }),
+            ..Lookup::new(set, R1)
+        });
+    }
+}
