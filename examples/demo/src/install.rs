@@ -4,8 +4,8 @@ use crate::programs;
 use anyhow::{Context as _, bail};
 use std::process::Command;
 
-/// The programs that come as Debian packages; BIRD may be absent.
-const PACKAGES: [(&str, &str); 2] = [("nft", "nftables"), ("bird", "bird2")];
+/// The programs that come as Debian packages; they may be absent.
+const PACKAGES: [(&str, &str); 1] = [("bird", "bird2")];
 
 /// A kernel switch that can forbid user namespaces.
 struct Switch {
@@ -32,14 +32,6 @@ impl Switch {
 pub(crate) fn forbidden() -> Option<String> {
     let switch = SWITCHES.iter().find(|switch| switch.forbids())?;
     Some(format!("{} is {}", switch.file, switch.closed))
-}
-
-/// Says in one line what is missing to begin at all, and how to mend it.
-pub(crate) fn check() -> anyhow::Result<()> {
-    if programs::find("nft").is_none() {
-        bail!("`nft` is missing; `cargo xtask demo --install` as root installs the package nftables");
-    }
-    Ok(())
 }
 
 /// Installs missing packages and opens the kernel's switches, as root.
@@ -76,7 +68,7 @@ fn apt(arguments: &[&str]) -> anyhow::Result<()> {
         .env("DEBIAN_FRONTEND", "noninteractive")
         .args(arguments)
         .status()
-        .context("cannot start apt-get; install nftables and bird2 by other means")?;
+        .context("cannot start apt-get; install bird2 by other means")?;
     if !status.success() {
         bail!("apt-get {} failed: {status}", arguments.join(" "));
     }

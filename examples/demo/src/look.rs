@@ -1,12 +1,15 @@
 //! What a host's kernel holds: links, rules and routes, seen from inside.
 
 use crate::hosts::Host;
-use crate::programs::{self, Programs};
 use anyhow::bail;
 use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd as _;
+use tortie_nft_wire::expr::Expr;
+use tortie_nft_wire::{Data, Entry as Nft, Name, Options, Socket};
 use tortie_routes::netlink::{Kernel, Links, NetNs};
 use tortie_routes::{Entry, Family, Kind, Protocol, Scan, Table};
 
@@ -21,8 +24,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) async fn of(programs: &Programs, host: &Host) -> anyhow::Result<Self> {
-        Ok(Self { rules: rules(programs, host).await?, routes: routes(host).await? })
+    pub(crate) async fn of(host: &Host) -> anyhow::Result<Self> {
+        Ok(Self { rules: rules(host)?, routes: routes(host).await? })
     }
 
     /// Says what differs, if anything does.
@@ -45,10 +48,57 @@ impl State {
     }
 }
 
-/// All rules of the host, without counters.
-pub(crate) async fn rules(programs: &Programs, host: &Host) -> anyhow::Result<String> {
-    let mut nft = programs.inside(&host.netns, "nft");
-    programs::run(nft.args(["-s", "list", "ruleset"]), "").await?.out("nft list ruleset")
+/// All that the packet filter of the host holds, a line for each thing, without what the kernel counts and numbers.
+pub(crate) fn rules(host: &Host) -> anyhow::Result<String> {
+    let namespace = std::fs::File::open(&host.netns)?;
+    let mut socket = Socket::open_in(namespace.as_fd(), Options::new())?;
+    let (_, entries) = socket.ruleset(tortie_nft_wire::Family::new(0))?;
+    let lines = entries.into_iter().flat_map(|(family, entry)| match entry {
+        // Who owns it is not what it says.
+        Nft::Table(table) => vec![format!("table {family:?} {}", table.name)],
+        Nft::Chain(chain) => vec![format!("chain {} {:?} {:?}", chain.name, chain.attachment, chain.policy)],
+        Nft::Set(set) => vec![format!("set {} {:?} {:?}", name(&set.name), set.flags, set.key_type)],
+        Nft::Elements { set, elements, .. } => (elements.iter())
+            .map(|element| {
+                let (key, end) = (element.key.as_ref().map(value), element.key_end.as_ref().map(value));
+                format!("element {} {key:?} {end:?} {:?} {:?}", name(&set), element.flags, element.data)
+            })
+            .collect(),
+        Nft::Rule(rule) => {
+            let exprs: Vec<_> = rule.exprs.iter().map(|expr| self::expr(expr)).collect();
+            vec![format!("rule {} {}", rule.chain, exprs.join(" "))]
+        }
+        other => vec![format!("{other:?}")],
+    });
+    Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// A name that its maker has chosen.
+fn name(name: &Name) -> String {
+    let text = name.to_string();
+    if text.starts_with("__") { "without name".to_owned() } else { text }
+}
+
+/// What is compared, as people write it: a name or an address, where it may be one.
+fn value(data: &Data) -> String {
+    let Data::Value(bytes) = data else { return format!("{data:?}") };
+    let text = core::str::from_utf8(bytes).ok().map(|text| text.trim_end_matches('\0'));
+    let is_name = |text: &&str| text.len() > 2 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let text = text.filter(is_name).map(str::to_owned);
+    // What stands behind an address in a key is a protocol and a port.
+    let v4 = bytes.first_chunk::<4>().map(|bytes| Ipv4Addr::from(*bytes).to_string());
+    let v6 = bytes.first_chunk::<16>().map(|bytes| Ipv6Addr::from(*bytes).to_string());
+    let address = if bytes.len() < 16 { v4 } else { v6 };
+    format!("{} {} {bytes:02x?}", text.unwrap_or_default(), address.unwrap_or_default())
+}
+
+/// An expression, without the number of a set that has no name.
+fn expr(expr: &Expr) -> String {
+    match expr {
+        Expr::Lookup(lookup) => format!("lookup {} {:?} {:?}", name(&lookup.set), lookup.dreg, lookup.flags),
+        Expr::Cmp(cmp) => format!("{:?} {}", cmp.op, value(&cmp.data)),
+        other => format!("{other:?}"),
+    }
 }
 
 /// A route, with its destination apart.

@@ -95,7 +95,6 @@ fn play(options: &Options) -> anyhow::Result<ExitCode> {
             if options.install {
                 install::run()?;
             }
-            install::check()?;
             world::start(options)
         }
         Some(Inner::World(machine)) => {

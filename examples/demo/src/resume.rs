@@ -115,17 +115,17 @@ async fn kill_and_return(
 ) -> anyhow::Result<(Judged, Judged)> {
     let Cluster { programs, hosts, .. } = cluster;
     let host = hosts.iter_mut().find(|host| host.name == victim).context("the victim")?;
-    let before = look::State::of(programs, host).await?;
+    let before = look::State::of(host).await?;
     host.end_agent(Signal::KILL).await?;
     sleep(AWAY).await;
     screen.step();
-    let meanwhile = look::State::of(programs, host).await?;
+    let meanwhile = look::State::of(host).await?;
     let kept = before.same(&meanwhile);
     host.start_agent(programs)?;
     let back = match host.until_ready(BACK).await {
         Ok(()) => {
             sleep(Duration::from_secs(1)).await;
-            before.same(&look::State::of(programs, host).await?)
+            before.same(&look::State::of(host).await?)
         }
         Err(error) => Err(error),
     };

@@ -88,7 +88,7 @@ async fn endpoint_leftovers(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
     for host in &cluster.hosts {
         let links = network::links(&host.netns).await?;
         left.extend(links.into_iter().filter(|link| !["lo", network::UPLINK].contains(&link.as_str())));
-        let state = look::State::of(&cluster.programs, host).await?;
+        let state = look::State::of(host).await?;
         for pod in &cluster.pods {
             if state.rules.contains(&pod.interface) {
                 left.push(format!("a rule for {} on {}", pod.interface, host.name));
@@ -158,7 +158,7 @@ pub(crate) async fn agents(cluster: &mut Cluster, screen: &mut Screen) -> anyhow
     let kernel = until_nothing(async || {
         let mut left = Vec::new();
         for host in &cluster.hosts {
-            let state = look::State::of(&cluster.programs, host).await?;
+            let state = look::State::of(host).await?;
             left.extend(
                 state
                     .rules

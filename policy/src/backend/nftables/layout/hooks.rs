@@ -169,6 +169,7 @@ fn host_leads<'a>(catalogue: &'a impl Catalogue, host: &HostDispatch, hook: &Hos
     chain.and_then(|key| catalogue.chain(key)).map_or(Leads::Accept, Leads::Goto)
 }
 
+#[cfg(feature = "nft-wire")]
 /// Whether the [fixed chains](fixed_chains) of two programs are the same, if the chains that they lead to are.
 pub(in super::super) fn is_fixed_equal(a: &Program, b: &Program, options: &Options) -> bool {
     let others = |program: &'_ Program| {

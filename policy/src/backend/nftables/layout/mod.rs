@@ -11,9 +11,13 @@ use alloc::vec::Vec;
 use ipnet::IpNet;
 
 pub(super) use chains::laid_chain;
-pub(super) use hooks::{InterfaceMap, fixed_chains, is_fixed_equal, lockdown_chains};
+#[cfg(feature = "nft-wire")]
+pub(super) use hooks::is_fixed_equal;
+pub(super) use hooks::{InterfaceMap, fixed_chains, lockdown_chains};
 pub(super) use names::{about, chain_name, comment};
-pub(super) use parts::{Lengths, Part, PartKind, parts_of, room};
+#[cfg(feature = "nft-wire")]
+pub(super) use parts::Lengths;
+pub(super) use parts::{Part, PartKind, parts_of, room};
 
 use crate::key::Origin;
 use crate::program::{ChainKey, End, Match};
