@@ -33,6 +33,7 @@
 //! | [`Program`] | [`optimise`] | a [`Program`] with the same verdicts in fewer steps |
 //! | [`Program`], a [`Packet`] | [`interpret`] | what a backend must do with it |
 //! | [`Program`] | [`nftables::render`] | text for `nft -f -` |
+//! | [`Program`], [`Delta`] | `nftables::Ruleset` (feature `nft-wire`) | netlink transactions |
 //!
 //! # Semantics
 //!
@@ -65,6 +66,7 @@
 //! # Features
 //!
 //! * `std` (default): `std` of `tortie-selector`.
+//! * `nft-wire`: `nftables::Ruleset`, which makes the kernel's table by netlink messages.
 //!
 //! MSRV: 1.85.
 //!

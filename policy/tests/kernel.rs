@@ -103,10 +103,10 @@ fn listed() -> BTreeMap<String, Vec<String>> {
             blocks.entry(head.clone()).or_default();
         } else if line.starts_with("elements = {") {
             elements = Some(line.to_string());
-        } else if !line.starts_with("size ")
-            && !(head.starts_with("table") && line.starts_with("flags "))
-            && !line.is_empty()
-            && line != "}"
+        } else if !(line.starts_with("size ")
+            || head.starts_with("table") && line.starts_with("flags ")
+            || line.is_empty()
+            || line == "}")
         {
             blocks.get_mut(&head).unwrap().push(sorted(line));
         }

@@ -47,6 +47,12 @@ fn world() -> World {
     World { faults: false, interfaces: &[], ..World::new() }
 }
 
+fn load(text: &str) {
+    if let Err(error) = nft(text) {
+        panic!("{error}\n{text}");
+    }
+}
+
 fn text(inputs: &Inputs) -> String {
     nftables::render(&compile(&resolve(inputs, &Host::new("host"), |_| true)), &Options::default())
 }
@@ -105,7 +111,7 @@ fn netns_packets_meet_the_verdicts_of_the_evaluator() {
         let bytes = bytes_of(seed, 4000);
         let mut choices = Choices::new(&bytes);
         let inputs = inputs(&mut choices, &world);
-        lab.load(&text(&inputs));
+        load(&text(&inputs));
 
         let mut flows = Vec::new();
         for (index, source) in all.iter().enumerate() {
@@ -177,7 +183,7 @@ fn netns_packets_meet_the_verdicts_of_host_endpoints() {
         let bytes = bytes_of(seed, 5000);
         let mut choices = Choices::new(&bytes);
         let inputs = inputs(&mut choices, &world);
-        lab.load(&nftables::render(&compile(&resolve(&inputs, &host, |_| true)), &Options::default()));
+        load(&nftables::render(&compile(&resolve(&inputs, &host, |_| true)), &Options::default()));
         let mut flows = Vec::new();
         for source in &all {
             for destination in all.iter().filter(|destination| *destination != source) {
@@ -227,7 +233,7 @@ fn netns_policy_before_translation() {
         // What is forwarded is denied, unless it was accepted before.
         let deny = serde_json::from_str(r#"{ "selector": "has(host)", "applyOnForward": true }"#).unwrap();
         assert_eq!(inputs.insert_global_network_policy("deny", &deny), []);
-        lab.load(&nftables::render(&compile(&resolve(&inputs, &host, |_| true)), &Options::default()));
+        load(&nftables::render(&compile(&resolve(&inputs, &host, |_| true)), &Options::default()));
         let flow = udp(world.outside[0][0], HOST[0], port);
         assert_eq!(lab.send(&[(flow, arrives)]), [arrives], "{action} {port}\n{}", ruleset());
     };
@@ -302,7 +308,7 @@ fn netns_what_no_policy_speaks_of() {
     assert_eq!(nft(&nftables::remove(&Options::default())), Ok(()), "there is nothing to remove");
 
     // Lockdown: nothing from, to or between workloads, not even to the host; but the host works.
-    lab.load(&nftables::lockdown(&Options::default()));
+    load(&nftables::lockdown(&Options::default()));
     let mut flows = between(false);
     flows.extend(both(to_80, world.outside[0], pod(0), false));
     flows.extend(both(to_80, pod(0), HOST, false));
@@ -312,7 +318,7 @@ fn netns_what_no_policy_speaks_of() {
 
     // Loaded over it. Endpoints 4 and 5 are not known.
     let inputs = open();
-    lab.load(&text(&inputs));
+    load(&text(&inputs));
     let before = ruleset();
     let error = nft(&nftables::lockdown(&Options::default())).expect_err("a table is there");
     assert!(error.contains("File exists"), "{error}");
@@ -375,7 +381,7 @@ fn netns_what_no_policy_speaks_of() {
         let mut shut = inputs.remove_endpoint("host/pod-1").unwrap();
         shut.namespace = Some("shut".to_string());
         inputs.insert_endpoint(shut);
-        lab.load(&text(&inputs));
+        load(&text(&inputs));
         let mut flows = Vec::new();
         flows.extend(both(to_80, pod(0), HOST, true));
         flows.extend(both(ping, pod(0), HOST, true));
@@ -386,7 +392,7 @@ fn netns_what_no_policy_speaks_of() {
         expect(&mut lab, "to the host", &flows);
     }
 
-    lab.load(&nftables::remove(&Options::default()));
+    load(&nftables::remove(&Options::default()));
     assert_eq!(ruleset(), "", "nothing is left");
     expect(&mut lab, "removed", &between(true));
 }
@@ -403,7 +409,7 @@ fn netns_connections_outlive_a_change() {
     let mut lab = Lab::new(&world);
     let (client, server) = (world.endpoints[0][0], world.endpoints[1][0]);
     let mut inputs = open();
-    lab.load(&text(&inputs));
+    load(&text(&inputs));
     let address = SocketAddr::new(server, 9999);
     let listener = lab.station(server).within(|| std::net::TcpListener::bind(address).unwrap());
     let mut stream = lab.station(client).within(|| std::net::TcpStream::connect(address).unwrap());
@@ -417,7 +423,7 @@ fn netns_connections_outlive_a_change() {
         ..GlobalNetworkPolicySpec::default()
     };
     assert_eq!(inputs.insert_global_network_policy("deny", &deny), []);
-    lab.load(&text(&inputs));
+    load(&text(&inputs));
     expect(&mut lab, "denied", &[(udp(client, server, 80), false), (tcp(client, server, 80), false)]);
     for _ in 0..10 {
         stream.write_all(b"ping").unwrap();
@@ -425,6 +431,6 @@ fn netns_connections_outlive_a_change() {
         peer.read_exact(&mut buffer).unwrap();
         peer.write_all(&buffer).unwrap();
         stream.read_exact(&mut buffer).unwrap();
-        lab.load(&text(&inputs));
+        load(&text(&inputs));
     }
 }

@@ -118,10 +118,6 @@ pub(crate) fn ruleset() -> String {
     String::from_utf8(run("nft", &["list", "ruleset"], "").stdout).unwrap()
 }
 
-fn must_nft(text: &str) {
-    must("nft", &["-f", "-"], text);
-}
-
 /// A process's place in the network: the host, a workload, or the world outside.
 pub(crate) struct Station {
     name: Option<String>,
@@ -211,10 +207,6 @@ impl Lab {
         let ports = &world.ports;
         let stations = inside.into_iter().map(|(name, ..)| Station::new(Some(name), ports)).collect();
         Self { host: Station::new(None, ports), stations, world: world.clone(), sent: 0 }
-    }
-
-    pub(crate) fn load(&self, text: &str) {
-        must_nft(text);
     }
 
     /// Whose address this is.

@@ -43,6 +43,9 @@ impl Ruleset {
     }
 }
 
+/// A set by its name, and one of a batch that has none of its own by its number.
+type SetKey = (Name, Option<u32>);
+
 /// What a table means: chains with their rules in order, sets with their elements sorted. Numbers, names of anonymous sets and
 /// sizes are left out.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -55,10 +58,9 @@ impl Digest {
     fn of(entries: impl Iterator<Item = Entry>) -> Self {
         let is_ours = |table: &Name| table.as_bytes() == TABLE.as_bytes();
         let mut digest = Self::default();
-        // Sets by name, and anonymous ones of a batch by number.
-        let mut sets: BTreeMap<(Name, Option<u32>), (String, bool, Vec<String>)> = BTreeMap::new();
+        let mut sets: BTreeMap<SetKey, (String, bool, Vec<String>)> = BTreeMap::new();
         let mut rules = Vec::new();
-        let mut last: Option<(Name, Option<u32>)> = None;
+        let mut last: Option<SetKey> = None;
         for entry in entries {
             match entry {
                 Entry::Chain(chain) if is_ours(&chain.table) => {
@@ -114,7 +116,7 @@ impl Digest {
 }
 
 /// An expression without what the kernel adds to it.
-fn plain(expr: &Expr, sets: &BTreeMap<(Name, Option<u32>), (bool, String)>) -> String {
+fn plain(expr: &Expr, sets: &BTreeMap<SetKey, (bool, String)>) -> String {
     match expr {
         Expr::Lookup(lookup) => {
             let by_number = sets.get(&(lookup.set.clone(), lookup.set_id));
