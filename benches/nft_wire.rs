@@ -456,12 +456,13 @@ fn encode(count: u32, runs: usize) {
         for (who, (times, said)) in times.iter_mut().zip(&mut checks).enumerate() {
             batch.clear();
             let (mut built, before) = (Vec::new(), memory::allocations());
-            times.push(match who {
+            let time = match who {
                 0 => timed(|| batch.add_keys(FAMILY, &set, black_box(&keys)).unwrap()),
                 1 => timed(|| built = black_box(twin(black_box(&keys)))),
                 _ => timed(|| built = black_box(rival(black_box(&keys)))),
-            });
+            };
             let asked = memory::allocations() - before;
+            times.push(time);
             *said = if who == 0 { read(batch.finish()) } else { whole(built) };
             // The first one makes the room.
             assert!(who > 0 || times.len() == 1 || asked == 0, "{asked} allocations");

@@ -2,7 +2,8 @@
 //! the text of an nftables table.
 //!
 //! Input: 100 policies of 10 rules in each direction, 500 endpoints in 10 namespaces, of which 50 are local; 2,000 flows
-//! between local endpoints. An element of `policy/verdict` is one flow; of `policy/program`, one of the 2,000 rules.
+//! between local endpoints. An element of `policy/verdict` is one flow; of the others, one of the 2,000 rules.
+//! `compile_rule` and `render_rule` have as many rules of the reference system's own benchmark, all on one endpoint.
 //! The evaluator is the naive twin: it asks every policy, every time. What the reference system takes for the text of
 //! one rule alone, calico@87c15906f2 felix/rules with Go 1.26.5 on two cores of a Xeon, is 16.0 us.
 
@@ -126,5 +127,36 @@ fn text(criterion: &mut Criterion) {
     measure(rendered, &|| drop(black_box(nftables::render(&compiled, &options))));
 }
 
-criterion_group!(benches, verdict, text);
+/// From the rules of policies to the program, and from there to text, a rule.
+fn rules(criterion: &mut Criterion) {
+    let mut inputs = Inputs::new();
+    inputs.insert_endpoint(Endpoint {
+        id: "node-0/pod".into(),
+        interface: "cali0".into(),
+        addresses: vec![policies::address(0).into()],
+        ..Endpoint::default()
+    });
+    for n in 0..POLICIES {
+        let spec = serde_json::from_str(&policies::uniform_policy(n)).unwrap();
+        let faults = inputs.insert_global_network_policy(&format!("policy-{n}"), &spec);
+        assert!(faults.is_empty(), "{faults:?}");
+    }
+    let options = nftables::Options::default();
+    let resolved = resolve(&inputs, &Host::new("node-0"), is_local);
+    let program = compile(&resolved);
+    let (compiled, rendered) =
+        (Row::tortie("policy/compile_rule", "tortie"), Row::tortie("policy/render_rule", "tortie"));
+    compiled.check(program.chains.values().map(|chain| chain.steps.len()).sum::<usize>());
+    rendered.check(sum(&nftables::render(&program, &options)));
+    let mut measure = |row: Row<'_>, work: &dyn Fn()| {
+        let mut group = criterion.benchmark_group(row.work());
+        group.sample_size(10).throughput(Throughput::Elements((POLICIES * policies::RULES * 2) as u64));
+        group.bench_function(row.name(), |bencher| bencher.iter(work));
+        group.finish();
+    };
+    measure(compiled, &|| drop(black_box(compile(&resolved))));
+    measure(rendered, &|| drop(black_box(nftables::render(&program, &options))));
+}
+
+criterion_group!(benches, verdict, text, rules);
 criterion_main!(benches);

@@ -98,11 +98,15 @@ impl<'b> UpdateBuilder<'b> {
             let mut next_hop = Some(Attribute::NextHop(address));
             for attribute in attributes {
                 if attribute.code() > AttributeCode::NEXT_HOP {
-                    next_hop.take().map_or(Ok(()), |next_hop| next_hop.write(&mut w, session))?;
+                    if let Some(next_hop) = next_hop.take() {
+                        next_hop.write(&mut w, session)?;
+                    }
                 }
                 attribute.write(&mut w, session)?;
             }
-            next_hop.map_or(Ok(()), |next_hop| next_hop.write(&mut w, session))?;
+            if let Some(next_hop) = next_hop {
+                next_hop.write(&mut w, session)?;
+            }
             let at = ATTRIBUTES + w.len();
             return Ok(Self { at, shape: Shape::Announce { attributes: at }, ..builder });
         }

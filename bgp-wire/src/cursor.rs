@@ -1,5 +1,7 @@
 //! A reader that knows its offset in the message, and a writer that cannot overrun.
 
+use core::mem;
+
 use crate::error::EncodeError;
 
 /// Reads from the front of a slice and knows the offset from the start of the message.
@@ -65,51 +67,41 @@ impl<'a> Reader<'a> {
 /// Writes to the front of the caller's buffer.
 #[derive(Debug)]
 pub(crate) struct Writer<'b> {
-    buf: &'b mut [u8],
-    len: usize,
+    /// What is not yet written.
+    room: &'b mut [u8],
+    /// The length of the whole buffer.
+    total: usize,
 }
 
 impl<'b> Writer<'b> {
     pub(crate) const fn new(buf: &'b mut [u8]) -> Self {
-        Self { buf, len: 0 }
+        Self { total: buf.len(), room: buf }
     }
 
+    /// How many octets are written.
+    #[inline]
     pub(crate) const fn len(&self) -> usize {
-        self.len
+        self.total.saturating_sub(self.room.len())
+    }
+
+    /// What is not yet written.
+    pub(crate) fn into_room(self) -> &'b mut [u8] {
+        self.room
+    }
+
+    /// Has somebody write to what is not yet written, who gives back what is left of it.
+    #[inline(always)]
+    pub(crate) fn pass(
+        &mut self,
+        write: impl FnOnce(&'b mut [u8]) -> Result<&'b mut [u8], EncodeError>,
+    ) -> Result<(), EncodeError> {
+        self.room = write(mem::take(&mut self.room))?;
+        Ok(())
     }
 
     #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        let end = self.len.saturating_add(bytes.len());
-        let room = self.buf.get_mut(self.len..end).ok_or(EncodeError::BufferTooSmall)?;
-        room.copy_from_slice(bytes);
-        self.len = end;
-        Ok(())
-    }
-
-    /// Writes the first `len` of a few octets. Where there is room, all are written: a fixed number is quicker than a counted one.
-    #[inline(always)]
-    pub(crate) fn put_first<const N: usize>(
-        &mut self,
-        bytes: [u8; N],
-        len: usize,
-    ) -> Result<(), EncodeError> {
-        match self.buf.get_mut(self.len..).and_then(|room| room.first_chunk_mut()) {
-            Some(room) if len <= N => {
-                *room = bytes;
-                self.len += len;
-                Ok(())
-            }
-            _ => self.put(bytes.get(..len).ok_or(EncodeError::ValueTooLong)?),
-        }
-    }
-
-    /// Overwrites two octets that were written before.
-    pub(crate) fn set_u16(&mut self, at: usize, value: usize) -> Result<(), EncodeError> {
-        let value = u16::try_from(value).map_err(|_| EncodeError::ValueTooLong)?;
-        let room = self.buf.get_mut(at..).and_then(|tail| tail.first_chunk_mut());
-        *room.ok_or(EncodeError::BufferTooSmall)? = value.to_be_bytes();
-        Ok(())
+        self.pass(|room| put(room, bytes).ok_or(EncodeError::BufferTooSmall))
     }
 
     #[inline]
@@ -133,9 +125,85 @@ impl<'b> Writer<'b> {
         &mut self,
         write: impl FnOnce(&mut [u8]) -> Result<usize, EncodeError>,
     ) -> Result<(), EncodeError> {
-        let room = self.buf.get_mut(self.len..).ok_or(EncodeError::BufferTooSmall)?;
-        let len = write(room)?.min(room.len());
-        self.len = self.len.saturating_add(len);
-        Ok(())
+        let len = write(self.room)?;
+        self.pass(|room| room.get_mut(len..).ok_or(EncodeError::BufferTooSmall))
+    }
+}
+
+// What a loop calls that writes many things one after another. The room that is left goes in and comes out as a value, so
+// that it stays in registers.
+
+/// Writes octets, and gives the room that is left; `None` if there is too little.
+#[inline(always)]
+fn put<'b>(room: &'b mut [u8], bytes: &[u8]) -> Option<&'b mut [u8]> {
+    let (slot, room) = room.split_at_mut_checked(bytes.len())?;
+    slot.copy_from_slice(bytes);
+    Some(room)
+}
+
+/// As [`put`], of octets that are seldom many.
+#[inline(always)]
+pub(crate) fn put_short<'b>(room: &'b mut [u8], bytes: &[u8]) -> Option<&'b mut [u8]> {
+    let (slot, room) = room.split_at_mut_checked(bytes.len())?;
+    if copy_short(slot, bytes).is_none() {
+        slot.copy_from_slice(bytes);
+    }
+    Some(room)
+}
+
+/// As [`put`], of the first `len` of eight octets.
+///
+/// Where there is room, all are written: a fixed number is quicker than a counted one.
+#[inline(always)]
+pub(crate) fn put_first(room: &mut [u8], octets: [u8; 8], len: usize) -> Option<&mut [u8]> {
+    let Some(slot) = room.first_chunk_mut() else { return put_few(room, octets, len) };
+    *slot = octets;
+    room.get_mut(len..)
+}
+
+/// As [`put_first`], where there is no room for eight.
+#[cold]
+fn put_few(room: &mut [u8], octets: [u8; 8], len: usize) -> Option<&mut [u8]> {
+    put(room, octets.get(..len)?)
+}
+
+/// Copies 8 to 32 octets in four pieces that overlap, with no branch for how many there are; `None` for other lengths.
+#[inline(always)]
+fn copy_short(to: &mut [u8], from: &[u8]) -> Option<()> {
+    let last = from.len().checked_sub(8).filter(|last| *last <= 24)?;
+    for at in [0, 8, 16, 24] {
+        let at = last.min(at);
+        *to.get_mut(at..)?.first_chunk_mut::<8>()? = *from.get(at..)?.first_chunk()?;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::{put, put_first, put_short};
+
+    #[test]
+    fn quick_copies_do_what_plain_ones_do() {
+        let octets: [u8; 64] = core::array::from_fn(|i| u8::try_from(i + 1).unwrap());
+        for room in 0..80 {
+            for len in 0..=64 {
+                let (mut plain, mut short) = (vec![0; room], vec![0; room]);
+                let left = put(&mut plain, &octets[..len]).map(|room| room.len());
+                assert_eq!(put_short(&mut short, &octets[..len]).map(|room| room.len()), left);
+                assert_eq!(short, plain, "{len} in {room}");
+            }
+            for len in 0..=8 {
+                let (mut plain, mut first) = (vec![0; room], vec![0; room]);
+                let left = put(&mut plain, &octets[..len]).map(|room| room.len());
+                let word = *octets.first_chunk().unwrap();
+                assert_eq!(put_first(&mut first, word, len).map(|room| room.len()), left);
+                // What lies behind is written again by what comes next.
+                if left.is_some() {
+                    assert_eq!(first[..len], plain[..len], "{len} in {room}");
+                }
+            }
+        }
     }
 }

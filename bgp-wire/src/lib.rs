@@ -186,6 +186,8 @@ pub use pack::{Prefixes, UpdatePacker};
 pub use record::{Record, RecordIter, Records};
 pub use refresh::{FilterAction, FilterGroup, FilterGroups, PrefixFilter, RefreshFilters, RouteRefresh};
 pub use session::Session;
+#[cfg(all(feature = "std", any(feature = "mrt", feature = "bmp")))]
+pub use stream::{Format, ReadError, StreamReader};
 pub use tlv::{Tlv, Tlvs};
 pub use typed::UpdateParts;
 pub use update::{Announcements, Update, Withdrawals};

@@ -1,14 +1,139 @@
-//! A source of octets, of which a whole record is held at a time.
+//! Records out of any source of octets, of which a whole record is held at a time.
 
+use core::fmt;
+use core::marker::PhantomData;
 use std::io::{self, ErrorKind, Read};
 use std::vec::Vec;
+
+/// A format of records that follow each other in a stream, each with a header that says how long it is.
+///
+/// [`mrt::Mrt`](crate::mrt::Mrt) and [`bmp::Bmp`](crate::bmp::Bmp) are such formats.
+pub trait Format {
+    /// A record, as it lies in the reader.
+    type Record<'a>;
+    /// What can be wrong with one.
+    type Error: core::error::Error + Copy;
+    /// What a record is called in errors.
+    const NOUN: &'static str;
+    /// The length of the header in octets.
+    const HEADER_LEN: usize;
+    /// The longest record in octets that is read if nothing else is said.
+    const MAX_LEN: usize;
+
+    /// The length in octets of the whole record with this header; `None` if the stream cannot be followed any further.
+    fn record_len(header: &[u8]) -> Option<u64>;
+
+    /// Reads a whole record.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn decode(bytes: &[u8]) -> Result<Self::Record<'_>, Self::Error>;
+
+    /// The error where a stream ends within a record: so many octets are there, at least so many are needed.
+    fn incomplete(held: usize, needed: usize) -> Self::Error;
+
+    /// The error for a record above the limit, which is passed over.
+    fn too_long(len: u64, max: usize) -> Self::Error;
+}
+
+/// Reads records of a [`Format`] from any source of octets, one at a time.
+///
+/// It holds one record and what was read beyond it. A record that claims to be longer than the limit is passed over, and
+/// memory grows only with octets that are there, never with a length field.
+#[derive(Debug)]
+pub struct StreamReader<R, F> {
+    input: Input<R>,
+    max_len: usize,
+    format: PhantomData<F>,
+}
+
+/// Why a record could not be read from a stream.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReadError<F: Format> {
+    /// The source failed. The next call goes on where this one stopped.
+    Io(io::Error),
+    /// The record is bad.
+    Record {
+        /// Where it starts, in octets from the start of the stream.
+        position: u64,
+        /// What is wrong.
+        error: F::Error,
+    },
+}
+
+impl<F: Format> fmt::Display for ReadError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(_) => write!(f, "cannot read the next {}", F::NOUN),
+            Self::Record { position, error } => write!(f, "{error} of the {} at {position}", F::NOUN),
+        }
+    }
+}
+
+impl<F: Format + fmt::Debug> core::error::Error for ReadError<F> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Record { .. } => None,
+        }
+    }
+}
+
+impl<R: Read, F: Format> StreamReader<R, F> {
+    /// The longest record in octets that is read if nothing else is said.
+    pub const MAX_LEN: usize = F::MAX_LEN;
+
+    /// A reader at the start of a stream. It reads large pieces by itself: `source` needs no buffer.
+    pub const fn new(source: R) -> Self {
+        Self { input: Input::new(source), max_len: F::MAX_LEN, format: PhantomData }
+    }
+
+    /// The same with another limit to the length of records in octets, header included.
+    #[must_use]
+    pub const fn max_len(mut self, max_len: usize) -> Self {
+        self.max_len = max_len;
+        self
+    }
+
+    /// Where the next record starts, in octets from the start of the stream.
+    pub const fn position(&self) -> u64 {
+        self.input.position()
+    }
+
+    /// The source, which is ahead of [`position`](Self::position).
+    pub const fn source(&self) -> &R {
+        self.input.source()
+    }
+
+    /// The source; what was read ahead is lost.
+    pub fn into_source(self) -> R {
+        self.input.into_source()
+    }
+
+    /// The next record; `None` at the end of the stream.
+    pub(crate) fn read_next(&mut self) -> Option<Result<F::Record<'_>, ReadError<F>>> {
+        let position = self.position();
+        let error = match self.input.frame(F::HEADER_LEN, self.max_len, F::record_len) {
+            Err(error) => return Some(Err(ReadError::Io(error))),
+            Ok(Framed::End) => return None,
+            Ok(Framed::Whole(bytes) | Framed::Bad(bytes)) => match F::decode(bytes) {
+                Ok(record) => return Some(Ok(record)),
+                Err(error) => error,
+            },
+            Ok(Framed::Cut { held, needed }) => F::incomplete(held, needed),
+            Ok(Framed::TooLong { len }) => F::too_long(len, self.max_len),
+        };
+        Some(Err(ReadError::Record { position, error }))
+    }
+}
 
 /// How much is held at first, and at least asked for.
 const CHUNK: usize = 64 * 1024;
 
 /// What a stream has next.
 #[derive(Debug)]
-pub(crate) enum Framed<'a> {
+enum Framed<'a> {
     /// Nothing more.
     End,
     /// All octets of a record.
@@ -25,7 +150,7 @@ pub(crate) enum Framed<'a> {
 ///
 /// The buffer doubles only when it is full of octets that are there, so that a length field alone costs no memory.
 #[derive(Debug)]
-pub(crate) struct Input<R> {
+struct Input<R> {
     source: R,
     buf: Vec<u8>,
     start: usize,
@@ -38,20 +163,20 @@ pub(crate) struct Input<R> {
 }
 
 impl<R: Read> Input<R> {
-    pub(crate) const fn new(source: R) -> Self {
+    const fn new(source: R) -> Self {
         Self { source, buf: Vec::new(), start: 0, end: 0, position: 0, pass: 0, ended: false }
     }
 
     /// Where in the stream the next octet is.
-    pub(crate) const fn position(&self) -> u64 {
+    const fn position(&self) -> u64 {
         self.position.saturating_add(self.pass)
     }
 
-    pub(crate) const fn source(&self) -> &R {
+    const fn source(&self) -> &R {
         &self.source
     }
 
-    pub(crate) fn into_source(self) -> R {
+    fn into_source(self) -> R {
         self.source
     }
 
@@ -62,7 +187,7 @@ impl<R: Read> Input<R> {
     /// The next record: `len_of` says of its header how long it is as a whole, and it may have `max` octets.
     ///
     /// An error leaves everything as it is, so that the next call goes on.
-    pub(crate) fn frame(
+    fn frame(
         &mut self,
         header: usize,
         max: usize,

@@ -1,7 +1,6 @@
 //! UPDATE from typed values.
 
 use crate::attribute::FlaggedAttribute;
-use crate::cursor::Writer;
 use crate::error::EncodeError;
 use crate::family::Family;
 use crate::header::HEADER_LEN;
@@ -56,27 +55,30 @@ impl UpdateParts<'_> {
 
     fn write(&self, buf: &mut [u8], session: &Session) -> Result<usize, EncodeError> {
         let add_path = session.add_path_send.contains(Family::IPV4_UNICAST);
-        let mut w = Writer::new(buf);
-        w.put(&HEADER)?;
-        let withdrawn = w.len();
-        for prefix in self.withdrawn {
-            prefix.write(&mut w, add_path)?;
-        }
-        let end = w.len();
-        w.put(&[0, 0])?;
-        for attribute in self.attributes {
-            attribute.write(&mut w, session.four_octet_as)?;
-        }
-        let nlri = w.len();
-        for prefix in self.announced {
-            prefix.write(&mut w, add_path)?;
-        }
-        let len = w.len();
-        w.set_u16(16, len)?;
-        w.set_u16(HEADER_LEN, end - withdrawn)?;
-        w.set_u16(end, nlri - end - 2)?;
+        let total = buf.len();
+        // The lengths stand in front of what they measure, and are written last.
+        let (header, room) = buf.split_first_chunk_mut().ok_or(EncodeError::BufferTooSmall)?;
+        let start = room.len();
+        let room = ClassicPrefix::write_all(self.withdrawn, room, add_path)?;
+        let withdrawn = octets(start - room.len())?;
+        let (attributes, room) = room.split_first_chunk_mut().ok_or(EncodeError::BufferTooSmall)?;
+        let start = room.len();
+        let room = FlaggedAttribute::write_all(self.attributes, room, session.four_octet_as)?;
+        *attributes = octets(start - room.len())?;
+        let room = ClassicPrefix::write_all(self.announced, room, add_path)?;
+        let len = total - room.len();
+        *header = HEADER;
+        let [.., l1, l0, _, w1, w0] = header;
+        [*l1, *l0] = octets(len)?;
+        [*w1, *w0] = withdrawn;
         Ok(len)
     }
+}
+
+/// A length as it is written.
+#[inline(always)]
+fn octets(len: usize) -> Result<[u8; 2], EncodeError> {
+    u16::try_from(len).map(u16::to_be_bytes).map_err(|_| EncodeError::ValueTooLong)
 }
 
 /// The header of an UPDATE and the length of the withdrawn routes, both lengths still zero.

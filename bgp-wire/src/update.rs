@@ -1,15 +1,14 @@
 //! UPDATE: routes announced and withdrawn.
 
 use crate::attribute::{
-    Aggregator, Attribute, AttributeCode, AttributeFlags, Attributes, MergedPath, MpReach, MpUnreach, Place,
-    RawAttribute, RawAttributes, Seen, frame,
+    self, Aggregator, Attribute, AttributeCode, AttributeFlags, Attributes, MergedPath, MpReach, MpUnreach,
+    Place, RawAttribute, RawAttributes, Seen, frame,
 };
 use crate::cursor::{Reader, Writer};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError, ErrorAction};
 use crate::family::Family;
 use crate::header::{self, HEADER_LEN, MAX_LEN, MessageType};
 use crate::nlri::{ClassicPrefixes, Field, NextHop, Nlri, NlriIter};
-use crate::open::AS_TRANS;
 use crate::session::{Rules, Session};
 
 /// An UPDATE message: a view whose sections, attribute framing and prefixes were checked once.
@@ -111,36 +110,12 @@ impl<'a> Update<'a> {
     /// The path with four-octet AS numbers: AS_PATH, on a session with two-octet ones merged with AS4_PATH
     /// (RFC 6793 §4.2.3). `None` if AS_PATH is missing or malformed.
     pub fn as_path(&self) -> Option<MergedPath<'a>> {
-        let (mut path, mut path4) = (None, None);
-        let (mut aggregator, mut aggregator4) = (None, None);
-        for attribute in self.attributes().flatten() {
-            match attribute {
-                Attribute::AsPath(found) => path = Some(found),
-                Attribute::As4Path(found) => path4 = Some(found),
-                Attribute::Aggregator(found) => aggregator = Some(found),
-                Attribute::As4Aggregator(found) => aggregator4 = Some(found),
-                _ => {}
-            }
-        }
-        // An aggregator with a two-octet number of its own came later than what is in the two attributes.
-        let later = aggregator.is_some_and(|found| found.asn != AS_TRANS.into()) && aggregator4.is_some();
-        let path4 = path4.filter(|_| !self.rules.four_octet_as && !later);
-        path.map(|path| MergedPath::new(path, path4))
+        attribute::path(self.attributes().flatten(), self.rules.four_octet_as)
     }
 
-    /// Who formed the aggregate: AGGREGATOR, or AS4_AGGREGATOR where the former says [`AS_TRANS`] (RFC 6793 §4.2.3).
+    /// Who formed the aggregate: AGGREGATOR, or AS4_AGGREGATOR where the former says [`AS_TRANS`](crate::AS_TRANS) (RFC 6793 §4.2.3).
     pub fn aggregator(&self) -> Option<Aggregator> {
-        let (mut short, mut long) = (None, None);
-        for attribute in self.attributes().flatten() {
-            match attribute {
-                Attribute::Aggregator(found) => short = Some(found),
-                Attribute::As4Aggregator(found) => long = Some(found),
-                _ => {}
-            }
-        }
-        let short = short?;
-        let long = long.filter(|_| !self.rules.four_octet_as && short.asn == AS_TRANS.into());
-        Some(long.unwrap_or(short))
+        attribute::aggregator(self.attributes().flatten(), self.rules.four_octet_as)
     }
 
     /// The next hop of the announcements of `family`; `None` if nothing of this family is announced, or if NEXT_HOP is

@@ -1,49 +1,20 @@
 //! BMP messages: vectors made by hand from RFC 7854, RFC 8671 and RFC 9069, round trips, streams.
 
 #![cfg(all(feature = "bmp", feature = "std"))]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod support;
 
-use std::io::{self, Read};
-
-use proptest::prelude::*;
-use support::{config, hex, message as bgp, update};
+use support::bmp::{PEER, check_roundtrip, decode, digits, message, open, peer};
+use support::{hex, message as bgp, update};
 use tortie_bgp_wire::bmp::{
-    BmpErrorKind, BmpReadError, BmpReader, InformationType, Initiation, Message, MessageType, MirroringCode,
-    PeerDown, PeerDownReason, PeerFlags, PeerHeader, PeerType, PeerUp, RouteMirroring, RouteMonitoring,
-    Statistic, StatisticType, StatisticValue, StatisticsReport, Termination, TerminationReason,
+    BmpErrorKind, InformationType, Initiation, Message, MessageType, MirroringCode, PeerDown, PeerDownReason,
+    PeerFlags, PeerHeader, PeerType, PeerUp, RouteMirroring, RouteMonitoring, Statistic, StatisticType,
+    StatisticValue, StatisticsReport, Termination, TerminationReason,
 };
 use tortie_bgp_wire::{
-    AddPath, Capability, EncodeError, ErrorCode, Family, HoldTime, KEEPALIVE, Message as BgpMessage,
-    Notification, Open, Records, RouteDistinguisher, Session, Tlv,
+    AddPath, Capability, ErrorCode, Family, KEEPALIVE, Message as BgpMessage, Notification, Records,
+    RouteDistinguisher, Session, Tlv,
 };
-
-/// Cases of each property.
-const CASES: u32 = 400;
-
-/// A message of this type and body; the length is counted.
-fn message(kind: u8, body: &str) -> Vec<u8> {
-    let body = hex(body);
-    let len = u32::try_from(body.len() + 6).unwrap();
-    [&[3][..], &len.to_be_bytes(), &[kind], &body].concat()
-}
-
-fn check_roundtrip(message: &Message<'_>, bytes: &[u8]) {
-    let mut buf = vec![0; bytes.len()];
-    assert_eq!(message.encode(&mut buf), Ok(bytes.len()));
-    assert_eq!(message.encoded_len(), bytes.len());
-    assert_eq!(buf, bytes);
-    assert_eq!(message.encode(&mut buf[..bytes.len() - 1]), Err(EncodeError::BufferTooSmall));
-}
-
-/// Decodes one whole message, which encodes to the same octets.
-fn decode(bytes: &[u8]) -> Message<'_> {
-    let (message, rest) = Message::decode(bytes).unwrap();
-    assert!(rest.is_empty());
-    check_roundtrip(&message, bytes);
-    message
-}
 
 /// What a built message and a decoded one have to do with each other.
 fn built(message: Message<'_>, bytes: &[u8]) {
@@ -51,26 +22,6 @@ fn built(message: Message<'_>, bytes: &[u8]) {
     assert_eq!(decode(bytes), message);
 }
 
-fn digits(bytes: &[u8]) -> String {
-    bytes.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
-// RFC 7854 §4.2: type, flags, distinguisher, address, AS, identifier, time.
-const PEER: &str =
-    "00 00 0000000000000000 000000000000000000000000c0000201 0000fc00 c0000201 45cf1f3c 0001e240";
-
-fn peer() -> PeerHeader {
-    PeerHeader::new([192, 0, 2, 1].into(), 64512, [192, 0, 2, 1].into()).at(0x45cf_1f3c, 123_456)
-}
-
-fn open(capabilities: &[Capability<'_>]) -> Vec<u8> {
-    let mut buf = [0; 256];
-    let len =
-        Open::new(64512, HoldTime::DEFAULT, [192, 0, 2, 1].into(), capabilities).encode(&mut buf).unwrap();
-    buf[..len].to_vec()
-}
-
-// RFC 7854 §4.3 and §4.4.
 #[test]
 fn initiation() {
     let bytes = message(4, "0001 0003 6f7331  0002 0002 7231  0000 0002 6869  0063 0001 ff");
@@ -302,256 +253,6 @@ fn every_error_says_where() {
         assert_eq!((error.kind(), error.offset()), (kind, offset));
         assert!(error.to_string().ends_with(&format!("at byte {offset}")), "{error}");
     }
-}
-
-/// Good messages of every type.
-fn seeds() -> Vec<Vec<u8>> {
-    let opened = digits(&open(&[Capability::FourOctetAs(64512)]));
-    let routes =
-        digits(&update(&[], &hex("40010100 4002060201 0000fc00 400304c0000201"), &hex("1a0a000000")));
-    vec![
-        message(0, &format!("{PEER} {routes}")),
-        message(1, &format!("{PEER} 00000002  0000 0004 00000007  0009 000b 000201 0000000000000005")),
-        message(2, &format!("{PEER} 01 {}", digits(&bgp(3, &[6, 2])))),
-        message(2, &format!("{PEER} 06 0003 0003 726564")),
-        message(
-            3,
-            &format!("{PEER} 000000000000000000000000c0000202 00b3 c000 {opened} {opened} 0000 0001 61"),
-        ),
-        message(4, "0001 0003 6f7331  0002 0002 7231"),
-        message(5, "0001 0002 0003"),
-        message(6, &format!("{PEER} 0001 0002 0001 0000 0013 {}", digits(&KEEPALIVE))),
-        message(99, "0102"),
-    ]
-}
-
-/// Whatever octets are, all of it can be read, and a message encodes to itself.
-fn check(bytes: &[u8]) {
-    let Ok((message, rest)) = Message::decode(bytes) else { return };
-    check_roundtrip(&message, &bytes[..bytes.len() - rest.len()]);
-    core::hint::black_box(message.peer().map(|peer| (peer.address(), peer.session())));
-    match message {
-        Message::RouteMonitoring(routes) => {
-            let message = routes.decode_message(&routes.peer.session());
-            core::hint::black_box(message.map_or(0, |message| support::walk(&message)));
-        }
-        Message::StatisticsReport(report) => {
-            assert_eq!(report.statistics.iter().count(), report.statistics.len());
-        }
-        Message::PeerDown(down) => {
-            core::hint::black_box(down.notification().is_some_and(|notification| notification.is_ok()));
-        }
-        Message::PeerUp(up) => {
-            core::hint::black_box((up.session().is_ok(), up.local(), up.table_name(), up.admin_label()));
-        }
-        Message::RouteMirroring(mirrored) => {
-            core::hint::black_box(mirrored.messages().count() + mirrored.codes().count());
-        }
-        _ => {}
-    }
-}
-
-#[test]
-fn the_seeds_are_good() {
-    for seed in seeds() {
-        decode(&seed);
-        check(&seed);
-    }
-}
-
-/// A source that gives out pieces of these sizes in turn.
-struct Pieces<'a>(&'a [u8], Vec<usize>);
-
-impl Read for Pieces<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.1.rotate_left(1);
-        let len = self.1[0].min(buf.len());
-        self.0.read(&mut buf[..len])
-    }
-}
-
-proptest! {
-    #![proptest_config(config(CASES))]
-
-    #[test]
-    fn mutants(
-        seed in 0..9usize,
-        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3u8), 1..6),
-    ) {
-        let mut bytes = seeds().swap_remove(seed);
-        for (at, value, how) in edits {
-            let at = at.index(bytes.len());
-            match how {
-                0 => bytes[at] = value,
-                1 => bytes.insert(at, value),
-                _ => { bytes.remove(at); }
-            }
-        }
-        check(&bytes);
-        // With a header that is right again, so that the body is reached.
-        if bytes.len() >= 6 {
-            bytes[0] = 3;
-            let len = u32::try_from(bytes.len()).unwrap();
-            bytes[1..5].copy_from_slice(&len.to_be_bytes());
-            check(&bytes);
-        }
-    }
-
-    #[test]
-    fn pieces_make_no_difference(
-        picks in prop::collection::vec(0..9usize, 0..8),
-        garbage in prop::collection::vec(any::<u8>(), 0..40),
-        sizes in prop::collection::vec(1..60usize, 1..8),
-    ) {
-        let seeds = seeds();
-        let mut stream: Vec<u8> = picks.iter().flat_map(|i| seeds[*i].clone()).collect();
-        stream.extend(&garbage);
-        // The twin: the whole stream in one slice.
-        let (mut rest, mut expected, mut failure) = (&stream[..], Vec::new(), None);
-        while !rest.is_empty() && failure.is_none() {
-            match Message::decode(rest) {
-                Ok((message, tail)) => {
-                    expected.push(message);
-                    rest = tail;
-                }
-                Err(error) => failure = Some(error),
-            }
-        }
-        let mut reader = BmpReader::new(Pieces(&stream, sizes));
-        let mut seen = 0;
-        while let Some(result) = reader.next_message() {
-            match result {
-                Ok(message) => prop_assert_eq!(Some(&message), expected.get(seen)),
-                Err(BmpReadError::Message { error, .. }) => {
-                    match (error.kind(), failure.map(|error| error.kind())) {
-                        // The twin has no limit.
-                        (BmpErrorKind::TooLong { .. }, Some(BmpErrorKind::Incomplete { .. })) => {}
-                        _ => prop_assert_eq!(Some(error), failure),
-                    }
-                    prop_assert_eq!(seen, expected.len());
-                    break;
-                }
-                Err(error) => panic!("{error}"),
-            }
-            seen += 1;
-        }
-        prop_assert_eq!(seen, expected.len());
-    }
-
-    #[test]
-    fn what_is_built_is_read(
-        header in any::<(u8, u8, [u8; 8], [u8; 16], u32, u32, u32, u32)>(),
-        tlvs in prop::collection::vec((any::<u16>(), prop::collection::vec(any::<u8>(), 0..20)), 0..5),
-        numbers in any::<(u32, u64, u8, u16)>(),
-        octets in prop::collection::vec(any::<u8>(), 0..60),
-    ) {
-        let mut peer = peer();
-        (peer.kind, peer.flags) = (PeerType::new(header.0), PeerFlags::new(header.1));
-        peer.distinguisher = RouteDistinguisher::new(header.2);
-        (peer.address_octets, peer.asn, peer.identifier) = (header.3, header.4, header.5.into());
-        let peer = peer.at(header.6, header.7);
-        let tlvs: Vec<Tlv<'_>> = tlvs.iter().map(|(kind, value)| Tlv::new(*kind, value)).collect();
-        let family = Family::IPV4_VPN;
-        let values = [
-            Statistic::new(StatisticType::new(numbers.3), StatisticValue::Counter(numbers.0)),
-            Statistic::new(StatisticType::LOC_RIB, StatisticValue::Gauge(numbers.1)),
-            Statistic::new(StatisticType::LOC_RIB, StatisticValue::FamilyGauge { family, value: numbers.1 }),
-        ];
-        let sent = open(&[]);
-        let information = Initiation::new(&tlvs).information;
-        let mut up = PeerUp::new(peer, [192, 0, 2, 9].into(), &sent, &sent);
-        up.information = information;
-        let mut buf = [0; 1024];
-        for message in [
-            Message::RouteMonitoring(RouteMonitoring::new(peer, &octets)),
-            Message::StatisticsReport(StatisticsReport::new(peer, &values)),
-            Message::PeerDown(PeerDown::new(peer, PeerDownReason::LocalEvent(numbers.3))),
-            Message::PeerDown(PeerDown::new(peer, PeerDownReason::RemoteNotification(&octets))),
-            Message::PeerDown(PeerDown::new(peer, PeerDownReason::LocalClosed(information))),
-            Message::PeerUp(up),
-            Message::Initiation(Initiation::new(&tlvs)),
-            Message::Termination(Termination::new(&tlvs)),
-            Message::RouteMirroring(RouteMirroring::new(peer, &tlvs)),
-            Message::Unknown { kind: MessageType::new(numbers.2 | 0x80), body: &octets },
-        ] {
-            let len = message.encode(&mut buf).unwrap();
-            prop_assert_eq!(message.encoded_len(), len);
-            prop_assert_eq!(decode(&buf[..len]), message);
-        }
-    }
-}
-
-#[cfg(feature = "arbitrary")]
-proptest! {
-    #![proptest_config(config(CASES))]
-
-    #[test]
-    fn what_is_arbitrary_is_read(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let message: Result<Message<'_>, _> = arbitrary::Unstructured::new(&bytes).arbitrary();
-        let Ok(message) = message else { return Ok(()) };
-        let mut buf = vec![0; message.encoded_len()];
-        prop_assert_eq!(message.encode(&mut buf), Ok(buf.len()));
-        prop_assert_eq!(decode(&buf), message);
-    }
-}
-
-#[cfg(feature = "arbitrary")]
-#[test]
-fn every_kind_is_made() {
-    let mut kinds = std::collections::BTreeMap::new();
-    for bytes in support::noise(1500) {
-        let message: Result<Message<'_>, _> = arbitrary::Unstructured::new(&bytes).arbitrary();
-        let Ok(message) = message else { continue };
-        let long = match message {
-            Message::StatisticsReport(report) => !report.statistics.is_empty(),
-            Message::Initiation(initiation) => !initiation.information.is_empty(),
-            Message::RouteMirroring(mirrored) => !mirrored.information.is_empty(),
-            _ => true,
-        };
-        *kinds.entry(message.kind().get().min(7)).or_insert(0) += usize::from(long);
-    }
-    assert_eq!(kinds.len(), 8);
-    assert!(kinds.values().all(|count| *count > 0), "{kinds:?}");
-}
-
-#[cfg(feature = "serde")]
-#[test]
-fn messages_are_written_by_serde() {
-    let json = |bytes: &[u8]| serde_json::to_value(decode(bytes)).unwrap();
-    let information = serde_json::json!([{ "kind": 1, "value": "6f7331" }, { "kind": 2, "value": "7231" }]);
-    assert_eq!(json(&seeds()[5]), serde_json::json!({ "Initiation": { "information": information } }));
-    let report = json(&seeds()[1]);
-    let report = &report["StatisticsReport"];
-    assert_eq!(report["statistics"][0], serde_json::json!({ "kind": 0, "value": { "Counter": 7 } }));
-    assert_eq!(report["statistics"][1]["value"]["FamilyGauge"]["family"], "ipv6-unicast");
-    assert_eq!(report["peer"]["address_octets"], "000000000000000000000000c0000201");
-    assert_eq!(report["peer"]["distinguisher"], "0:0");
-    let down = json(&seeds()[2]);
-    assert_eq!(down["PeerDown"]["reason"]["LocalNotification"], digits(&bgp(3, &[6, 2])));
-    let kind: MessageType = serde_json::from_str("3").unwrap();
-    assert_eq!(kind, MessageType::PEER_UP);
-}
-
-#[test]
-fn a_stream_goes_on_behind_what_is_bad() {
-    let long = message(99, &"00".repeat(300));
-    let bad = message(4, "0000 0001");
-    let stream = [&seeds()[5][..], &long, &bad, &seeds()[6], &[2, 0, 0, 0, 6, 0, 0]].concat();
-    let mut reader = BmpReader::new(Pieces(&stream, vec![5, 100, 1])).max_len(100);
-    assert_eq!(reader.next_message().unwrap().unwrap().kind(), MessageType::INITIATION);
-    let errors = [
-        "message of 306 octets, above the limit of 100 at byte 1 of the message at 19",
-        "field runs out of the message at byte 6 of the message at 325",
-    ];
-    for wanted in errors {
-        assert_eq!(reader.next_message().unwrap().unwrap_err().to_string(), wanted);
-    }
-    assert_eq!(reader.next_message().unwrap().unwrap().kind(), MessageType::TERMINATION);
-    // No length can be trusted after a version that is not ours.
-    let error = reader.next_message().unwrap().unwrap_err();
-    assert!(error.to_string().starts_with("BMP version 2 instead of 3"), "{error}");
-    assert!(reader.next_message().is_none());
-    assert!(reader.source().1.len() == 3 && reader.into_source().0.is_empty());
 }
 
 #[test]

@@ -7,12 +7,16 @@ mod bgp;
 mod bytes;
 mod cluster;
 mod ipam;
+mod nft;
+mod policy;
 mod records;
 mod selector;
 
 pub use bgp::{check_bgp_decode, check_bgp_roundtrip, check_bgp_stream};
 pub use cluster::{check_ipam_ops, check_ipam_records};
 pub use ipam::check_ipam_block;
+pub use nft::{check_nft_decode, check_nft_roundtrip};
+pub use policy::check_policy_yaml;
 pub use records::{check_bmp_read, check_mrt_read};
 pub use selector::{check_selector_index, check_selector_parse, check_selector_roundtrip};
 
@@ -90,5 +94,20 @@ mod tests {
     #[test]
     fn ipam_ops() {
         replay("ipam_ops", super::check_ipam_ops);
+    }
+
+    #[test]
+    fn policy_yaml() {
+        replay("policy_yaml", super::check_policy_yaml);
+    }
+
+    #[test]
+    fn nft_decode() {
+        replay("nft_decode", super::check_nft_decode);
+    }
+
+    #[test]
+    fn nft_roundtrip() {
+        replay("nft_roundtrip", super::check_nft_roundtrip);
     }
 }

@@ -150,7 +150,7 @@ pub fn check_bmp_read(data: &[u8]) {
         };
         if len > MAX_LEN {
             let kind = BmpErrorKind::TooLong { len: len as u64, max: MAX_LEN };
-            assert!(matches!(next, Err(BmpReadError::Message { error, .. }) if error.kind() == kind));
+            assert!(matches!(next, Err(BmpReadError::Record { error, .. }) if error.kind() == kind));
             position += len;
             continue;
         }
@@ -161,7 +161,7 @@ pub fn check_bmp_read(data: &[u8]) {
             }
             Err(error) => {
                 check_bmp_error(&error, at.len());
-                let BmpReadError::Message { error: of_stream, .. } = next.expect_err("the twin refuses it")
+                let BmpReadError::Record { error: of_stream, .. } = next.expect_err("the twin refuses it")
                 else {
                     panic!("the source never fails");
                 };

@@ -196,11 +196,10 @@ impl Audit {
     ) {
         for (cidr, block) in blocks {
             for allocation in block.allocations() {
-                let attributes = allocation.attributes;
-                if allocation.rests() || attributes.is_windows_reserved() {
+                if allocation.rests() || allocation.is_windows_reserved() {
                     continue;
                 }
-                let handle = attributes.handle().map(String::from);
+                let handle = allocation.handle().map(String::from);
                 if let Some(handle) = &handle {
                     counts.entry((handle.clone(), *cidr)).or_default().1 += 1;
                 }
@@ -210,7 +209,7 @@ impl Audit {
                     owner: block.affinity(),
                     handle,
                     sequence: allocation.sequence,
-                    attributes: attributes.active_owner.clone(),
+                    attributes: allocation.attributes().active_owner,
                 });
             }
         }

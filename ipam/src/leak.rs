@@ -141,10 +141,8 @@ enum Purpose {
     },
 }
 
-fn purpose(allocation: &Allocation<'_>) -> Purpose {
-    let attributes = allocation.attributes;
-    let owner = &attributes.active_owner;
-    if allocation.rests() || attributes.is_windows_reserved() || !owner.contains_key("node") {
+fn purpose(allocation: &Allocation<'_>, owner: &BTreeMap<String, String>) -> Purpose {
+    if allocation.rests() || allocation.is_windows_reserved() || !owner.contains_key("node") {
         return Purpose::Ignored;
     }
     let kind = owner.get("type").map(String::as_str);
@@ -331,12 +329,13 @@ impl Found {
             }
         }
         for allocation in block.allocations() {
-            let handle = allocation.attributes.handle().map(String::from);
+            let handle = allocation.handle().map(String::from);
             if let Some(handle) = &handle {
                 *self.handles.entry(handle.clone()).or_default() += 1;
             }
-            let purpose = purpose(&allocation);
-            let Some(node) = allocation.attributes.active_owner.get("node") else { continue };
+            let owner = allocation.attributes().active_owner;
+            let purpose = purpose(&allocation, &owner);
+            let Some(node) = owner.get("node") else { continue };
             let leak = Leak {
                 address: allocation.address,
                 handle,

@@ -49,6 +49,8 @@
 //! # Limits
 //!
 //! - A block has at most 2^16 addresses.
+//! - The first assignment of a process that claims a block takes three operations, or seven on a store that cannot commit
+//!   several keys; with the blocks at hand ([`OwnBlocks`]) it takes one, or two.
 //! - Claiming a block lists the keys of all blocks of the family; borrowing reads them all, in pages of 256. So that
 //!   all is full is said after at most six operations and those pages.
 //! - A write that a store applies after it said that it failed can leak an address whose owner has already been

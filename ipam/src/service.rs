@@ -401,8 +401,9 @@ impl<S: Store> Allocator<S> {
                     return;
                 }
                 for allocation in block.allocations().filter(|allocation| !allocation.rests()) {
-                    let kind = allocation.attributes.active_owner.get("type").map(String::as_str);
-                    if let (Some("LoadBalancer"), Some(handle)) = (kind, allocation.attributes.handle()) {
+                    let owner = allocation.attributes().active_owner;
+                    let kind = owner.get("type").map(String::as_str);
+                    if let (Some("LoadBalancer"), Some(handle)) = (kind, allocation.handle()) {
                         if !exist.contains(handle) {
                             gone.insert(String::from(handle));
                         }

@@ -264,7 +264,7 @@ impl Pods {
     fn scan(&self, collector: &mut LeakCollector, secs: u64) -> tortie_ipam::LeakScan {
         let is_node = |node: &str| self.nodes.contains(node);
         let standing = |allocation: &tortie_ipam::Allocation<'_>| {
-            let pod = &allocation.attributes.active_owner["pod"];
+            let pod = &allocation.attributes().active_owner["pod"];
             if self.running.contains(pod) { Standing::InUse } else { Standing::Gone }
         };
         let now = NOW + Duration::from_secs(secs);

@@ -17,7 +17,8 @@ use tortie_nft_wire::{
 
 const TCP: u8 = 6;
 
-fn main() -> Result<(), Box<dyn Error>> {
+/// Makes it, in the namespace of this thread.
+pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let family = Family::INET;
     let (table, input, blocked) = (Name::new("firewall")?, Name::new("input")?, Name::new("blocked")?);
     let rule = || Rule::new(table.clone(), input.clone());

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use tortie_selector::ParseError;
+use tortie_selector::{LabelSelectorError, ParseError};
 
 use crate::key::PolicyKind;
 
@@ -132,6 +132,41 @@ pub enum FieldErrorKind {
         /// The word as written.
         word: String,
     },
+    /// A word that is none of those that the field may have.
+    #[error("{word:?} is not one of these: {expected}")]
+    #[non_exhaustive]
+    NotOneOf {
+        /// The word as written.
+        word: String,
+        /// Those that it may have, for people.
+        expected: &'static str,
+    },
+    /// None of several fields, or more than one.
+    #[error("needs exactly one of {expected}")]
+    #[non_exhaustive]
+    ExactlyOne {
+        /// The fields, for people.
+        expected: &'static str,
+    },
+    /// A list without items, where it needs one.
+    #[error("needs at least one item")]
+    Empty,
+    /// A label selector that does not convert.
+    #[error("{error}")]
+    #[non_exhaustive]
+    LabelSelector {
+        /// What is wrong.
+        error: LabelSelectorError,
+    },
+    /// A priority out of range.
+    #[error("priority {priority} is not in 0..={max}")]
+    #[non_exhaustive]
+    Priority {
+        /// The number as written.
+        priority: i64,
+        /// The last one.
+        max: i64,
+    },
     /// A policy type that was there before.
     #[error("is there twice")]
     Duplicate,
@@ -169,6 +204,22 @@ pub enum FieldErrorKind {
         /// The last port.
         max: u16,
     },
+    /// A number that no port has.
+    #[error("port {port} is not in 1..=65535")]
+    #[non_exhaustive]
+    PortNumber {
+        /// The number as written.
+        port: i64,
+    },
+    /// The end of a range of ports of which the first is no number.
+    #[error("needs a port that is a number")]
+    NeedsPort,
+    /// Names of DNS as peers, which are not enforced.
+    #[error("domain names are not enforced")]
+    DomainNames,
+    /// Peers that are no pods, in a rule with the name of a port, which only pods have.
+    #[error("peers that are no pods have no named ports")]
+    NamedPortOfNoPod,
     /// A port name with other characters than `[a-zA-Z0-9_.-]`, or none, or more than 128 of them.
     #[error("is no port name: expected 1 to 128 of [a-zA-Z0-9_.-]")]
     PortName,

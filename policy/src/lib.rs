@@ -31,6 +31,7 @@
 //! | [`Inputs`] | [`resolve`] | [`Resolved`]: policies, profiles and addresses that matter to one host |
 //! | [`Resolved`] | [`compile`] | [`Program`]: chains and sets, in no backend's words |
 //! | [`Program`] | [`optimise`] | a [`Program`] with the same verdicts in fewer steps |
+//! | the same, as it changes | [`Resolver`] | [`Delta`]s of that [`Program`] |
 //! | [`Program`], a [`Packet`] | [`interpret`] | what a backend must do with it |
 //! | [`Program`] | [`nftables::render`] | text for `nft -f -` |
 //! | [`Program`], [`Delta`] | `nftables::Ruleset` (feature `nft-wire`) | netlink transactions |
@@ -61,11 +62,13 @@
 //! # Limits
 //!
 //! [`resolve`] and [`compile`] start anew each time, and the text is the whole table: the
-//! work grows with policies by local endpoints, and with rule selectors by all endpoints.
+//! work grows with policies by local endpoints, and with rule selectors by all endpoints. A [`Resolver`] comes to the same
+//! program, change by change, at a cost in proportion to what a change affects.
 //!
 //! # Features
 //!
 //! * `std` (default): `std` of `tortie-selector`.
+//! * `k8s`: policies and pods of Kubernetes, in module `k8s`.
 //! * `nft-wire`: `nftables::Ruleset`, which makes the kernel's table by netlink messages.
 //!
 //! MSRV: 1.85.
@@ -91,6 +94,8 @@ mod host;
 mod inputs;
 mod interpret;
 mod ipset;
+#[cfg(feature = "k8s")]
+pub mod k8s;
 mod key;
 pub mod model;
 mod net;

@@ -103,11 +103,12 @@ fn listed() -> BTreeMap<String, Vec<String>> {
             blocks.entry(head.clone()).or_default();
         } else if line.starts_with("elements = {") {
             elements = Some(line.to_string());
-        } else if !(line.starts_with("size ")
-            || head.starts_with("table") && line.starts_with("flags ")
-            || line.is_empty()
-            || line == "}")
+        } else if ["", "}"].contains(&line)
+            || line.starts_with("size ")
+            || (head.starts_with("table") && line.starts_with("flags "))
         {
+            continue;
+        } else {
             blocks.get_mut(&head).unwrap().push(sorted(line));
         }
         if let Some(list) = elements.take_if(|list| list.ends_with('}')) {

@@ -47,12 +47,6 @@ fn world() -> World {
     World { faults: false, interfaces: &[], ..World::new() }
 }
 
-fn load(text: &str) {
-    if let Err(error) = nft(text) {
-        panic!("{error}\n{text}");
-    }
-}
-
 fn text(inputs: &Inputs) -> String {
     nftables::render(&compile(&resolve(inputs, &Host::new("host"), |_| true)), &Options::default())
 }
@@ -111,7 +105,7 @@ fn netns_packets_meet_the_verdicts_of_the_evaluator() {
         let bytes = bytes_of(seed, 4000);
         let mut choices = Choices::new(&bytes);
         let inputs = inputs(&mut choices, &world);
-        load(&text(&inputs));
+        nft(&text(&inputs)).unwrap();
 
         let mut flows = Vec::new();
         for (index, source) in all.iter().enumerate() {
@@ -183,7 +177,7 @@ fn netns_packets_meet_the_verdicts_of_host_endpoints() {
         let bytes = bytes_of(seed, 5000);
         let mut choices = Choices::new(&bytes);
         let inputs = inputs(&mut choices, &world);
-        load(&nftables::render(&compile(&resolve(&inputs, &host, |_| true)), &Options::default()));
+        nft(&nftables::render(&compile(&resolve(&inputs, &host, |_| true)), &Options::default())).unwrap();
         let mut flows = Vec::new();
         for source in &all {
             for destination in all.iter().filter(|destination| *destination != source) {
@@ -233,7 +227,7 @@ fn netns_policy_before_translation() {
         // What is forwarded is denied, unless it was accepted before.
         let deny = serde_json::from_str(r#"{ "selector": "has(host)", "applyOnForward": true }"#).unwrap();
         assert_eq!(inputs.insert_global_network_policy("deny", &deny), []);
-        load(&nftables::render(&compile(&resolve(&inputs, &host, |_| true)), &Options::default()));
+        nft(&nftables::render(&compile(&resolve(&inputs, &host, |_| true)), &Options::default())).unwrap();
         let flow = udp(world.outside[0][0], HOST[0], port);
         assert_eq!(lab.send(&[(flow, arrives)]), [arrives], "{action} {port}\n{}", ruleset());
     };
@@ -308,7 +302,7 @@ fn netns_what_no_policy_speaks_of() {
     assert_eq!(nft(&nftables::remove(&Options::default())), Ok(()), "there is nothing to remove");
 
     // Lockdown: nothing from, to or between workloads, not even to the host; but the host works.
-    load(&nftables::lockdown(&Options::default()));
+    nft(&nftables::lockdown(&Options::default())).unwrap();
     let mut flows = between(false);
     flows.extend(both(to_80, world.outside[0], pod(0), false));
     flows.extend(both(to_80, pod(0), HOST, false));
@@ -318,7 +312,7 @@ fn netns_what_no_policy_speaks_of() {
 
     // Loaded over it. Endpoints 4 and 5 are not known.
     let inputs = open();
-    load(&text(&inputs));
+    nft(&text(&inputs)).unwrap();
     let before = ruleset();
     let error = nft(&nftables::lockdown(&Options::default())).expect_err("a table is there");
     assert!(error.contains("File exists"), "{error}");
@@ -381,7 +375,7 @@ fn netns_what_no_policy_speaks_of() {
         let mut shut = inputs.remove_endpoint("host/pod-1").unwrap();
         shut.namespace = Some("shut".to_string());
         inputs.insert_endpoint(shut);
-        load(&text(&inputs));
+        nft(&text(&inputs)).unwrap();
         let mut flows = Vec::new();
         flows.extend(both(to_80, pod(0), HOST, true));
         flows.extend(both(ping, pod(0), HOST, true));
@@ -392,7 +386,7 @@ fn netns_what_no_policy_speaks_of() {
         expect(&mut lab, "to the host", &flows);
     }
 
-    load(&nftables::remove(&Options::default()));
+    nft(&nftables::remove(&Options::default())).unwrap();
     assert_eq!(ruleset(), "", "nothing is left");
     expect(&mut lab, "removed", &between(true));
 }
@@ -409,7 +403,7 @@ fn netns_connections_outlive_a_change() {
     let mut lab = Lab::new(&world);
     let (client, server) = (world.endpoints[0][0], world.endpoints[1][0]);
     let mut inputs = open();
-    load(&text(&inputs));
+    nft(&text(&inputs)).unwrap();
     let address = SocketAddr::new(server, 9999);
     let listener = lab.station(server).within(|| std::net::TcpListener::bind(address).unwrap());
     let mut stream = lab.station(client).within(|| std::net::TcpStream::connect(address).unwrap());
@@ -423,7 +417,7 @@ fn netns_connections_outlive_a_change() {
         ..GlobalNetworkPolicySpec::default()
     };
     assert_eq!(inputs.insert_global_network_policy("deny", &deny), []);
-    load(&text(&inputs));
+    nft(&text(&inputs)).unwrap();
     expect(&mut lab, "denied", &[(udp(client, server, 80), false), (tcp(client, server, 80), false)]);
     for _ in 0..10 {
         stream.write_all(b"ping").unwrap();
@@ -431,6 +425,6 @@ fn netns_connections_outlive_a_change() {
         peer.read_exact(&mut buffer).unwrap();
         peer.write_all(&buffer).unwrap();
         stream.read_exact(&mut buffer).unwrap();
-        load(&text(&inputs));
+        nft(&text(&inputs)).unwrap();
     }
 }

@@ -15,7 +15,8 @@ use tortie_policy::{
     Transport, compile, interpret, optimise, resolve,
 };
 
-use common::{Choices, World, inputs};
+use common::objects::inputs;
+use common::{Choices, World};
 
 mod common;
 

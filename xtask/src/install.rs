@@ -12,7 +12,7 @@ struct Need {
     used_by: &'static str,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     Need {
         program: "nft",
         package: "nftables",
@@ -21,6 +21,11 @@ const NEEDS: [Need; 6] = [
     Need { program: "bird", package: "bird2", used_by: "the tests that speak BGP with BIRD" },
     Need { program: "ip", package: "iproute2", used_by: "the tests that look at links from outside" },
     Need { program: "ping", package: "iputils-ping", used_by: "the tests that count lost echoes" },
+    Need {
+        program: "strace",
+        package: "strace",
+        used_by: "the tests that read what `nft` itself sends to the kernel",
+    },
     Need { program: "etcd", package: "etcd-server", used_by: "the tests against a real etcd" },
     Need {
         program: "protoc",

@@ -48,7 +48,7 @@ enum AsnRepr<'a> {
 
 impl Asns<'_> {
     /// The first `len` of them.
-    fn first(self, len: usize) -> Self {
+    pub(super) fn first(self, len: usize) -> Self {
         Self(match self.0 {
             AsnRepr::Two(bytes) => AsnRepr::Two(bytes.get(..len * 2).unwrap_or(bytes)),
             AsnRepr::Four(bytes) => AsnRepr::Four(bytes.get(..len * 4).unwrap_or(bytes)),
@@ -352,56 +352,6 @@ impl fmt::Display for AsPath<'_> {
             f.write_str(close)?;
         }
         Ok(())
-    }
-}
-
-/// AS_PATH of a session with two-octet numbers, with what AS4_PATH knows better (RFC 6793 §4.2.3).
-///
-/// The front of AS_PATH, as far as it is longer, then AS4_PATH; AS_PATH alone if it is the shorter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MergedPath<'a> {
-    /// So many hops of the path come first.
-    lead: usize,
-    path: AsPath<'a>,
-    path4: Option<AsPath<'a>>,
-}
-
-impl<'a> MergedPath<'a> {
-    pub(crate) fn new(path: AsPath<'a>, path4: Option<AsPath<'a>>) -> Self {
-        let lead = path4.map(|path4| path.hops().checked_sub(path4.hops()));
-        match lead {
-            Some(Some(lead)) => Self { lead, path, path4 },
-            _ => Self { lead: usize::MAX, path, path4: None },
-        }
-    }
-
-    /// The segments, the nearest first. Of AS4_PATH those of a confederation are left out (RFC 6793 §4.2.3).
-    pub fn segments(&self) -> impl Iterator<Item = Segment<'a>> + use<'a> {
-        let mut left = self.lead;
-        let front = self.path.segments().map_while(move |mut segment| {
-            match segment.kind {
-                // Confederation segments count as no hop, and stay with what precedes them.
-                SegmentKind::CONFED_SEQUENCE | SegmentKind::CONFED_SET => Some(segment),
-                _ if left == 0 => None,
-                SegmentKind::SET => {
-                    left -= 1;
-                    Some(segment)
-                }
-                _ => {
-                    let len = segment.asns.len().min(left);
-                    left -= len;
-                    segment.asns = segment.asns.first(len);
-                    Some(segment)
-                }
-            }
-        });
-        let path4 = self.path4.unwrap_or(AsPath::EMPTY);
-        front.chain(path4.segments().filter(|segment| segment.kind.0 <= 2))
-    }
-
-    /// All AS numbers, whatever their segment.
-    pub fn asns(&self) -> impl Iterator<Item = u32> + use<'a> {
-        self.segments().flat_map(|segment| segment.asns)
     }
 }
 

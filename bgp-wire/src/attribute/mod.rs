@@ -6,12 +6,13 @@ mod decode;
 mod encode;
 mod extended;
 mod iter;
+mod merge;
 mod mp;
 mod parts;
 
 use core::net::Ipv4Addr;
 
-pub use as_path::{AsPath, Asns, MergedPath, PathAsns, Segment, SegmentKind, Segments};
+pub use as_path::{AsPath, Asns, PathAsns, Segment, SegmentKind, Segments};
 pub use community::{ClusterIds, ClusterList, Communities, Community, CommunityIter};
 pub use extended::{
     ExtendedCommunities, ExtendedCommunity, ExtendedCommunityKind, Ipv6ExtendedCommunities,
@@ -19,6 +20,8 @@ pub use extended::{
 };
 pub use iter::{Attributes, FlaggedAttributes, KeptAttributes, RawAttributes};
 pub(crate) use iter::{Place, Seen, frame};
+pub use merge::MergedPath;
+pub(crate) use merge::{aggregator, path};
 pub use mp::{MpReach, MpUnreach};
 pub use parts::{
     Aigp, AttributeSet, LinkStateAttribute, PmsiTunnel, PrefixSid, SidStructure, Srv6Service, TunnelEncap,

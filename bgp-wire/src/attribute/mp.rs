@@ -167,7 +167,7 @@ impl<'a> MpUnreach<'a> {
     #[inline]
     pub(super) fn write(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
         let ([a, b], safi) = (self.nlri.family.afi().get().to_be_bytes(), self.nlri.family.safi().get());
-        w.put_first([a, b, safi, 0], 3)?;
+        w.put(&[a, b, safi])?;
         w.put(self.nlri.bytes)
     }
 }

@@ -54,4 +54,4 @@ pub use peer::{PeerFlags, PeerHeader, PeerType};
 pub use session::{PeerDown, PeerDownReason, PeerUp};
 pub use statistics::{Statistic, StatisticType, StatisticValue, StatisticsReport};
 #[cfg(feature = "std")]
-pub use stream::{BmpReadError, BmpReader};
+pub use stream::{Bmp, BmpReadError, BmpReader};

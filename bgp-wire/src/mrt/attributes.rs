@@ -1,14 +1,13 @@
 //! The path attributes of routes in a RIB.
 
 use crate::attribute::{
-    Aggregator, Attribute, AttributeCode, Attributes, FlaggedAttribute, MergedPath, RawAttributes, Seen,
-    frame,
+    self, Aggregator, Attribute, AttributeCode, Attributes, FlaggedAttribute, MergedPath, RawAttributes,
+    Seen, frame,
 };
-use crate::cursor::{Reader, Writer};
+use crate::cursor::Reader;
 use crate::error::{DecodeError, EncodeError};
 use crate::family::{Afi, Family, Safi};
 use crate::nlri::NextHop;
-use crate::open::AS_TRANS;
 use crate::recorded;
 use crate::session::{Rules, Session};
 
@@ -46,9 +45,7 @@ impl<'a> PathAttributes<'a> {
     /// # Panics
     /// Never.
     pub fn encode(attributes: &[FlaggedAttribute<'_>], buf: &'a mut [u8]) -> Result<Self, EncodeError> {
-        let mut w = Writer::new(buf);
-        attributes.iter().try_for_each(|attribute| attribute.write(&mut w, true))?;
-        let len = w.len();
+        let len = buf.len() - FlaggedAttribute::write_all(attributes, buf, true)?.len();
         Ok(Self::new(buf.get(..len).unwrap_or(&[])))
     }
 
@@ -82,36 +79,12 @@ impl<'a> PathAttributes<'a> {
 
     /// The path with four-octet AS numbers, as [`Update::as_path`](crate::Update::as_path).
     pub fn as_path(&self) -> Option<MergedPath<'a>> {
-        let (mut path, mut path4) = (None, None);
-        let (mut aggregator, mut aggregator4) = (None, None);
-        for attribute in self.iter().flatten() {
-            match attribute {
-                Attribute::AsPath(found) => path = Some(found),
-                Attribute::As4Path(found) => path4 = Some(found),
-                Attribute::Aggregator(found) => aggregator = Some(found),
-                Attribute::As4Aggregator(found) => aggregator4 = Some(found),
-                _ => {}
-            }
-        }
-        let later =
-            aggregator.is_some_and(|found: Aggregator| found.asn != AS_TRANS.into()) && aggregator4.is_some();
-        let path4 = path4.filter(|_| !self.four_octet_as && !later);
-        path.map(|path| MergedPath::new(path, path4))
+        attribute::path(self.iter().flatten(), self.four_octet_as)
     }
 
     /// Who formed the aggregate, as [`Update::aggregator`](crate::Update::aggregator).
     pub fn aggregator(&self) -> Option<Aggregator> {
-        let (mut short, mut long) = (None, None);
-        for attribute in self.iter().flatten() {
-            match attribute {
-                Attribute::Aggregator(found) => short = Some(found),
-                Attribute::As4Aggregator(found) => long = Some(found),
-                _ => {}
-            }
-        }
-        let short: Aggregator = short?;
-        let long = long.filter(|_| !self.four_octet_as && short.asn == AS_TRANS.into());
-        Some(long.unwrap_or(short))
+        attribute::aggregator(self.iter().flatten(), self.four_octet_as)
     }
 
     /// The next hop of the route, which is of `family`: that of MP_REACH_NLRI, short or whole, else NEXT_HOP.

@@ -72,5 +72,5 @@ pub use peers::{Peer, PeerIndexTable};
 pub use record::{Body, Record, UnknownBody};
 pub use rib::{Rib, RibEntry};
 #[cfg(feature = "std")]
-pub use stream::{MrtReadError, MrtReader};
+pub use stream::{Mrt, MrtReadError, MrtReader};
 pub use table::TableDump;

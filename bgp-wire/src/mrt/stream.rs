@@ -1,16 +1,18 @@
 //! Records out of any source of octets.
 
-use core::fmt;
-use std::io::{self, Read};
+use std::io::Read;
 
 use crate::mrt::error::{MrtError, MrtErrorKind};
 use crate::mrt::header::{HEADER_LEN, RawRecord, split_header};
-use crate::stream::{Framed, Input};
+use crate::stream::{Format, ReadError, StreamReader};
 
-/// Reads records from any source of octets, one at a time.
-///
-/// It holds one record and what was read beyond it. A record that claims to be longer than the limit is passed over, and
-/// memory grows only with octets that are there, never with a length field.
+/// MRT as a format of streams.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Mrt;
+
+/// Reads records from any source of octets, one at a time; up to 16 MiB each if nothing else is said, where the longest in
+/// archives have some hundred KiB.
 ///
 /// ```
 /// use tortie_bgp_wire::mrt::{Body, MrtReader};
@@ -30,76 +32,37 @@ use crate::stream::{Framed, Input};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
-pub struct MrtReader<R> {
-    input: Input<R>,
-    max_len: usize,
-}
+pub type MrtReader<R> = StreamReader<R, Mrt>;
 
 /// Why a record could not be read from a stream.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum MrtReadError {
-    /// The source failed. The next call goes on where this one stopped.
-    Io(io::Error),
-    /// The framing: the file ends within a record, which ends the stream, or the record is longer than the limit.
-    Record {
-        /// Where the record starts, in octets from the start of the stream.
-        position: u64,
-        /// What is wrong.
-        error: MrtError,
-    },
-}
+pub type MrtReadError = ReadError<Mrt>;
 
-impl fmt::Display for MrtReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(_) => f.write_str("cannot read records"),
-            Self::Record { position, error } => write!(f, "{error} of the record at {position}"),
-        }
+impl Format for Mrt {
+    type Record<'a> = RawRecord<'a>;
+    type Error = MrtError;
+    const NOUN: &'static str = "record";
+    const HEADER_LEN: usize = HEADER_LEN;
+    const MAX_LEN: usize = 16 << 20;
+
+    fn record_len(header: &[u8]) -> Option<u64> {
+        let (_, _, _, body) = split_header(header.first_chunk()?);
+        Some(u64::from(body).saturating_add(12))
     }
-}
 
-impl core::error::Error for MrtReadError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::Record { .. } => None,
-        }
+    fn decode(bytes: &[u8]) -> Result<RawRecord<'_>, MrtError> {
+        RawRecord::decode(bytes).map(|(record, _)| record)
+    }
+
+    fn incomplete(held: usize, needed: usize) -> MrtError {
+        MrtError::new(MrtErrorKind::Incomplete { needed }, held)
+    }
+
+    fn too_long(len: u64, max: usize) -> MrtError {
+        MrtError::new(MrtErrorKind::TooLong { len, max }, 8)
     }
 }
 
 impl<R: Read> MrtReader<R> {
-    /// The longest record that is read if nothing else is said: 16 MiB. The longest in archives have some hundred KiB.
-    pub const MAX_LEN: usize = 16 << 20;
-
-    /// A reader at the start of a stream. It reads large pieces by itself: `source` needs no buffer.
-    pub const fn new(source: R) -> Self {
-        Self { input: Input::new(source), max_len: Self::MAX_LEN }
-    }
-
-    /// The same with another limit to the length of records in octets, header included.
-    #[must_use]
-    pub const fn max_len(mut self, max_len: usize) -> Self {
-        self.max_len = max_len;
-        self
-    }
-
-    /// Where the next record starts, in octets from the start of the stream.
-    pub const fn position(&self) -> u64 {
-        self.input.position()
-    }
-
-    /// The source, which is ahead of [`position`](Self::position).
-    pub const fn source(&self) -> &R {
-        self.input.source()
-    }
-
-    /// The source; what was read ahead is lost.
-    pub fn into_source(self) -> R {
-        self.input.into_source()
-    }
-
     /// The next record; `None` at the end of the stream.
     ///
     /// # Errors
@@ -109,21 +72,6 @@ impl<R: Read> MrtReader<R> {
     /// # Panics
     /// Never.
     pub fn next_record(&mut self) -> Option<Result<RawRecord<'_>, MrtReadError>> {
-        let position = self.position();
-        let framed = self.input.frame(HEADER_LEN, self.max_len, |header| {
-            let header = header.first_chunk::<HEADER_LEN>()?;
-            Some(u64::from(split_header(header).3).saturating_add(12))
-        });
-        let error = match framed {
-            Err(error) => return Some(Err(MrtReadError::Io(error))),
-            Ok(Framed::End) => return None,
-            Ok(Framed::Whole(bytes) | Framed::Bad(bytes)) => match RawRecord::decode(bytes) {
-                Ok((record, _)) => return Some(Ok(record)),
-                Err(error) => error,
-            },
-            Ok(Framed::Cut { held, needed }) => MrtError::new(MrtErrorKind::Incomplete { needed }, held),
-            Ok(Framed::TooLong { len }) => MrtError::new(MrtErrorKind::TooLong { len, max: self.max_len }, 8),
-        };
-        Some(Err(MrtReadError::Record { position, error }))
+        self.read_next()
     }
 }

@@ -3,7 +3,6 @@
 use ipnet::Ipv4Net;
 
 use super::prefix;
-use crate::cursor::Writer;
 use crate::error::EncodeError;
 use crate::family::Family;
 
@@ -59,14 +58,25 @@ impl ClassicPrefix {
         self.sent
     }
 
-    #[inline(always)]
-    pub(crate) fn write(&self, w: &mut Writer<'_>, add_path: bool) -> Result<(), EncodeError> {
-        match self.path_id {
-            None if !add_path => {}
-            Some(id) if add_path => w.u32(id)?,
-            _ => return Err(EncodeError::PathIdentifiers { family: Family::IPV4_UNICAST }),
+    /// Writes prefixes, and gives the room that is left.
+    #[inline]
+    pub(crate) fn write_all<'b>(
+        list: &[Self],
+        mut room: &'b mut [u8],
+        add_path: bool,
+    ) -> Result<&'b mut [u8], EncodeError> {
+        for prefix in list {
+            if prefix.path_id.is_some() != add_path {
+                return Err(EncodeError::PathIdentifiers { family: Family::IPV4_UNICAST });
+            }
+            if let Some(id) = prefix.path_id {
+                let (slot, rest) = room.split_first_chunk_mut().ok_or(EncodeError::BufferTooSmall)?;
+                *slot = id.to_be_bytes();
+                room = rest;
+            }
+            room = prefix::put_sent(prefix.sent, room).ok_or(EncodeError::BufferTooSmall)?;
         }
-        prefix::encode_sent(self.sent, w)
+        Ok(room)
     }
 }
 

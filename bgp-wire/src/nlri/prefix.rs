@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::cursor::Writer;
+use crate::cursor::{Writer, put_first};
 use crate::error::EncodeError;
 
 /// The octets at the front of an address whose others are zero; `None` if it has fewer.
@@ -89,12 +89,13 @@ pub(crate) fn encode(prefix: IpNet, w: &mut Writer<'_>) -> Result<(), EncodeErro
 /// Writes an IPv4 prefix; host bits are cleared.
 #[inline]
 pub(crate) fn encode_v4(net: Ipv4Net, w: &mut Writer<'_>) -> Result<(), EncodeError> {
-    encode_sent(net.trunc(), w)
+    w.pass(|room| put_sent(net.trunc(), room).ok_or(EncodeError::BufferTooSmall))
 }
 
-/// Writes the octets of an IPv4 prefix that its length asks for, as they are.
+/// Writes the octets of an IPv4 prefix that its length asks for, as they are, and gives the room that is left; `None` if
+/// there is too little.
 #[inline(always)]
-pub(crate) fn encode_sent(net: Ipv4Net, w: &mut Writer<'_>) -> Result<(), EncodeError> {
+pub(super) fn put_sent(net: Ipv4Net, room: &mut [u8]) -> Option<&mut [u8]> {
     let (len, [a, b, c, d]) = (net.prefix_len(), net.addr().octets());
-    w.put_first([len, a, b, c, d], 1 + usize::from(len).div_ceil(8))
+    put_first(room, [len, a, b, c, d, 0, 0, 0], 1 + usize::from(len).div_ceil(8))
 }

@@ -3,6 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
+#[cfg(all(feature = "bmp", feature = "std"))]
+pub(crate) mod bmp;
+#[cfg(all(feature = "mrt", feature = "std"))]
+pub(crate) mod mrt;
+pub(crate) mod revised;
+
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use tortie_bgp_wire::{Attribute, Message, Session, Update};
 

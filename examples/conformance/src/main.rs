@@ -1,15 +1,21 @@
-//! Runs cases that somebody else wrote down: what a selector must match, in files of a known format.
+//! Runs cases that somebody else wrote down: what a selector must match, and what a policy must decide.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what the tool is for")]
 
 mod file;
 mod format;
+mod kernel;
+mod run;
 
+use core::ops::AddAssign;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+
+use kernel::{Kernel, Place};
+use run::{Run, Tally, Verdicts};
 
 /// Runs files of cases, prints those that fail and counts the rest.
 #[derive(Debug, Parser)]
@@ -18,25 +24,37 @@ struct Arguments {
     /// Files, or folders to search for *.jsonl and *.json
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// Send real packets, too, in network namespaces of its own: needs nft, ip and unshare
+    #[arg(long)]
+    kernel: Option<Backend>,
 }
 
-/// How many cases of one format in one file held.
+/// What makes a kernel enforce policy.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Backend {
+    /// The text that `nft` loads
+    Nftables,
+}
+
+/// How many cases held, and how many verdicts of each that gives some.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     passed: usize,
     failed: usize,
+    verdicts: Verdicts,
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.verdicts += other.verdicts;
+    }
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse().paths) {
-        Ok(Count { failed: 0, passed }) => {
-            println!("all {passed} cases pass");
-            ExitCode::SUCCESS
-        }
-        Ok(Count { failed, passed }) => {
-            println!("{failed} of {} cases fail", passed + failed);
-            ExitCode::FAILURE
-        }
+    match run(&Arguments::parse()) {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -44,28 +62,70 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(paths: &[PathBuf]) -> Result<Count> {
+fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let mut kernel = match arguments.kernel {
+        None => None,
+        Some(Backend::Nftables) => match kernel::enter()? {
+            Place::Inside => Some(Kernel::new()?),
+            Place::Done(status) => {
+                return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            }
+        },
+    };
     let mut total = Count::default();
     let mut table = Vec::new();
-    for path in file::find(paths)? {
-        let counts = run_file(&path)?;
-        for (schema, count) in &counts {
-            total.passed += count.passed;
-            total.failed += count.failed;
-            table.push(format!("{:>6} {:>6}  {schema:<20} {}", count.passed, count.failed, path.display()));
+    for path in file::find(&arguments.paths)? {
+        for (schema, count) in run_file(&path, kernel.as_mut())? {
+            total += count;
+            table.push((schema, count, path.clone()));
         }
     }
     if table.is_empty() {
         let known: Vec<_> = format::FORMATS.iter().map(|format| format.schema).collect();
         bail!("no case was run: none is of a format that is understood, which are: {}", known.join(", "));
     }
+    print(&table, &total);
+    let Count { passed, failed, .. } = total;
+    if failed == 0 {
+        println!("all {passed} cases pass");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{failed} of {} cases fail", passed + failed);
+    Ok(ExitCode::FAILURE)
+}
+
+fn print(table: &[(&'static str, Count, PathBuf)], total: &Count) {
     println!("passed failed  format               file");
-    table.iter().for_each(|line| println!("{line}"));
-    Ok(total)
+    for (schema, count, path) in table {
+        println!("{:>6} {:>6}  {schema:<20} {}", count.passed, count.failed, path.display());
+    }
+    let verdicts = |verdicts: &Verdicts| {
+        [
+            ("evaluator", verdicts.evaluator),
+            ("interpreter", verdicts.interpreter),
+            ("kernel", verdicts.kernel),
+        ]
+    };
+    if verdicts(&total.verdicts).iter().all(|(_, tally)| tally.is_empty()) {
+        return;
+    }
+    println!("verdicts: as expected, otherwise, and left out");
+    for (_, count, path) in table {
+        for (who, tally) in verdicts(&count.verdicts).into_iter().filter(|(_, tally)| !tally.is_empty()) {
+            print_tally(who, &tally, &path.display().to_string());
+        }
+    }
+    for (who, tally) in verdicts(&total.verdicts).into_iter().filter(|(_, tally)| !tally.is_empty()) {
+        print_tally(who, &tally, "all");
+    }
+}
+
+fn print_tally(who: &str, tally: &Tally, what: &str) {
+    println!("{:>6} {:>6} {:>6}  {who:<12} {what}", tally.held, tally.failed, tally.left_out);
 }
 
 /// Runs what is understood in one file; says what is not.
-fn run_file(path: &Path) -> Result<BTreeMap<&'static str, Count>> {
+fn run_file(path: &Path, mut kernel: Option<&mut Kernel>) -> Result<BTreeMap<&'static str, Count>> {
     let mut counts = BTreeMap::<_, Count>::new();
     let mut strange = BTreeMap::<String, usize>::new();
     for case in file::cases(path)? {
@@ -74,21 +134,27 @@ fn run_file(path: &Path) -> Result<BTreeMap<&'static str, Count>> {
             *strange.entry(schema.to_owned()).or_default() += 1;
             continue;
         };
-        let faults = (format.run)(&case.value);
+        let mut run = Run { kernel: kernel.as_deref_mut(), ..Run::default() };
+        (format.run)(&case.value, &mut run);
         let count = counts.entry(format.schema).or_default();
-        if faults.is_empty() {
+        count.verdicts += run.verdicts;
+        let outcome = if run.faults.is_empty() {
             count.passed += 1;
+            "passed"
+        } else {
+            count.failed += 1;
+            "FAILED"
+        };
+        if run.faults.is_empty() && run.held_wrong.is_empty() {
             continue;
         }
-        count.failed += 1;
-        println!(
-            "FAILED {} ({}:{})",
-            case.text("id").unwrap_or("without an id"),
-            path.display(),
-            case.number
-        );
-        for line in faults.iter().flat_map(|fault| fault.lines()) {
+        let id = case.text("id").unwrap_or("without an id");
+        println!("{outcome} {id} ({}:{})", path.display(), case.number);
+        for line in run.faults.iter().flat_map(|fault| fault.lines()) {
             println!("    {line}");
+        }
+        for why in run.held_wrong {
+            println!("    and found otherwise than it says, because it is held wrong: {why}");
         }
     }
     for (schema, count) in strange {

@@ -7,7 +7,12 @@ use std::process::Command;
 
 /// Whether it succeeded, and what it printed, both streams.
 fn run(paths: &[&Path]) -> (bool, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_tortie-conformance")).args(paths).output().unwrap();
+    run_with(&[], paths)
+}
+
+fn run_with(options: &[&str], paths: &[&Path]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tortie-conformance"));
+    let output = command.args(options).args(paths).output().unwrap();
     let mut text = String::from_utf8(output.stdout).unwrap();
     text.push_str(core::str::from_utf8(&output.stderr).unwrap());
     (output.status.success(), text)
@@ -27,7 +32,53 @@ fn a_folder_of_good_cases_passes_and_names_what_it_skips() {
     assert!(success, "{text}");
     assert!(text.contains("somebody-else/7 is not understood"), "{text}");
     assert!(text.contains("     3      0  calico-selector/1 "), "{text}");
-    assert!(text.ends_with("all 4 cases pass\n"), "{text}");
+    assert!(text.contains("    10      0  np-case/1 "), "{text}");
+    assert!(text.contains("     6      0  calico-rules/1 "), "{text}");
+    assert!(text.contains("   157      0      0  evaluator    all\n"), "{text}");
+    assert!(text.contains("   157      0      0  interpreter  all\n"), "{text}");
+    assert!(text.ends_with("all 20 cases pass\n"), "{text}");
+}
+
+/// The kernel gives the same verdicts on real packets.
+#[test]
+fn netns_the_kernel_gives_the_same_verdicts() {
+    let probe = "ip link add probe0 type veth peer name probe1 && nft add table inet probe";
+    let run = Command::new("unshare").args(["-n", "-m", "sh", "-c", probe]).output();
+    if !run.as_ref().is_ok_and(|output| output.status.success()) {
+        println!("skipped: cannot make network namespaces with nftables in them as this user: {run:?}");
+        return;
+    }
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata");
+    let (success, text) = run_with(&["--kernel", "nftables"], &[&cases]);
+    assert!(success, "{text}");
+    assert!(text.contains("   140      0     17  kernel       all\n"), "{text}");
+}
+
+#[test]
+fn a_wrong_verdict_is_named_by_whoever_gives_it() {
+    let text = |allowed: bool| {
+        format!(
+            r#"{{"schema":"np-case/1","id":"one","steps":[{{"namespaces":{{"a":{{}}}},"policies":[],
+                "pods":[{{"namespace":"a","name":"p","ip":"10.0.0.1","labels":{{}},"ports":[]}}],
+                "expect":[["ip:192.0.2.1","a/p","TCP",80,{allowed}]]}}]}}"#
+        )
+    };
+    assert!(run_text("right.json", &text(true)).0);
+    let (success, found) = run_text("wrong.json", &text(false));
+    assert!(!success && found.contains("FAILED one "), "{found}");
+    assert!(found.contains("must be denied, but the evaluator says allow: tcp 192.0.2.1:20000"), "{found}");
+    assert!(found.contains("but not by the program of its endpoints"), "{found}");
+    for (broken, want) in [
+        ("\"expect\":[]", "nothing is expected"),
+        (r#""expect":[["a/q","a/p","TCP",80,true]]"#, "there is no pod"),
+        (r#""expect":[["a/p","ip:192.0.2.1","GRE",80,true]]"#, "is not known"),
+        (r#""expect":3"#, "not a case of this format"),
+    ] {
+        let whole = text(true);
+        let start = whole.find("\"expect\"").unwrap();
+        let (success, found) = run_text("broken.json", &format!("{}{broken}}}]}}", &whole[..start]));
+        assert!(!success && found.contains(want), "{found}");
+    }
 }
 
 #[test]

@@ -18,6 +18,11 @@ pub(crate) enum Kind {
     GlobalNetworkPolicy,
     NetworkPolicy,
     GlobalNetworkSet,
+    /// A `NetworkPolicy` of Kubernetes.
+    KubernetesNetworkPolicy,
+    ClusterNetworkPolicy,
+    AdminNetworkPolicy,
+    BaselineAdminNetworkPolicy,
     WorkloadEndpoint,
 }
 
@@ -64,6 +69,22 @@ macro_rules! with_spec {
                 type $spec = tortie_datastore::resource::GlobalNetworkSetSpec;
                 $body
             }
+            $crate::kind::Kind::KubernetesNetworkPolicy => {
+                type $spec = tortie_datastore::resource::kubernetes::NetworkPolicySpec;
+                $body
+            }
+            $crate::kind::Kind::ClusterNetworkPolicy => {
+                type $spec = tortie_datastore::resource::kubernetes::ClusterNetworkPolicySpec;
+                $body
+            }
+            $crate::kind::Kind::AdminNetworkPolicy => {
+                type $spec = tortie_datastore::resource::kubernetes::AdminNetworkPolicySpec;
+                $body
+            }
+            $crate::kind::Kind::BaselineAdminNetworkPolicy => {
+                type $spec = tortie_datastore::resource::kubernetes::BaselineAdminNetworkPolicySpec;
+                $body
+            }
             $crate::kind::Kind::WorkloadEndpoint => {
                 type $spec = tortie_datastore::resource::WorkloadEndpointSpec;
                 $body
@@ -74,7 +95,7 @@ macro_rules! with_spec {
 pub(crate) use with_spec;
 
 impl Kind {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::IpPool,
         Self::IpReservation,
         Self::BgpConfiguration,
@@ -85,6 +106,10 @@ impl Kind {
         Self::GlobalNetworkPolicy,
         Self::NetworkPolicy,
         Self::GlobalNetworkSet,
+        Self::KubernetesNetworkPolicy,
+        Self::ClusterNetworkPolicy,
+        Self::AdminNetworkPolicy,
+        Self::BaselineAdminNetworkPolicy,
         Self::WorkloadEndpoint,
     ];
 
@@ -101,7 +126,19 @@ impl Kind {
             Self::GlobalNetworkPolicy => "GlobalNetworkPolicy",
             Self::NetworkPolicy => "NetworkPolicy",
             Self::GlobalNetworkSet => "GlobalNetworkSet",
+            Self::KubernetesNetworkPolicy => "NetworkPolicy",
+            Self::ClusterNetworkPolicy => "ClusterNetworkPolicy",
+            Self::AdminNetworkPolicy => "AdminNetworkPolicy",
+            Self::BaselineAdminNetworkPolicy => "BaselineAdminNetworkPolicy",
             Self::WorkloadEndpoint => "WorkloadEndpoint",
+        }
+    }
+
+    /// The kind as the command line and messages write it: like no other.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::KubernetesNetworkPolicy => "KubernetesNetworkPolicy",
+            _ => self.as_str(),
         }
     }
 
@@ -109,13 +146,18 @@ impl Kind {
     pub(crate) const fn api_version(self) -> &'static str {
         match self {
             Self::Namespace => "v1",
+            Self::KubernetesNetworkPolicy => "networking.k8s.io/v1",
+            Self::ClusterNetworkPolicy => "policy.networking.k8s.io/v1alpha2",
+            Self::AdminNetworkPolicy | Self::BaselineAdminNetworkPolicy => {
+                "policy.networking.k8s.io/v1alpha1"
+            }
             _ => API_VERSION,
         }
     }
 
     /// Whether objects of the kind live in a namespace.
     pub(crate) const fn namespaced(self) -> bool {
-        matches!(self, Self::NetworkPolicy | Self::WorkloadEndpoint)
+        matches!(self, Self::NetworkPolicy | Self::KubernetesNetworkPolicy | Self::WorkloadEndpoint)
     }
 
     /// Whether manifests may hold it; workload endpoints are made by the CNI plugin alone.
@@ -138,6 +180,10 @@ impl Kind {
             Self::GlobalNetworkPolicy => &["gnp", "gnps"],
             Self::NetworkPolicy => &["np", "nps", "policy", "policies", "pol", "pols"],
             Self::GlobalNetworkSet => &["gnetset", "gnetsets"],
+            Self::KubernetesNetworkPolicy => &["knp", "knps"],
+            Self::ClusterNetworkPolicy => &["cnp", "cnps"],
+            Self::AdminNetworkPolicy => &["anp", "anps"],
+            Self::BaselineAdminNetworkPolicy => &["banp", "banps"],
             Self::WorkloadEndpoint => &["wep", "weps"],
         }
     }
@@ -150,11 +196,11 @@ impl Kind {
             None => format!("{singular}s"),
         };
         let meant = |kind: &&Self| {
-            let name = kind.as_str().to_ascii_lowercase();
+            let name = kind.word().to_ascii_lowercase();
             kind.aliases().contains(&word.as_str()) || plural(&name) == word || name == word
         };
         Self::ALL.iter().find(meant).copied().ok_or_else(|| {
-            let known: Vec<&str> = Self::ALL.iter().map(|kind| kind.as_str()).collect();
+            let known: Vec<&str> = Self::ALL.iter().map(|kind| kind.word()).collect();
             format!("no such kind; known are {}", known.join(", "))
         })
     }
@@ -196,6 +242,15 @@ impl Kind {
             Self::GlobalNetworkPolicy => &[NAME, ORDER, SELECTOR, TYPES],
             Self::NetworkPolicy => &[NAMESPACE, NAME, ORDER, SELECTOR, TYPES],
             Self::GlobalNetworkSet => &[NAME, ("NETS", |o| text(o, "/spec/nets")), LABELS],
+            Self::KubernetesNetworkPolicy => &[
+                NAMESPACE,
+                NAME,
+                ("PODS", |o| text(o, "/spec/podSelector")),
+                ("TYPES", |o| text(o, "/spec/policyTypes")),
+            ],
+            Self::ClusterNetworkPolicy => &[NAME, ("TIER", |o| text(o, "/spec/tier")), PRIORITY],
+            Self::AdminNetworkPolicy => &[NAME, PRIORITY],
+            Self::BaselineAdminNetworkPolicy => &[NAME],
             Self::WorkloadEndpoint => &[
                 NAMESPACE,
                 ("WORKLOAD", |o| or(text(o, "/spec/pod"), &text(o, "/spec/containerID"))),
@@ -213,6 +268,7 @@ const NAMESPACE: Column = ("NAMESPACE", |o| text(o, "/metadata/namespace"));
 const LABELS: Column = ("LABELS", |o| text(o, "/metadata/labels"));
 const ORDER: Column = ("ORDER", |o| text(o, "/spec/order"));
 const SELECTOR: Column = ("SELECTOR", |o| or(text(o, "/spec/selector"), "all()"));
+const PRIORITY: Column = ("PRIORITY", |o| text(o, "/spec/priority"));
 const TYPES: Column = ("TYPES", |o| text(o, "/spec/types"));
 
 fn or(text: String, default: &str) -> String {
@@ -245,7 +301,7 @@ fn cell(value: &Value) -> String {
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(self.word())
     }
 }
 
@@ -273,6 +329,11 @@ mod tests {
             ("np", Kind::NetworkPolicy),
             ("policy", Kind::NetworkPolicy),
             ("gnetsets", Kind::GlobalNetworkSet),
+            ("knp", Kind::KubernetesNetworkPolicy),
+            ("kubernetesnetworkpolicies", Kind::KubernetesNetworkPolicy),
+            ("clusternetworkpolicy", Kind::ClusterNetworkPolicy),
+            ("anp", Kind::AdminNetworkPolicy),
+            ("banp", Kind::BaselineAdminNetworkPolicy),
             ("wep", Kind::WorkloadEndpoint),
         ] {
             assert_eq!(Kind::from_word(word), Ok(kind), "{word}");

@@ -186,15 +186,21 @@ fn identify(place: &Place, namespace: Option<&str>) -> Result<ObjectName, Proble
     let missing = |path: &str| wrong(path, "missing".to_owned());
     let written = text("kind")?.ok_or_else(|| missing("kind"))?;
     let known = || Kind::ALL.into_iter().filter(|kind| kind.in_manifests());
-    let kind = known().find(|kind| kind.as_str() == written).ok_or_else(|| {
-        let known: Vec<&str> = known().map(Kind::as_str).collect();
-        wrong("kind", format!("`{written}` is not one of {}", known.join(", ")))
-    })?;
-    let version = text("apiVersion")?.ok_or_else(|| missing("apiVersion"))?;
-    if version != kind.api_version() {
-        let message = format!("`{version}` is not {}, which goes with {kind}", kind.api_version());
-        return Err(wrong("apiVersion", message));
+    // More than one kind may have the name; the version tells which is meant.
+    let named: Vec<Kind> = known().filter(|kind| kind.as_str() == written).collect();
+    if named.is_empty() {
+        let once = known().filter(|kind| kind.word() == kind.as_str());
+        let known: Vec<&str> = once.map(Kind::as_str).collect();
+        return Err(wrong("kind", format!("`{written}` is not one of {}", known.join(", "))));
     }
+    let version = text("apiVersion")?.ok_or_else(|| missing("apiVersion"))?;
+    let kind = named.iter().copied().find(|kind| kind.api_version() == version).ok_or_else(|| {
+        let versions: Vec<&str> = named.iter().map(|kind| kind.api_version()).collect();
+        wrong(
+            "apiVersion",
+            format!("`{version}` is not {}, which goes with {written}", versions.join(" or ")),
+        )
+    })?;
     let name = text("metadata.name")?.ok_or_else(|| missing("metadata.name"))?.to_owned();
     let given = text("metadata.namespace")?;
     let namespace = match (kind.namespaced(), given, namespace) {

@@ -32,8 +32,8 @@ pub(crate) fn owner(block: &Block) -> Option<String> {
 }
 
 /// The host that an allocation was made by, where its record says so.
-pub(crate) fn node_of<'a>(allocation: &tortie_ipam::Allocation<'a>) -> Option<&'a str> {
-    allocation.attributes.active_owner.get("node").map(String::as_str)
+pub(crate) fn node_of(allocation: &tortie_ipam::Allocation<'_>) -> Option<String> {
+    allocation.attributes().active_owner.remove("node")
 }
 
 /// An address that a host borrows from another's block.
@@ -50,8 +50,7 @@ pub(crate) fn borrowed(blocks: &[Block]) -> Vec<Borrowed> {
     for block in blocks {
         let Some(owner) = owner(block) else { continue };
         for allocation in block.allocations() {
-            if let Some(node) = node_of(&allocation).filter(|node| *node != owner) {
-                let borrower = node.to_owned();
+            if let Some(borrower) = node_of(&allocation).filter(|node| *node != owner) {
                 found.push(Borrowed {
                     address: allocation.address,
                     block: block.cidr(),

@@ -100,9 +100,9 @@ fn claims(cluster: &Cluster) -> BTreeMap<IpNet, String> {
             _ => None,
         };
         for allocation in block.allocations() {
-            let holder = allocation.attributes.active_owner.get("node").filter(|node| !node.is_empty());
-            if let Some(holder) = holder.filter(|&holder| Some(holder) != owner.as_ref()) {
-                claims.insert(IpNet::from(allocation.address), holder.clone());
+            let holder = allocation.attributes().active_owner.remove("node").filter(|node| !node.is_empty());
+            if let Some(holder) = holder.filter(|holder| Some(holder) != owner.as_ref()) {
+                claims.insert(IpNet::from(allocation.address), holder);
             }
         }
         if let Some(owner) = owner {

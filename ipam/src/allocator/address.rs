@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::affinity::Known;
+use super::claim::Known;
 use super::job::{Job, cidr_of, owner};
 use super::take::{Guess, Refusal, Want};
 use super::{Allocator, name};
@@ -71,7 +71,7 @@ impl<S: Store> Allocator<S> {
                 }
             };
             let ours = slot.value.as_ref().and_then(|block| block.allocation(*address));
-            if ours.is_some_and(|found| found.attributes.handle() == Some(handle)) {
+            if ours.is_some_and(|found| found.handle() == Some(handle)) {
                 return Ok(cidr_of(*address, &cidr));
             }
             let strict = view.config.strict_affinity;

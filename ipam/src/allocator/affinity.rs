@@ -19,9 +19,8 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
+use super::claim::{Fresh, Known};
 use super::{Allocator, Slot, name};
-use crate::assigned::HostReserve;
-use crate::block::Block;
 use crate::config::Config;
 use crate::error::{AffinityError, Fault};
 use crate::keys;
@@ -49,37 +48,9 @@ pub(crate) struct ReleaseBlock {
     pub(crate) sequence: Option<u64>,
 }
 
-/// What need not be read of a block and its affinity.
-#[derive(Clone, Debug)]
-pub(crate) enum Known {
-    /// All must be.
-    Nothing,
-    /// The affinity was.
-    Affinity(Slot<BlockAffinity>),
-    /// There was no such block a moment ago, so probably there is neither.
-    Neither,
-}
-
-/// How a block is made, if there is none.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fresh {
-    pub(crate) now: Duration,
-    /// What the node keeps of it.
-    pub(crate) reserve: HostReserve,
-    /// The caller saw that no other block has addresses of it.
-    pub(crate) apart: bool,
-}
-
-impl Fresh {
-    /// Nothing is kept.
-    pub(crate) const fn at(now: Duration) -> Self {
-        Self { now, reserve: HostReserve { start: 0, end: 0 }, apart: false }
-    }
-}
-
 impl<S: Store> Allocator<S> {
     /// Does one operation; `None` if the key has changed, else its revision.
-    async fn single(&self, op: Op) -> Result<Option<Option<Revision>>, Fault> {
+    pub(super) async fn single(&self, op: Op) -> Result<Option<Option<Revision>>, Fault> {
         match self.apply(&[op]).await {
             Ok(revisions) => Ok(Some(revisions.first().copied().flatten())),
             Err(stopped) => stopped.retry().map(|_| None),
@@ -87,7 +58,7 @@ impl<S: Store> Allocator<S> {
     }
 
     /// Does operations at once, if the store can.
-    async fn together(&self, ops: &[Op]) -> Result<Together, Fault> {
+    pub(super) async fn together(&self, ops: &[Op]) -> Result<Together, Fault> {
         match self.store.commit(ops).await {
             Ok(revision) => Ok(Together::Done(revision)),
             Err(StoreError::Unsupported) => Ok(Together::Unsupported),
@@ -97,7 +68,7 @@ impl<S: Store> Allocator<S> {
     }
 
     /// Writes an affinity as it was read; `None` if it has changed.
-    async fn mark(
+    pub(super) async fn mark(
         &self,
         mut affinity: Slot<BlockAffinity>,
         state: AffinityState,
@@ -110,89 +81,11 @@ impl<S: Store> Allocator<S> {
     }
 
     /// Deletes an affinity as it was read; false if it has changed.
-    async fn unmark(&self, affinity: &Slot<BlockAffinity>) -> Result<bool, Fault> {
+    pub(super) async fn unmark(&self, affinity: &Slot<BlockAffinity>) -> Result<bool, Fault> {
         match affinity.delete() {
             None => Ok(true),
             Some(op) => Ok(self.single(op).await?.is_some()),
         }
-    }
-
-    /// Makes a block the owner's, or finds that it is: the affinity is confirmed when this returns.
-    ///
-    pub(crate) async fn hold(
-        &self,
-        owner: &Affinity,
-        cidr: &IpNet,
-        mut known: Known,
-        fresh: Fresh,
-    ) -> Result<Slot<Block>, AffinityError> {
-        let mut apart = fresh.apart || matches!(known, Known::Neither);
-        for _ in 0..self.max_tries {
-            let (affinity, mut slot) = match core::mem::replace(&mut known, Known::Nothing) {
-                Known::Nothing => (self.affinity(owner, cidr).await?, self.block(cidr).await?),
-                Known::Affinity(affinity) => (affinity, self.block(cidr).await?),
-                // If there is one after all, the write fails, and both are read.
-                Known::Neither => {
-                    (Slot::absent(keys::affinity(owner, cidr)), Slot::absent(keys::block(cidr)))
-                }
-            };
-            let state = affinity.value.as_ref().map(|affinity| affinity.state.clone());
-            let (block, exists) = match slot.value.take() {
-                None => {
-                    let mut block =
-                        Block::new(*cidr, owner, fresh.now).ok_or(AffinityError::NotFound { cidr: *cidr })?;
-                    if !apart {
-                        self.expect_apart(cidr).await?;
-                        apart = true;
-                    }
-                    block.reserve(fresh.reserve);
-                    (block, false)
-                }
-                Some(mut block) if block.affinity().as_ref() == Some(owner) => {
-                    if state == Some(AffinityState::Confirmed) {
-                        return Ok(Slot { value: Some(block), ..slot });
-                    }
-                    block.bump();
-                    (block, true)
-                }
-                Some(block) => {
-                    self.unmark(&affinity).await?;
-                    return Err(AffinityError::Conflict { cidr: *cidr, owner: block.affinity() });
-                }
-            };
-            let confirmed = with_state(&affinity, AffinityState::Confirmed);
-            let write = slot.put(block.encode());
-            match self.together(&[write.clone(), affinity.put(confirmed.clone())]).await? {
-                Together::Done(revision) => {
-                    return Ok(Slot { revision: Some(revision), value: Some(block), ..slot });
-                }
-                Together::Changed => continue,
-                Together::Unsupported => {}
-            }
-            // A block comes after its affinity, so that whoever dies in between leaves a trace.
-            let announced = state == Some(AffinityState::Pending) || (state.is_some() && exists);
-            let affinity = if announced {
-                affinity
-            } else {
-                let early = self.makes(Mistake::ConfirmsFirst);
-                let state = if early { AffinityState::Confirmed } else { AffinityState::Pending };
-                let Some(affinity) = self.mark(affinity, state).await? else { continue };
-                affinity
-            };
-            let Some(revision) = self.single(write).await? else { continue };
-            if self.single(affinity.put(confirmed)).await?.is_some() {
-                return Ok(Slot { revision, value: Some(block), ..slot });
-            }
-        }
-        Err(Fault::TooManyRetries.into())
-    }
-
-    /// An error if a block of another size has addresses of this one.
-    async fn expect_apart(&self, cidr: &IpNet) -> Result<(), AffinityError> {
-        let existing = self.block_cidrs(Family::of(cidr)).await?.into_iter();
-        let mut over =
-            existing.filter(|other| other != cidr && (other.contains(cidr) || cidr.contains(other)));
-        over.next().map_or(Ok(()), |existing| Err(AffinityError::Overlaps { cidr: *cidr, existing }))
     }
 
     /// Takes a block from its owner. Empty, it is deleted; else it is nobody's until its addresses are released.
@@ -271,21 +164,6 @@ impl<S: Store> Allocator<S> {
             }
         }
         Err(Fault::TooManyRetries.into())
-    }
-
-    /// Claims one block for an owner, or finds that it is theirs.
-    ///
-    /// # Errors
-    /// [`AffinityError::Conflict`] if it is somebody else's, [`AffinityError::Overlaps`] if a block of another size has
-    /// addresses of it, [`AffinityError::NotFound`] if it would have more than 2^16 addresses, [`AffinityError::Fault`].
-    pub async fn claim_block(
-        &self,
-        owner: &Affinity,
-        cidr: &IpNet,
-        now: Duration,
-    ) -> Result<(), AffinityError> {
-        name(owner.name())?;
-        self.hold(owner, &cidr.trunc(), Known::Nothing, Fresh::at(now)).await.map(drop)
     }
 
     /// Releases every block of an owner, in both families: for a node that goes.
@@ -375,14 +253,14 @@ impl<S: Store> Allocator<S> {
 }
 
 /// The record to store for an affinity in another state.
-fn with_state(affinity: &Slot<BlockAffinity>, state: AffinityState) -> Vec<u8> {
+pub(super) fn with_state(affinity: &Slot<BlockAffinity>, state: AffinityState) -> Vec<u8> {
     let mut record = affinity.value.clone().unwrap_or_default();
     record.state = state;
     record.encode()
 }
 
 /// What became of operations that were to be done at once.
-enum Together {
+pub(super) enum Together {
     Done(Revision),
     /// A key has changed; nothing was written.
     Changed,

@@ -7,8 +7,9 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::affinity::{Known, ReleaseBlock};
-use super::job::{Job, job, labels};
+use super::affinity::ReleaseBlock;
+use super::claim::{First, Known};
+use super::job::{Job, cidr_of, job, labels};
 use super::own::OwnBlocks;
 use super::search::{Found, Survey, Walk};
 use super::take::{Guess, Want, taken};
@@ -89,12 +90,19 @@ impl<S: Store> Allocator<S> {
             }
         }
         while out.missing() > 0 {
-            match self.claim_another(&job, owned, &mut tried, survey.take(), out).await? {
+            match self.claim_another(&job, owned, &mut tried, survey.take(), guess, out).await? {
                 Another::Nothing(survey) => return self.borrow(&job, &survey, guess, out).await,
                 Another::Block(cidr, slot) => {
                     owned += 1;
-                    self.take_own(&job, &cidr, *slot, guess, at_hand.as_deref_mut(), out).await?;
-                    guess = Guess::Nothing;
+                    if !out.addresses.is_empty() {
+                        guess = Guess::Nothing;
+                    }
+                    if out.missing() > 0 {
+                        self.take_own(&job, &cidr, *slot, guess, at_hand.as_deref_mut(), out).await?;
+                        guess = Guess::Nothing;
+                    } else if let Some(at_hand) = at_hand.as_deref_mut() {
+                        at_hand.keep(cidr, *slot);
+                    }
                 }
             }
         }
@@ -124,7 +132,7 @@ impl<S: Store> Allocator<S> {
                 Err(error) => pass_over(error, &cidr, &mut out)?,
             }
         }
-        match self.claim_another(&job, owned, &mut tried, None, &mut out).await? {
+        match self.claim_another(&job, owned, &mut tried, None, Guess::Nothing, &mut out).await? {
             Another::Block(cidr, _) => Ok(cidr),
             Another::Nothing(_) => Err(AssignErrorKind::BlocksForbidden),
         }
@@ -147,12 +155,15 @@ impl<S: Store> Allocator<S> {
     }
 
     /// Makes a further block the owner's, who has so many already; the first try believes what was `surveyed`.
+    ///
+    /// A block that is made for a handle that is new is made with its addresses taken, where the store can commit.
     async fn claim_another(
         &self,
         job: &Job<'_>,
         owned: usize,
         tried: &mut BTreeSet<IpNet>,
         mut surveyed: Option<Survey>,
+        guess: Guess,
         out: &mut FamilyAssigned,
     ) -> Result<Another, AssignErrorKind> {
         let limit = job.config.block_limit(job.max_blocks);
@@ -163,6 +174,8 @@ impl<S: Store> Allocator<S> {
         if !job.config.auto_allocate_blocks {
             return Err(AssignErrorKind::BlocksForbidden);
         }
+        let new = guess == Guess::NewHandle && job.max_per_handle.is_none();
+        let mut first = new.then(|| First { job, num: out.missing() });
         for attempt in 0..self.max_tries {
             // The owner's blocks were listed just now; another process of it may be the one who was faster.
             let own = if attempt == 0 { None } else { self.find_own(job, tried).await? };
@@ -175,9 +188,10 @@ impl<S: Store> Allocator<S> {
                 Found::Free(cidr) => (cidr, Known::Neither),
                 Found::Nothing(survey) => return Ok(Another::Nothing(survey)),
             };
-            match self.hold(&job.owner, &cidr, known, job.fresh()).await {
-                Ok(slot) => {
+            match self.hold_taking(&job.owner, &cidr, known, job.fresh(), first.take()).await {
+                Ok((slot, taken)) => {
                     tried.insert(cidr);
+                    out.addresses.extend(taken.into_iter().map(|address| cidr_of(address, &cidr)));
                     return Ok(Another::Block(cidr, Box::new(slot)));
                 }
                 Err(error) => pass_over(error, &cidr, out)?,

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::affinity::Fresh;
+use super::claim::Fresh;
 use super::name;
 use crate::assigned::{AssignRequest, HostReserve, LOAD_BALANCER};
 use crate::config::Config;

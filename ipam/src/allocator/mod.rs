@@ -3,6 +3,7 @@
 mod address;
 mod affinity;
 mod assign;
+mod claim;
 mod family;
 mod job;
 mod own;

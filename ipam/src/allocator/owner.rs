@@ -83,7 +83,7 @@ impl<S: Store> Allocator<S> {
         let slot = self.block_of(address, view).await?;
         let block = slot.value.ok_or(OwnerError::NotAssigned { address })?;
         let found = held(&block, address)?;
-        let (attributes, sequence) = (found.attributes.clone(), found.sequence);
+        let (attributes, sequence) = (found.attributes(), found.sequence);
         Ok(Assignment { address, block: block.cidr(), attributes, sequence })
     }
 
@@ -107,12 +107,13 @@ impl<S: Store> Allocator<S> {
             let mut slot = self.block_of(address, view).await?;
             let mut block = slot.value.take().ok_or(OwnerError::NotAssigned { address })?;
             let found = held(&block, address)?;
-            let held_by = found.attributes.handle().unwrap_or_default();
+            let held_by = found.handle().unwrap_or_default();
             if held_by != handle {
                 let (wanted, found) = (String::from(handle), String::from(held_by));
                 return Err(OwnerError::BadHandle { address, wanted, found });
             }
-            let mut attributes = found.attributes.clone();
+            let before = found.attributes();
+            let mut attributes = before.clone();
             if let Some(change) = active {
                 meets(change.expect, &attributes.active_owner, address)?;
                 attributes.active_owner = change.attributes.cloned().unwrap_or_default();
@@ -122,10 +123,10 @@ impl<S: Store> Allocator<S> {
                 meets(change.expect, attributes.alternate_owner.as_ref().unwrap_or(&NONE), address)?;
                 attributes.alternate_owner = change.attributes.cloned();
             }
-            if attributes == *found.attributes {
+            if attributes == before {
                 return Ok(());
             }
-            block.set_attributes(address, attributes);
+            block.set_attributes(address, &attributes);
             block.bump();
             match self.apply(&[slot.put(block.encode())]).await {
                 Ok(_) => return Ok(()),

@@ -7,7 +7,8 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::affinity::{Fresh, HostReleased, Known, ReleaseBlock};
+use super::affinity::{HostReleased, ReleaseBlock};
+use super::claim::{Fresh, Known};
 use super::{Allocator, name};
 use crate::config::Config;
 use crate::error::{AffinityError, Fault};

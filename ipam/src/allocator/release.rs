@@ -208,7 +208,7 @@ impl<S: Store> Allocator<S> {
                 let held = block.allocations().filter(|allocation| ordinals.contains(&allocation.ordinal));
                 for allocation in held {
                     addresses.push(allocation.address);
-                    if let Some(id) = allocation.attributes.handle() {
+                    if let Some(id) = allocation.handle() {
                         if !ids.iter().any(|known| known == id) {
                             ids.push(String::from(id));
                         }
@@ -234,6 +234,8 @@ impl<S: Store> Allocator<S> {
                 if !handles.iter().any(names) {
                     return Ok(released);
                 }
+                // Still not: it may be made with addresses of these handles.
+                ops.push(Op::Check { key: slot.key, revision: slot.revision });
                 None
             };
             let block_ops = ops.len();
@@ -284,7 +286,7 @@ fn pick_requested(block: &Block, group: &[&ReleaseRequest]) -> Result<Vec<u32>, 
         if let Some(wanted) = request.sequence.filter(|wanted| *wanted != found) {
             return Err(ReleaseError::BadSequence { address, wanted, found });
         }
-        let found = allocation.attributes.handle().unwrap_or_default();
+        let found = allocation.handle().unwrap_or_default();
         if let Some(wanted) = request.handle.clone().filter(|wanted| wanted != found) {
             return Err(ReleaseError::BadHandle { address, wanted, found: String::from(found) });
         }

@@ -104,9 +104,7 @@ impl<S: Store> Allocator<S> {
             };
             record.add(cidr, taken.len());
             block.bump();
-            let guards = job.view.guards.iter();
-            let mut ops: Vec<Op> =
-                guards.map(|(key, revision)| Op::Check { key: key.clone(), revision: *revision }).collect();
+            let mut ops: Vec<Op> = guards(job.view).collect();
             if self.makes(Mistake::IgnoresGuards) {
                 ops.clear();
             }
@@ -161,7 +159,7 @@ impl<S: Store> Allocator<S> {
         Ok(())
     }
 
-    async fn check_guards(&self, view: &View) -> Result<(), Fault> {
+    pub(super) async fn check_guards(&self, view: &View) -> Result<(), Fault> {
         for (key, revision) in &view.guards {
             if self.store.get(key).await?.map(|found| found.revision) != *revision {
                 return Err(Fault::ViewChanged { key: key.clone() });
@@ -169,6 +167,11 @@ impl<S: Store> Allocator<S> {
         }
         Ok(())
     }
+}
+
+/// What must still be as the view says when anything is assigned.
+pub(super) fn guards(view: &View) -> impl Iterator<Item = Op> {
+    view.guards.iter().map(|(key, revision)| Op::Check { key: key.clone(), revision: *revision })
 }
 
 /// Notes what a block gave, and hands the block on.

@@ -39,6 +39,7 @@ mod explore;
 mod hash;
 mod prove;
 mod rules;
+mod run;
 mod scenario;
 mod store;
 mod task;

@@ -49,8 +49,11 @@ impl Rules {
         if self.reserved.iter().any(|range| range.contains(&address)) {
             return Err(format!("{address} is reserved, and assigned"));
         }
-        let node = allocation.attributes.active_owner.get("node");
-        if let (true, Some(node), Some(owner)) = (self.strict, node, block.affinity()) {
+        if !self.strict {
+            return Ok(());
+        }
+        let holder = allocation.attributes().active_owner;
+        if let (Some(node), Some(owner)) = (holder.get("node"), block.affinity()) {
             if owner.name() != node {
                 return Err(format!("{address} of {owner} is {node}'s, though affinity is strict"));
             }
@@ -104,7 +107,7 @@ impl Rules {
         for (cidr, block) in &blocks {
             let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
             for allocation in block.allocations().filter(|allocation| !allocation.rests()) {
-                *counts.entry(allocation.attributes.handle().unwrap_or_default()).or_default() += 1;
+                *counts.entry(allocation.handle().unwrap_or_default()).or_default() += 1;
             }
             for (handle, count) in counts {
                 let named = handles.get(handle).and_then(|handle| handle.block.get(&cidr.to_string()));

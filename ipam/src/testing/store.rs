@@ -198,7 +198,7 @@ impl Contents {
             Record::Block(block) => block
                 .allocations()
                 .filter(|allocation| !allocation.rests())
-                .map(|found| (found.address, found.attributes.handle().unwrap_or_default().to_string()))
+                .map(|found| (found.address, found.handle().unwrap_or_default().to_string()))
                 .collect(),
             _ => Vec::new(),
         };

@@ -3,7 +3,7 @@
 //! The client has 10.1.0.2 and fd01::2 on `eth0`, the router 10.1.0.1 and fd01::1 on `near`, 10.2.0.1 and fd02::1 on `far`, the
 //! server 10.2.0.2 and fd02::2 on `eth0`.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Command, Stdio};
 use std::thread;
 
+use rustix::net::{AddressFamily, SocketType, sockopt};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 use tortie_nft_wire::{Batch, Entry, Expr, Family, Listing, Rule, Socket};
 
@@ -74,6 +75,24 @@ impl Host {
     pub(crate) fn connect(&self, to: &str) -> std::io::Result<TcpStream> {
         let to: SocketAddr = to.parse().unwrap();
         self.within(|| TcpStream::connect_timeout(&to, PATIENCE))
+    }
+
+    /// Connects from one of several addresses; gives up after this time, as where packets are dropped.
+    pub(crate) fn connect_from(
+        &self,
+        from: IpAddr,
+        to: &str,
+        patience: Duration,
+    ) -> std::io::Result<TcpStream> {
+        let to: SocketAddr = to.parse().unwrap();
+        self.within(|| {
+            let family = if from.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+            let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+            rustix::net::bind(&socket, &SocketAddr::new(from, 0))?;
+            sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(patience))?;
+            rustix::net::connect(&socket, &to)?;
+            Ok(TcpStream::from(socket))
+        })
     }
 
     pub(crate) fn socket(&self) -> Socket {

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a test says what it compared, a skipped one why")]
 #![expect(unsafe_code, reason = "rustix calls unshare unsafe because of FILES, which is not asked for here")]
 
+mod examples;
 mod lab;
 mod listing;
 mod nflog;

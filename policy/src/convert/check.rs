@@ -9,18 +9,19 @@ use tortie_selector::combine::mentions_global;
 use tortie_selector::{ParseError, Selector, Term};
 
 use crate::error::{FieldError, FieldErrorKind};
+use crate::key::PolicyKind;
 use crate::model::Unknown;
 
 /// Path of a field, as a list from the leaf to the root.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Path<'a> {
+pub(crate) enum Path<'a> {
     Root(&'a str),
     Field(&'a Self, &'a str),
     Index(&'a Self, usize),
 }
 
 impl Path<'_> {
-    pub(super) const fn field<'a>(&'a self, name: &'a str) -> Path<'a> {
+    pub(crate) const fn field<'a>(&'a self, name: &'a str) -> Path<'a> {
         Path::Field(self, name)
     }
 }
@@ -40,27 +41,66 @@ const MAX_SELECTOR_LEN: usize = 1024;
 
 /// The faults found so far.
 #[derive(Debug, Default)]
-pub(super) struct Check {
+pub(crate) struct Check {
     errors: Vec<FieldError>,
+    unbounded: bool,
 }
 
 impl Check {
-    pub(super) fn error(&mut self, path: &Path<'_>, kind: FieldErrorKind) {
+    /// A check without the limits that the API of Calico sets: for what stems from another API, which has its own.
+    pub(crate) fn unbounded() -> Self {
+        Self { unbounded: true, ..Self::default() }
+    }
+
+    /// The check that objects of this kind undergo.
+    pub(crate) fn of_kind(kind: PolicyKind) -> Self {
+        match kind {
+            PolicyKind::KubernetesAdminNetworkPolicy
+            | PolicyKind::KubernetesBaselineAdminNetworkPolicy
+            | PolicyKind::KubernetesClusterNetworkPolicy
+            | PolicyKind::KubernetesNetworkPolicy
+            | PolicyKind::StagedKubernetesNetworkPolicy => Self::unbounded(),
+            PolicyKind::GlobalNetworkPolicy
+            | PolicyKind::NetworkPolicy
+            | PolicyKind::StagedGlobalNetworkPolicy
+            | PolicyKind::StagedNetworkPolicy => Self::default(),
+        }
+    }
+
+    pub(crate) fn error(&mut self, path: &Path<'_>, kind: FieldErrorKind) {
         self.errors.push(FieldError::new(path.to_string(), kind));
     }
 
-    pub(super) fn into_errors(self) -> Vec<FieldError> {
+    /// How many faults there are.
+    #[cfg(feature = "k8s")]
+    pub(crate) fn len(&self) -> usize {
+        self.errors.len()
+    }
+
+    /// Path of the fault at this place, in the order in which they were found.
+    #[cfg(feature = "k8s")]
+    pub(crate) fn path_at(&self, index: usize) -> Option<String> {
+        self.errors.get(index).map(|error| error.path().to_string())
+    }
+
+    /// Takes in a fault that another check has found.
+    #[cfg(feature = "k8s")]
+    pub(crate) fn push(&mut self, error: FieldError) {
+        self.errors.push(error);
+    }
+
+    pub(crate) fn into_errors(self) -> Vec<FieldError> {
         self.errors
     }
 
-    pub(super) fn count(&mut self, path: &Path<'_>, len: usize, max: usize) {
-        if len > max {
+    pub(crate) fn count(&mut self, path: &Path<'_>, len: usize, max: usize) {
+        if len > max && !self.unbounded {
             self.error(path, FieldErrorKind::TooMany { len, max });
         }
     }
 
     /// Names each unknown field; the answer is the path of the first.
-    pub(super) fn unknown(&mut self, path: &Path<'_>, fields: &Unknown) -> Option<String> {
+    pub(crate) fn unknown(&mut self, path: &Path<'_>, fields: &Unknown) -> Option<String> {
         for name in fields.keys() {
             self.error(&path.field(name), FieldErrorKind::UnknownField);
         }
@@ -68,10 +108,10 @@ impl Check {
     }
 
     /// The selector in this field; `None` if there is none, if it is empty, or if it has a fault.
-    pub(super) fn selector(&mut self, path: &Path<'_>, text: Option<&String>) -> Option<Selector> {
+    pub(crate) fn selector(&mut self, path: &Path<'_>, text: Option<&String>) -> Option<Selector> {
         let text = text.filter(|text| !text.is_empty())?;
         let len = text.chars().count();
-        if len > MAX_SELECTOR_LEN {
+        if len > MAX_SELECTOR_LEN && !self.unbounded {
             self.error(path, FieldErrorKind::SelectorTooLong { len, max: MAX_SELECTOR_LEN });
             return None;
         }
@@ -85,7 +125,7 @@ impl Check {
     }
 
     /// A selector in which `global()` has no meaning.
-    pub(super) fn policy_selector(&mut self, path: &Path<'_>, text: Option<&String>) -> Option<Selector> {
+    pub(crate) fn policy_selector(&mut self, path: &Path<'_>, text: Option<&String>) -> Option<Selector> {
         let selector = self.selector(path, text)?;
         if mentions_global(&selector) {
             self.error(path, FieldErrorKind::MisplacedGlobal);
@@ -94,7 +134,7 @@ impl Check {
     }
 
     /// The `namespaceSelector` of a rule, which may be `global()`, but may not contain it.
-    pub(super) fn rule_namespace_selector(
+    pub(crate) fn rule_namespace_selector(
         &mut self,
         path: &Path<'_>,
         text: Option<&String>,
@@ -107,7 +147,7 @@ impl Check {
     }
 
     /// What a combination of selectors gave.
-    pub(super) fn combined<T>(&mut self, path: &Path<'_>, combined: Result<T, ParseError>) -> Option<T> {
+    pub(crate) fn combined<T>(&mut self, path: &Path<'_>, combined: Result<T, ParseError>) -> Option<T> {
         combined.map_err(|error| self.error(path, FieldErrorKind::CombinedSelector { error })).ok()
     }
 }

@@ -1,6 +1,6 @@
 //! From specs as written to what is enforced, naming every fault on the way.
 
-mod check;
+pub(crate) mod check;
 mod entity;
 mod host;
 mod policy;
@@ -20,7 +20,7 @@ use crate::net;
 use crate::policy::{NetworkSet, Profile, Tier};
 
 pub(crate) use host::{HostEndpoint, host_endpoint};
-pub(crate) use policy::{default_types, global_policy, namespaced_policy};
+pub(crate) use policy::{default_types, denial, global_policy, namespaced_policy};
 
 use check::{Check, Path};
 
@@ -41,7 +41,7 @@ fn is_invalid(errors: &[FieldError]) -> bool {
     errors.iter().any(|error| !error.is_unsupported())
 }
 
-const SPEC: Path<'static> = Path::Root("spec");
+pub(crate) const SPEC: Path<'static> = Path::Root("spec");
 /// Longest list of rules.
 const MAX_RULES: usize = 1024;
 
@@ -67,8 +67,8 @@ pub(crate) fn profile(name: &str, spec: &model::ProfileSpec) -> Converted<Profil
     let mut profile = Profile { labels: spec.labels_to_apply.clone(), ingress, egress };
     let errors = check.into_errors();
     if is_invalid(&errors) {
-        profile.ingress = policy::denial(&owner);
-        profile.egress = policy::denial(&owner);
+        profile.ingress = denial(&owner);
+        profile.egress = denial(&owner);
     }
     Converted { value: profile, errors }
 }

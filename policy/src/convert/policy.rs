@@ -109,7 +109,7 @@ impl Common<'_> {
 }
 
 /// The one rule of what is invalid.
-pub(super) fn denial(owner: &Owner) -> Vec<Rule> {
+pub(crate) fn denial(owner: &Owner) -> Vec<Rule> {
     let origin = Origin::Invalid { owner: owner.clone() };
     let (deed, criteria) = (Deed::Deny, Criteria::default());
     vec![Rule { origin, deed, unenforced: None, never: false, http: None, criteria }]
@@ -140,7 +140,7 @@ pub(crate) fn namespaced_policy(
     staged: Option<&Option<StagedAction>>,
     spec: &model::NetworkPolicySpec,
 ) -> Converted<Policy> {
-    let mut check = Check::default();
+    let mut check = Check::of_kind(key.kind);
     belongs(&mut check, key, true, staged.is_some());
     let namespace = key.namespace.as_deref().unwrap_or_default();
     let own = combine::in_namespace(namespace);
@@ -175,7 +175,7 @@ pub(crate) fn global_policy(
     staged: Option<&Option<StagedAction>>,
     spec: &model::GlobalNetworkPolicySpec,
 ) -> Converted<Policy> {
-    let mut check = Check::default();
+    let mut check = Check::of_kind(key.kind);
     belongs(&mut check, key, false, staged.is_some());
     let path = SPEC.field("selector");
     let selector = check.policy_selector(&path, spec.selector.as_ref());

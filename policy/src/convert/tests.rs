@@ -114,6 +114,16 @@ fn name(kind: &FieldErrorKind) -> &'static str {
         FieldErrorKind::UntrackedAndPreDnat => "UntrackedAndPreDnat",
         FieldErrorKind::PreDnatEgress => "PreDnatEgress",
         FieldErrorKind::NeedsApplyOnForward => "NeedsApplyOnForward",
+        // Kinds that documents of Kubernetes alone have: tests/kubernetes/faults.rs produces them all.
+        FieldErrorKind::NotOneOf { .. }
+        | FieldErrorKind::ExactlyOne { .. }
+        | FieldErrorKind::Empty
+        | FieldErrorKind::LabelSelector { .. }
+        | FieldErrorKind::Priority { .. }
+        | FieldErrorKind::PortNumber { .. }
+        | FieldErrorKind::NeedsPort
+        | FieldErrorKind::DomainNames
+        | FieldErrorKind::NamedPortOfNoPod => "Kubernetes",
     }
 }
 

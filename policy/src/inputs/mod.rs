@@ -153,10 +153,15 @@ struct Entry<T> {
 
 fn insert<K: Ord, T>(map: &mut BTreeMap<K, Entry<T>>, key: K, converted: Converted<T>) -> Vec<FieldError> {
     let valid = !converted.is_invalid();
-    if valid || !map.get(&key).is_some_and(|entry| entry.valid) {
-        map.insert(key, Entry { value: converted.value, valid });
-    }
+    insert_entry(map, key, Entry { value: converted.value, valid });
     converted.errors
+}
+
+/// What is valid replaces; what is not does not replace what is.
+fn insert_entry<K: Ord, T>(map: &mut BTreeMap<K, Entry<T>>, key: K, entry: Entry<T>) {
+    if entry.valid || !map.get(&key).is_some_and(|entry| entry.valid) {
+        map.insert(key, entry);
+    }
 }
 
 impl Inputs {
@@ -206,6 +211,17 @@ impl Inputs {
         spec: &GlobalNetworkPolicySpec,
     ) -> Vec<FieldError> {
         self.insert_policy(PolicyKey::global(name), spec)
+    }
+
+    /// Inserts or replaces a policy that was converted. The answer is what is wrong with it.
+    #[cfg(feature = "k8s")]
+    pub(crate) fn insert_conversion(
+        &mut self,
+        key: Arc<PolicyKey>,
+        conversion: crate::k8s::Conversion,
+    ) -> Vec<FieldError> {
+        insert_entry(&mut self.policies, key, Entry { value: conversion.policy, valid: conversion.valid });
+        conversion.errors
     }
 
     /// Removes a policy; whether it was there.

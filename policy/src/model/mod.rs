@@ -9,7 +9,7 @@ mod port;
 mod protocol;
 mod rule;
 mod spec;
-mod value;
+pub(crate) mod value;
 mod word;
 
 pub use port::{Port, PortError};

@@ -120,7 +120,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
 }
 
 /// `null` means the default, as it does to the reference system.
-pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,

@@ -170,7 +170,7 @@ impl Resolver {
     fn lists_of(&self, number: u32, kinds: &[ListKind], profiles: &[Arc<str>]) -> Lists {
         let policies = self.locals.policies(number).filter_map(|policy| self.policies.get(policy));
         let mut policies: Vec<&Policy> =
-            policies.filter_map(|stored| self.rules.policies.get(&stored.value.key)).collect();
+            policies.filter_map(|stored| self.rules.policies.get(&stored.key)).collect();
         policies.sort_by(|a, b| self.by_tier(&a.tier, &b.tier).then_with(|| a.precedence(b)));
         let mut lists = Lists::new();
         for kind in kinds.iter().copied() {

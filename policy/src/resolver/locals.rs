@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use tortie_selector::{Event, Index, Selector};
 
+use super::waiting::Waiting;
 use crate::endpoint::is_interface_name;
 use crate::error::EndpointFault;
 
@@ -22,15 +23,18 @@ pub(super) struct Local {
 /// Endpoints of this host by the numbers of their items, host endpoints among them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Locals {
-    /// Endpoints, profiles, and the selectors of policies.
+    /// Endpoints, profiles, and the selectors of policies that do not wait.
     index: Index<u32, Arc<str>, u32>,
     workloads: BTreeMap<u32, Local>,
     /// By interface and id.
     interfaces: BTreeMap<String, BTreeMap<String, u32>>,
     /// The profiles of each endpoint.
     profiles: BTreeMap<u32, Vec<Arc<str>>>,
-    /// How many endpoints have each profile.
-    profile_uses: BTreeMap<Arc<str>, usize>,
+    /// How many endpoints have each profile, and which labels it has.
+    profile_uses: BTreeMap<Arc<str>, (usize, Vec<u64>)>,
+    /// The labels of each endpoint.
+    labels: BTreeMap<u32, Vec<u64>>,
+    waiting: Waiting,
     /// Endpoints whose lists may not be what they were.
     dirty: BTreeSet<u32>,
     /// Policies that began or ceased to match an endpoint.
@@ -94,22 +98,49 @@ impl Locals {
         labels: impl Iterator<Item = (&'l str, &'l str)>,
         profiles: &[Arc<str>],
         labels_of: impl Fn(&Arc<str>) -> L,
+        governed: Governed<'_>,
     ) {
         for name in profiles {
-            let uses = self.profile_uses.entry(Arc::clone(name)).or_default();
+            let (uses, _) = self.profile_uses.entry(Arc::clone(name)).or_default();
             *uses += 1;
             if *uses == 1 {
-                // Nobody has it yet.
-                self.index.set_parent(Arc::clone(name), labels_of(name), |_| {});
+                self.set_profile(name, labels_of(name), governed);
             }
         }
+        let labels: Vec<_> = labels.collect();
+        let sums: Vec<u64> = labels.iter().map(|(name, value)| self.waiting.label(name, value)).collect();
+        self.wake(&sums, governed);
         let Self { index, dirty, touched, .. } = self;
         index.set_item(number, labels, profiles.iter().cloned(), |event| on(event, dirty, touched));
+        let before = self.labels.insert(number, sums).unwrap_or_default();
+        self.rest(&before, governed);
         let before = self.profiles.insert(number, profiles.to_vec());
         if before.as_deref() != Some(profiles) {
             self.dirty.insert(number);
         }
-        self.drop_profiles(before.unwrap_or_default());
+        self.drop_profiles(before.unwrap_or_default(), governed);
+    }
+
+    /// There are these labels: policies that wait for one are looked at from now on.
+    fn wake(&mut self, labels: &[u64], governed: Governed<'_>) {
+        for policy in self.waiting.hold(labels) {
+            let Self { index, dirty, touched, .. } = self;
+            if let Some(selector) = governed(policy) {
+                index.set_selector(policy, &selector, |event| on(event, dirty, touched));
+            }
+        }
+    }
+
+    /// And here they are no more.
+    fn rest(&mut self, labels: &[u64], governed: Governed<'_>) {
+        for policy in self.waiting.release(labels, governed) {
+            self.drop_selector(policy);
+        }
+    }
+
+    fn drop_selector(&mut self, policy: u32) {
+        let Self { index, dirty, touched, .. } = self;
+        index.remove_selector(&policy, |event| on(event, dirty, touched));
     }
 
     pub(super) fn set_workload(&mut self, number: u32, local: Local) {
@@ -151,36 +182,47 @@ impl Locals {
         }
     }
 
-    pub(super) fn remove(&mut self, number: u32) {
+    pub(super) fn remove(&mut self, number: u32, governed: Governed<'_>) {
         let Some(profiles) = self.profiles.remove(&number) else { return };
         self.leave(number);
         let Self { index, dirty, touched, .. } = self;
         index.remove_item(&number, |event| on(event, dirty, touched));
         self.dirty.insert(number);
-        self.drop_profiles(profiles);
+        let labels = self.labels.remove(&number).unwrap_or_default();
+        self.rest(&labels, governed);
+        self.drop_profiles(profiles, governed);
     }
 
-    fn drop_profiles(&mut self, profiles: Vec<Arc<str>>) {
+    fn drop_profiles(&mut self, profiles: Vec<Arc<str>>, governed: Governed<'_>) {
         for name in profiles {
-            let Some(uses) = self.profile_uses.get_mut(&name) else { continue };
+            let Some((uses, _)) = self.profile_uses.get_mut(&name) else { continue };
             *uses -= 1;
             if *uses == 0 {
-                self.profile_uses.remove(&name);
+                let labels = self.profile_uses.remove(&name).map(|(_, labels)| labels);
                 self.index.remove_parent(&name, |_| {});
+                self.rest(&labels.unwrap_or_default(), governed);
             }
         }
     }
 
-    /// Sets the labels of a profile, if an endpoint has it. In any case all that have it are looked at.
+    /// Sets the labels of a profile, if an endpoint has it.
     pub(super) fn set_profile<'l>(
         &mut self,
         name: &Arc<str>,
         labels: impl Iterator<Item = (&'l str, &'l str)>,
+        governed: Governed<'_>,
     ) {
-        if self.has_profile(name) {
-            let Self { index, dirty, touched, .. } = self;
-            index.set_parent(Arc::clone(name), labels, |event| on(event, dirty, touched));
+        if !self.has_profile(name) {
+            return;
         }
+        let labels: Vec<_> = labels.collect();
+        let sums: Vec<u64> = labels.iter().map(|(name, value)| self.waiting.label(name, value)).collect();
+        self.wake(&sums, governed);
+        let Self { index, dirty, touched, .. } = self;
+        index.set_parent(Arc::clone(name), labels, |event| on(event, dirty, touched));
+        let Some((_, place)) = self.profile_uses.get_mut(name) else { return };
+        let before = core::mem::replace(place, sums);
+        self.rest(&before, governed);
     }
 
     /// Rules of a profile are not what they were: endpoints that have it may have other lists.
@@ -191,16 +233,19 @@ impl Locals {
         }
     }
 
-    /// Sets what a policy governs, and looks at all that it matches.
-    pub(super) fn set_policy(&mut self, policy: u32, selector: &Selector) {
-        let Self { index, dirty, touched, .. } = self;
-        index.set_selector(policy, selector, |event| on(event, dirty, touched));
-        dirty.extend(index.items(&policy));
-    }
-
-    pub(super) fn remove_policy(&mut self, policy: u32) {
-        let Self { index, dirty, touched, .. } = self;
-        index.remove_selector(&policy, |event| on(event, dirty, touched));
+    /// Sets what a policy governs, and looks at all that it matches. Before, it governed something else.
+    pub(super) fn set_policy(&mut self, policy: u32, before: Option<&Selector>, selector: Option<&Selector>) {
+        if let Some(before) = before {
+            self.waiting.remove(policy, before);
+        }
+        match selector.filter(|selector| self.waiting.add(policy, selector)) {
+            Some(selector) => {
+                let Self { index, dirty, touched, .. } = self;
+                index.set_selector(policy, selector, |event| on(event, dirty, touched));
+                dirty.extend(index.items(&policy));
+            }
+            None => self.drop_selector(policy),
+        }
     }
 
     /// All endpoints may have other lists.
@@ -217,6 +262,9 @@ impl Locals {
         core::mem::take(&mut self.touched)
     }
 }
+
+/// What a policy governs.
+pub(super) type Governed<'a> = &'a dyn Fn(u32) -> Option<Selector>;
 
 fn on(event: Event<'_, u32, u32>, dirty: &mut BTreeSet<u32>, touched: &mut Vec<u32>) {
     if let Event::MatchStarted { selector, item, .. } | Event::MatchStopped { selector, item, .. } = event {

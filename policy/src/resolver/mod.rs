@@ -6,8 +6,10 @@ mod flush;
 mod locals;
 mod nets;
 mod objects;
+mod packed;
 mod sets;
 mod slab;
+mod waiting;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -25,13 +27,14 @@ use crate::endpoint::Endpoint;
 use crate::error::EndpointFault;
 use crate::host::Host;
 use crate::key::{Owner, PolicyKey};
-use crate::policy::{Policy, Profile, Tier};
+use crate::policy::Tier;
 use crate::program::{Dispatch, HostDispatch};
 use crate::settings::{Encapsulation, Failsafe, HostAction};
 
 use chains::{Chains, Dirty};
 use flush::{Programmed, Slot, Used};
 use locals::Locals;
+use packed::Packed;
 use sets::Sets;
 use slab::Slab;
 
@@ -97,9 +100,9 @@ pub struct Resolver {
     is_begun: bool,
 
     policy_numbers: HashMap<Arc<PolicyKey>, u32>,
-    policies: Slab<Stored<Policy>>,
+    policies: Slab<StoredPolicy>,
     tiers: BTreeMap<Arc<str>, Stored<Tier>>,
-    profiles: HashMap<Arc<str>, Stored<Profile>>,
+    profiles: HashMap<Arc<str>, Stored<Packed>>,
     /// Numbers of workloads by id, of host endpoints by name, of network sets by namespace and name.
     workloads: HashMap<Box<str>, u32>,
     host_endpoints: BTreeMap<String, (u32, HostEndpoint)>,
@@ -129,10 +132,17 @@ pub struct Resolver {
 }
 
 /// What was converted, and whether it had no fault.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Stored<T> {
     value: T,
     valid: bool,
+}
+
+/// A policy with its name.
+#[derive(Clone, Debug)]
+struct StoredPolicy {
+    key: Arc<PolicyKey>,
+    stored: Stored<Packed>,
 }
 
 /// What a [`Resolver`] holds, and what it has done so far.

@@ -7,9 +7,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use tortie_selector::Selector;
+
 use super::locals::Local;
+use super::packed::Packed;
 use super::sets::Item;
-use super::{Resolver, Stored};
+use super::slab::Slab;
+use super::{Resolver, Stored, StoredPolicy};
 use crate::convert::{self, BUILT_IN_TIERS, Converted};
 use crate::endpoint::Endpoint;
 use crate::error::FieldError;
@@ -18,17 +22,12 @@ use crate::key::{Owner, PolicyKey};
 use crate::model::{
     GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec, NetworkPolicySpec, ProfileSpec, TierSpec,
 };
-use crate::policy::Policy;
 use crate::service::EndpointSlice;
 
 /// What takes the place of what is stored, if anything does: of what has a fault, the last valid version stays.
-fn replacing<T: PartialEq>(stored: Option<&Stored<T>>, converted: Converted<T>) -> Option<Stored<T>> {
-    let valid = !converted.is_invalid();
-    let value = converted.value;
-    match stored {
-        Some(old) if old.valid && !valid || old.valid == valid && old.value == value => None,
-        _ => Some(Stored { value, valid }),
-    }
+fn replacing<T: PartialEq>(stored: Option<&Stored<T>>, new: Stored<T>) -> Option<Stored<T>> {
+    let stays = stored.is_some_and(|old| old.valid && !new.valid || *old == new);
+    (!stays).then_some(new)
 }
 
 impl Resolver {
@@ -36,33 +35,31 @@ impl Resolver {
     pub fn insert_policy<'a>(&mut self, key: PolicyKey, spec: impl Into<PolicySpec<'a>>) -> Vec<FieldError> {
         let number = self.policy_numbers.get(&key).copied();
         let stored = number.and_then(|number| self.policies.get(number));
-        let key = stored.map_or_else(|| Arc::new(key), |stored| Arc::clone(&stored.value.key));
-        let mut converted = spec.into().convert(&key);
-        let errors = core::mem::take(&mut converted.errors);
-        converted.errors.clone_from(&errors);
-        if let Some(replacement) = replacing(stored, converted) {
-            let governed = governed(&replacement.value);
-            let number = match number {
-                Some(number) => {
-                    if let Some(place) = self.policies.get_mut(number) {
-                        *place = replacement;
-                    }
-                    number
+        let key = stored.map_or_else(|| Arc::new(key), |stored| Arc::clone(&stored.key));
+        let converted = spec.into().convert(&key);
+        let new = Stored { valid: !converted.is_invalid(), value: Packed::policy(&converted.value) };
+        let Some(new) = replacing(stored.map(|stored| &stored.stored), new) else { return converted.errors };
+        let before = number.and_then(|number| governed(&self.policies, number));
+        let new = StoredPolicy { key: Arc::clone(&key), stored: new };
+        let number = match number {
+            Some(number) => {
+                if let Some(place) = self.policies.get_mut(number) {
+                    *place = new;
                 }
-                None => {
-                    let number = self.policies.add(replacement);
-                    self.policy_numbers.insert(Arc::clone(&key), number);
-                    number
-                }
-            };
-            match governed {
-                Some(selector) => self.locals.set_policy(number, &selector),
-                None => self.locals.remove_policy(number),
+                number
             }
-            self.touch_policy(number);
-            self.settle();
-        }
-        errors
+            None => {
+                let number = self.policies.add(new);
+                self.policy_numbers.insert(key, number);
+                number
+            }
+        };
+        let is_enforced = converted.value.staged.is_none();
+        let selector = converted.value.selector.as_ref().filter(|_| is_enforced);
+        self.locals.set_policy(number, before.as_ref(), selector);
+        self.touch_policy(number);
+        self.settle();
+        converted.errors
     }
 
     /// Inserts or replaces a `NetworkPolicy`. The answer is what is wrong with it.
@@ -87,7 +84,8 @@ impl Resolver {
     /// Removes a policy; whether it was there.
     pub fn remove_policy(&mut self, key: &PolicyKey) -> bool {
         let Some(number) = self.policy_numbers.remove(key) else { return false };
-        self.locals.remove_policy(number);
+        let before = governed(&self.policies, number);
+        self.locals.set_policy(number, before.as_ref(), None);
         self.settle();
         self.policies.remove(number);
         true
@@ -95,10 +93,11 @@ impl Resolver {
 
     /// A policy has other rules: what is made of it is made anew.
     fn touch_policy(&mut self, number: u32) {
-        let Some(stored) = self.policies.get(number) else { return };
-        let key = &stored.value.key;
+        let Some(StoredPolicy { key, stored }) = self.policies.get(number) else { return };
         if let Some(place) = self.rules.policies.get_mut(key) {
-            *place = stored.value.clone();
+            if let Some(policy) = stored.value.to_policy(key) {
+                *place = policy;
+            }
         }
         let owner = Owner::Policy(Arc::clone(key));
         if self.used.contains_key(&owner) {
@@ -109,12 +108,12 @@ impl Resolver {
     /// Brings the policies that began to match an endpoint to the rules, and takes those away that ceased to.
     fn settle(&mut self) {
         for number in self.locals.take_touched() {
-            let Some(stored) = self.policies.get(number) else { continue };
-            let key = &stored.value.key;
+            let Some(StoredPolicy { key, stored }) = self.policies.get(number) else { continue };
             if !self.locals.is_matched(number) {
                 self.rules.policies.remove(key);
             } else if !self.rules.policies.contains_key(key) {
-                self.rules.policies.insert(Arc::clone(key), stored.value.clone());
+                let policy = stored.value.to_policy(key);
+                self.rules.policies.extend(policy.map(|policy| (Arc::clone(key), policy)));
             }
         }
     }
@@ -122,12 +121,12 @@ impl Resolver {
     /// Inserts or replaces a tier. The answer is what is wrong with it; the tiers that are always there take no other values.
     pub fn insert_tier(&mut self, name: &str, spec: &TierSpec) -> Vec<FieldError> {
         let converted = convert::tier(name, spec);
-        let errors = converted.errors.clone();
-        if let Some(replacement) = replacing(self.tiers.get(name), converted) {
-            self.tiers.insert(name.into(), replacement);
+        let new = Stored { valid: !converted.is_invalid(), value: converted.value };
+        if let Some(new) = replacing(self.tiers.get(name), new) {
+            self.tiers.insert(name.into(), new);
             self.touch_tier(name);
         }
-        errors
+        converted.errors
     }
 
     /// Removes a tier; whether it was there, and is no more. The tiers that are always there stay.
@@ -151,26 +150,33 @@ impl Resolver {
     /// Inserts or replaces a profile. The answer is what is wrong with it.
     pub fn insert_profile(&mut self, name: &str, spec: &ProfileSpec) -> Vec<FieldError> {
         let converted = convert::profile(name, spec);
-        let errors = converted.errors.clone();
-        if let Some(replacement) = replacing(self.profiles.get(name), converted) {
-            let key = self.profiles.get_key_value(name).map(|(key, _)| Arc::clone(key));
-            let key = key.unwrap_or_else(|| Arc::from(name));
-            let labels =
-                || replacement.value.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            self.sets.set_profile(Arc::clone(&key), labels());
-            self.locals.set_profile(&key, labels());
-            self.profiles.insert(Arc::clone(&key), replacement);
-            self.touch_profile(&key);
-            self.settle();
+        let (key, stored) = match self.profiles.get_key_value(name) {
+            Some((key, stored)) => (Arc::clone(key), Some(stored)),
+            None => (Arc::from(name), None),
+        };
+        let valid = !converted.is_invalid();
+        if stored.is_some_and(|stored| stored.valid && !valid) {
+            return converted.errors;
         }
-        errors
+        let labels = || converted.value.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        self.sets.set_profile(Arc::clone(&key), labels());
+        let Self { locals, policies, .. } = self;
+        locals.set_profile(&key, labels(), &|number| governed(policies, number));
+        let new = Stored { valid, value: Packed::profile(&converted.value) };
+        if let Some(new) = replacing(self.profiles.get(name), new) {
+            self.profiles.insert(Arc::clone(&key), new);
+            self.touch_profile(&key);
+        }
+        self.settle();
+        converted.errors
     }
 
     /// Removes a profile; whether it was there.
     pub fn remove_profile(&mut self, name: &str) -> bool {
         let Some((key, _)) = self.profiles.remove_entry(name) else { return false };
         self.sets.remove_profile(&key);
-        self.locals.set_profile(&key, core::iter::empty());
+        let Self { locals, policies, .. } = self;
+        locals.set_profile(&key, core::iter::empty(), &|number| governed(policies, number));
         self.touch_profile(&key);
         self.settle();
         true
@@ -188,10 +194,10 @@ impl Resolver {
 
     /// The rules have a profile if it is known and an endpoint has it.
     fn keep_profile(&mut self, name: &Arc<str>) {
-        match self.profiles.get(name).filter(|_| self.locals.has_profile(name)) {
-            Some(stored) => drop(self.rules.profiles.insert(Arc::clone(name), stored.value.clone())),
-            None => drop(self.rules.profiles.remove(name)),
-        }
+        self.rules.profiles.remove(name);
+        let stored = self.profiles.get(name).filter(|_| self.locals.has_profile(name));
+        let profile = stored.and_then(|stored| stored.value.to_profile(name));
+        self.rules.profiles.extend(profile.map(|profile| (Arc::clone(name), profile)));
     }
 
     /// Profiles by name, each with the text that it is known by if it is known.
@@ -241,8 +247,9 @@ impl Resolver {
         profiles: &[Arc<str>],
     ) {
         let before = self.locals.profiles(number);
-        let index = self.sets.index();
-        self.locals.set(number, labels, profiles, |name| index.parent_labels(name));
+        let Self { locals, policies, sets, .. } = self;
+        let labels_of = |name: &Arc<str>| sets.index().parent_labels(name);
+        locals.set(number, labels, profiles, labels_of, &|number| governed(policies, number));
         profiles.iter().chain(&before).for_each(|name| self.keep_profile(name));
         self.settle();
     }
@@ -250,7 +257,8 @@ impl Resolver {
     fn remove_local(&mut self, number: u32) {
         if self.locals.is_local(number) {
             let before = self.locals.profiles(number);
-            self.locals.remove(number);
+            let Self { locals, policies, .. } = self;
+            locals.remove(number, &|number| governed(policies, number));
             before.iter().for_each(|name| self.keep_profile(name));
             self.settle();
         }
@@ -372,7 +380,7 @@ impl Resolver {
 }
 
 /// What a policy governs, if it is enforced at all.
-fn governed(policy: &Policy) -> Option<tortie_selector::Selector> {
-    let has_rules = policy.ingress.is_some() || policy.egress.is_some();
-    policy.selector.clone().filter(|_| has_rules && policy.staged.is_none())
+fn governed(policies: &Slab<StoredPolicy>, number: u32) -> Option<Selector> {
+    let StoredPolicy { key, stored } = policies.get(number)?;
+    stored.value.governed(key)
 }

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tortie_selector::Selector;
 
+use crate::run::Run;
+
 type Map = BTreeMap<String, String>;
 
 #[derive(Deserialize)]
@@ -15,7 +17,11 @@ struct Case {
     non_matches: Vec<Map>,
 }
 
-pub(crate) fn run(case: &Value) -> Vec<String> {
+pub(crate) fn run(case: &Value, run: &mut Run<'_>) {
+    run.faults.extend(faults(case));
+}
+
+fn faults(case: &Value) -> Vec<String> {
     let case = match Case::deserialize(case) {
         Ok(case) => case,
         Err(error) => return vec![format!("not a case of this format: {error}")],

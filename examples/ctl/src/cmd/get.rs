@@ -15,7 +15,7 @@ use crate::table;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// What kind of object: `ippool`, `node`, `bgppeer`, `bgpconfig`, `ns`, `profile`, `gnp`, `np`, `gnetset`, `wep`.
+    /// What kind of object: `ippool`, `node`, `bgppeer`, `bgpconfig`, `ns`, `profile`, `gnp`, `np`, `gnetset`, `knp`, `cnp`, `anp`, `banp`, `wep`.
     #[arg(value_parser = Kind::from_word)]
     kind: Kind,
     /// Only the object of this name.

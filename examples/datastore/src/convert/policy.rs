@@ -6,7 +6,7 @@ use tortie_ipam::Revision;
 use tortie_policy::model::{
     GlobalNetworkPolicySpec, GlobalNetworkSetSpec, NetworkPolicySpec, ProfileSpec, Protocol, Salvage,
 };
-use tortie_policy::{Endpoint, Inputs, NamedPort, PolicyKey};
+use tortie_policy::{Endpoint, Inputs, NamedPort, PolicyKey, PolicyKind, k8s};
 
 use crate::resource::{EndpointPort, FieldError, Kind, Resource, ResourceKey, WorkloadEndpointSpec, prefix};
 use crate::{Datastore, Error};
@@ -106,12 +106,16 @@ impl PolicyState {
     }
 
     /// The prefixes of the records that matter.
-    pub fn prefixes() -> [String; 5] {
+    pub fn prefixes() -> [String; 9] {
         [
             prefix::<ProfileSpec>(None),
             prefix::<GlobalNetworkSetSpec>(None),
             prefix::<GlobalNetworkPolicySpec>(None),
             prefix::<NetworkPolicySpec>(None),
+            prefix::<k8s::NetworkPolicySpec>(None),
+            prefix::<k8s::ClusterNetworkPolicySpec>(None),
+            prefix::<k8s::AdminNetworkPolicySpec>(None),
+            prefix::<k8s::BaselineAdminNetworkPolicySpec>(None),
             prefix::<WorkloadEndpointSpec>(None),
         ]
     }
@@ -129,11 +133,9 @@ impl PolicyState {
     /// Takes in a record, new or changed. The answer is what is wrong with it, or `None` if it does not matter here.
     pub fn insert(&mut self, key: &str, value: &[u8]) -> Option<Vec<RecordFault>> {
         let parsed = ResourceKey::parse(key)?;
+        let policy = policy_key(&parsed);
         let errors = match (parsed.plural, parsed.namespace) {
-            (NetworkPolicySpec::PLURAL, Some(namespace)) => {
-                self.insert_network_policy(namespace, parsed.name, value)
-            }
-            (GlobalNetworkPolicySpec::PLURAL, None) => self.insert_global_network_policy(parsed.name, value),
+            _ if policy.is_some() => policy.map(|key| self.insert_policy(&key, value)).unwrap_or_default(),
             (ProfileSpec::PLURAL, None) => match Resource::<ProfileSpec>::decode(value) {
                 Ok(object) => from_policy(self.inputs.insert_profile(parsed.name, &object.spec)),
                 Err(error) => vec![error],
@@ -168,17 +170,11 @@ impl PolicyState {
     /// Takes out a record that was deleted; whether it was there.
     pub fn remove(&mut self, key: &str) -> bool {
         let Some(parsed) = ResourceKey::parse(key) else { return false };
+        if let Some(key) = policy_key(&parsed) {
+            self.salvaged.remove(&key);
+            return self.inputs.remove_policy(&key);
+        }
         match (parsed.plural, parsed.namespace) {
-            (NetworkPolicySpec::PLURAL, Some(namespace)) => {
-                let key = PolicyKey::namespaced(namespace, parsed.name);
-                self.salvaged.remove(&key);
-                self.inputs.remove_policy(&key)
-            }
-            (GlobalNetworkPolicySpec::PLURAL, None) => {
-                let key = PolicyKey::global(parsed.name);
-                self.salvaged.remove(&key);
-                self.inputs.remove_policy(&key)
-            }
             (ProfileSpec::PLURAL, None) => self.inputs.remove_profile(parsed.name),
             (GlobalNetworkSetSpec::PLURAL, None) => self.inputs.remove_network_set(parsed.name),
             (WorkloadEndpointSpec::PLURAL, Some(namespace)) => {
@@ -190,32 +186,70 @@ impl PolicyState {
         }
     }
 
-    fn insert_network_policy(&mut self, namespace: &str, name: &str, value: &[u8]) -> Vec<FieldError> {
-        let key = PolicyKey::namespaced(namespace, name);
-        match Resource::<NetworkPolicySpec>::decode(value) {
-            Ok(object) => {
-                self.forget_salvage(&key);
-                from_policy(self.inputs.insert_network_policy(namespace, name, &object.spec))
-            }
-            Err(error) => {
-                if self.wants_salvage(&key) {
-                    self.inputs.insert_network_policy(namespace, name, &salvage(value).into());
-                }
-                vec![error]
-            }
+    fn insert_policy(&mut self, key: &PolicyKey, value: &[u8]) -> Vec<FieldError> {
+        let (name, namespace) = (key.name.as_str(), key.namespace.as_deref().unwrap_or_default());
+        match key.kind {
+            PolicyKind::NetworkPolicy => self.insert_spec(
+                key,
+                value,
+                |inputs, spec: &NetworkPolicySpec| inputs.insert_network_policy(namespace, name, spec),
+                |spec| salvage(spec).into(),
+            ),
+            PolicyKind::KubernetesNetworkPolicy => self.insert_spec(
+                key,
+                value,
+                |inputs, spec| inputs.insert_kubernetes_network_policy(namespace, name, spec),
+                salvage_isolation,
+            ),
+            PolicyKind::KubernetesClusterNetworkPolicy => self.insert_spec(
+                key,
+                value,
+                |inputs, spec: &k8s::ClusterNetworkPolicySpec| {
+                    inputs.insert_cluster_network_policy(name, spec)
+                },
+                salvage_denial,
+            ),
+            PolicyKind::KubernetesAdminNetworkPolicy => self.insert_spec(
+                key,
+                value,
+                |inputs, spec: &k8s::AdminNetworkPolicySpec| inputs.insert_admin_network_policy(name, spec),
+                salvage_denial,
+            ),
+            PolicyKind::KubernetesBaselineAdminNetworkPolicy => self.insert_spec(
+                key,
+                value,
+                |inputs, spec: &k8s::BaselineAdminNetworkPolicySpec| {
+                    inputs.insert_baseline_admin_network_policy(name, spec)
+                },
+                salvage_denial,
+            ),
+            _ => self.insert_spec(
+                key,
+                value,
+                |inputs, spec: &GlobalNetworkPolicySpec| inputs.insert_global_network_policy(name, spec),
+                |spec| salvage(spec).into(),
+            ),
         }
     }
 
-    fn insert_global_network_policy(&mut self, name: &str, value: &[u8]) -> Vec<FieldError> {
-        let key = PolicyKey::global(name);
-        match Resource::<GlobalNetworkPolicySpec>::decode(value) {
+    /// Takes in a policy of the kind that has such specs; if it cannot be read, what denies in its place.
+    fn insert_spec<S: Kind>(
+        &mut self,
+        key: &PolicyKey,
+        value: &[u8],
+        insert: impl Fn(&mut Inputs, &S) -> Vec<tortie_policy::FieldError>,
+        denial: impl Fn(serde_json::Value) -> S,
+    ) -> Vec<FieldError> {
+        match Resource::<S>::decode(value) {
             Ok(object) => {
-                self.forget_salvage(&key);
-                from_policy(self.inputs.insert_global_network_policy(name, &object.spec))
+                self.forget_salvage(key);
+                from_policy(insert(&mut self.inputs, &object.spec))
             }
             Err(error) => {
-                if self.wants_salvage(&key) {
-                    self.inputs.insert_global_network_policy(name, &salvage(value).into());
+                if self.wants_salvage(key) {
+                    let record: serde_json::Value = serde_json::from_slice(value).unwrap_or_default();
+                    let spec = record.get("spec").cloned().unwrap_or_default();
+                    insert(&mut self.inputs, &denial(spec));
                 }
                 vec![error]
             }
@@ -243,9 +277,50 @@ fn from_policy(errors: Vec<tortie_policy::FieldError>) -> Vec<FieldError> {
     errors.into_iter().map(FieldError::from).collect()
 }
 
-/// What can still be read of the spec in a record.
-fn salvage(value: &[u8]) -> Salvage {
-    let record: serde_json::Value = serde_json::from_slice(value).unwrap_or_default();
-    let spec = record.get("spec").cloned().unwrap_or_default();
+/// The name of a policy as [`Inputs`] knows it; `None` if the record is no policy.
+fn policy_key(key: &ResourceKey<'_>) -> Option<PolicyKey> {
+    let kinds = [
+        (NetworkPolicySpec::PLURAL, PolicyKind::NetworkPolicy),
+        (GlobalNetworkPolicySpec::PLURAL, PolicyKind::GlobalNetworkPolicy),
+        (k8s::NetworkPolicySpec::PLURAL, PolicyKind::KubernetesNetworkPolicy),
+        (k8s::ClusterNetworkPolicySpec::PLURAL, PolicyKind::KubernetesClusterNetworkPolicy),
+        (k8s::AdminNetworkPolicySpec::PLURAL, PolicyKind::KubernetesAdminNetworkPolicy),
+        (k8s::BaselineAdminNetworkPolicySpec::PLURAL, PolicyKind::KubernetesBaselineAdminNetworkPolicy),
+    ];
+    let (_, kind) = kinds.into_iter().find(|(plural, _)| *plural == key.plural)?;
+    (kind.is_namespaced() == key.namespace.is_some())
+        .then(|| PolicyKey::of_kind(kind, key.namespace, key.name))
+}
+
+/// What can still be read of the spec of a policy of Calico.
+fn salvage(spec: serde_json::Value) -> Salvage {
     serde_json::from_value(spec).unwrap_or_default()
+}
+
+/// What isolates the pods that a spec says, in the directions that it says; all pods in both, if it does not say that.
+fn salvage_isolation(spec: serde_json::Value) -> k8s::NetworkPolicySpec {
+    let kept = |name: &str| spec.get(name).cloned().unwrap_or_default();
+    let both = serde_json::json!(["Ingress", "Egress"]);
+    let types =
+        Some(kept("policyTypes")).filter(|types| types.as_array().is_some_and(|types| !types.is_empty()));
+    let types = types.unwrap_or_else(|| both.clone());
+    let attempts =
+        [(kept("podSelector"), types), (kept("podSelector"), both.clone()), (serde_json::Value::Null, both)];
+    let read = |(selector, types)| {
+        serde_json::from_value(serde_json::json!({ "podSelector": selector, "policyTypes": types })).ok()
+    };
+    attempts.into_iter().find_map(read).unwrap_or_default()
+}
+
+/// What denies all to and from the subject of a spec; to and from all pods, if it does not say it.
+fn salvage_denial<S: Kind + Default>(spec: serde_json::Value) -> S {
+    // Without peers, a rule has a fault, and denies everything.
+    let rules = serde_json::json!([{ "action": "Deny" }]);
+    let kept = |names: &[&str]| {
+        let kept = names.iter().filter_map(|name| Some(((*name).to_owned(), spec.get(name)?.clone())));
+        let denial = ["ingress", "egress"].map(|name| (name.to_owned(), rules.clone()));
+        serde_json::from_value(denial.into_iter().chain(kept).collect::<serde_json::Value>()).ok()
+    };
+    let attempts = [&["tier", "priority", "subject"][..], &["tier", "subject"], &["tier"], &[]];
+    attempts.into_iter().find_map(kept).unwrap_or_default()
 }

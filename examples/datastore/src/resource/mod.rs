@@ -3,6 +3,7 @@
 mod bgp;
 mod endpoint;
 mod field;
+pub mod kubernetes;
 mod metadata;
 mod name;
 mod node;
@@ -32,7 +33,7 @@ pub use tortie_policy::model::{
     GlobalNetworkPolicySpec, GlobalNetworkSetSpec, NetworkPolicySpec, ProfileSpec,
 };
 
-/// The API group and version of every stored resource.
+/// The API group and version of every stored resource but those of Kubernetes.
 pub const API_VERSION: &str = "projectcalico.org/v3";
 
 /// The first part of the key of every stored resource.
@@ -52,6 +53,8 @@ fn keep_unknown<V: Clone>(new: &mut BTreeMap<String, V>, stored: &BTreeMap<Strin
 
 /// A kind of resource, named by the type of its `spec`.
 pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The API group and version as manifests write them; [`API_VERSION`] unless it is a kind of Kubernetes.
+    const API_VERSION: &'static str = API_VERSION;
     /// The kind as manifests write it, such as `IPPool`.
     const KIND: &'static str;
     /// The kind as keys write it, such as `ippools`.
@@ -108,7 +111,7 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", bound = "S: Kind")]
 pub struct Resource<S> {
-    /// `projectcalico.org/v3`.
+    /// That of the kind: mostly `projectcalico.org/v3`.
     pub api_version: String,
     /// The kind, such as `IPPool`.
     pub kind: String,
@@ -125,7 +128,7 @@ impl<S: Kind> Resource<S> {
     /// An object without namespace; see [`Resource::namespaced`].
     pub fn new(name: impl Into<String>, spec: S) -> Self {
         Self {
-            api_version: API_VERSION.to_owned(),
+            api_version: S::API_VERSION.to_owned(),
             kind: S::KIND.to_owned(),
             metadata: Metadata { name: name.into(), ..Metadata::default() },
             spec,
@@ -201,8 +204,8 @@ impl<S: Kind> Resource<S> {
     }
 
     fn checked(self) -> Result<Self, FieldError> {
-        if self.api_version != API_VERSION {
-            let message = format!("`{}` is not {API_VERSION}", self.api_version);
+        if self.api_version != S::API_VERSION {
+            let message = format!("`{}` is not {}", self.api_version, S::API_VERSION);
             return Err(FieldError::new("apiVersion", message));
         }
         if self.kind != S::KIND {

@@ -27,13 +27,13 @@ impl From<tortie_policy::FieldError> for FieldError {
 }
 
 /// What is wrong, less the fields that are merely unknown.
-fn faults(errors: Vec<tortie_policy::FieldError>) -> Vec<FieldError> {
+pub(super) fn faults(errors: Vec<tortie_policy::FieldError>) -> Vec<FieldError> {
     let known = |error: &tortie_policy::FieldError| !matches!(error.kind(), FieldErrorKind::UnknownField);
     errors.into_iter().filter(known).map(FieldError::from).collect()
 }
 
 /// The paths of the fields that are merely unknown.
-fn unknown(errors: &[tortie_policy::FieldError]) -> Vec<String> {
+pub(super) fn unknown(errors: &[tortie_policy::FieldError]) -> Vec<String> {
     let unknown = errors.iter().filter(|error| matches!(error.kind(), FieldErrorKind::UnknownField));
     unknown.map(|error| error.path().to_owned()).collect()
 }

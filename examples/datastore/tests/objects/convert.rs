@@ -212,3 +212,54 @@ fn a_record_that_cannot_be_read_closes_and_never_opens() {
         assert_eq!(verdict(&state, a, b), Verdict::Deny);
     });
 }
+
+/// Policies of Kubernetes are kept as they are, under a plural of their own, and deny if they cannot be read.
+#[test]
+fn policies_of_kubernetes_isolate_also_if_they_cannot_be_read() {
+    let root = "/calico/resources/v3/projectcalico.org/";
+    let mut state = PolicyState::default();
+    let endpoint = r#"{"apiVersion":"projectcalico.org/v3","kind":"WorkloadEndpoint","metadata":{"name":"w","namespace":"red",
+        "labels":{"app":"web","projectcalico.org/orchestrator":"k8s"}},
+        "spec":{"orchestrator":"k8s","node":"n","endpoint":"eth0","pod":"w","interfaceName":"cali1","ipNetworks":["10.0.0.1/32"],
+        "profiles":["kns.red"]}}"#;
+    let profile = r#"{"apiVersion":"projectcalico.org/v3","kind":"Profile","metadata":{"name":"kns.red"},
+        "spec":{"ingress":[{"action":"Allow"}],"egress":[{"action":"Allow"}]}}"#;
+    assert_eq!(state.insert(&format!("{root}workloadendpoints/red/w"), endpoint.as_bytes()), Some(vec![]));
+    assert_eq!(state.insert(&format!("{root}profiles/kns.red"), profile.as_bytes()), Some(vec![]));
+    let passes = |state: &PolicyState| {
+        let flow = Flow::tcp("192.0.2.1:40000".parse().unwrap(), "10.0.0.1:80".parse().unwrap());
+        evaluate(state.inputs(), &flow).verdict == Verdict::Allow
+    };
+    assert!(passes(&state));
+    let record = |version: &str, kind: &str, spec: &str| {
+        format!(
+            r#"{{"apiVersion":"{version}","kind":"{kind}","metadata":{{"name":"p","namespace":"red"}},"spec":{spec}}}"#
+        )
+    };
+    let key = format!("{root}kubernetesnetworkpolicies/red/p");
+    let policy = |spec: &str| record("networking.k8s.io/v1", "NetworkPolicy", spec);
+    for (spec, allowed, faults) in [
+        (r#"{"podSelector":{"matchLabels":{"app":"web"}},"ingress":[{"ports":[{"port":80}]}]}"#, true, 0),
+        (r#"{"podSelector":{"matchLabels":{"app":"db"}}}"#, true, 0),
+        (r#"{"podSelector":{}}"#, false, 0),
+        (r#"{"podSelector":{"matchLabels":{"app":"db"}},"ingress":7}"#, false, 1),
+    ] {
+        let found = state.insert(&key, policy(spec).as_bytes()).unwrap();
+        assert_eq!((passes(&state), found.len()), (allowed, faults), "{spec}: {found:?}");
+    }
+    assert!(state.remove(&key) && passes(&state));
+    for (spec, allowed) in [
+        (r#"{"podSelector":{"matchLabels":{"app":"db"}},"ingress":7}"#, true),
+        (r#"{"podSelector":7}"#, false),
+    ] {
+        assert_eq!(state.insert(&key, policy(spec).as_bytes()).unwrap().len(), 1);
+        assert_eq!(passes(&state), allowed, "{spec}");
+    }
+    assert!(state.remove(&key) && passes(&state));
+    let key = format!("{root}kubernetesclusternetworkpolicies/p");
+    let spec = r#"{"tier":"Admin","subject":{"namespaces":{}},"ingress":7}"#;
+    let policy = record("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", spec);
+    assert_eq!(state.insert(&key, policy.as_bytes()).unwrap().len(), 1);
+    assert!(!passes(&state), "nobody knows what it says, but that it is about this pod");
+    assert!(state.remove(&key) && passes(&state));
+}

@@ -180,13 +180,16 @@ async fn show_address(store: &Datastore, address: IpAddr, output: Output) -> Res
     if output != Output::Table {
         let value = match found {
             None => json!({ "ip": address, "assigned": false }),
-            Some((block, allocation)) => json!({
-                "ip": address, "assigned": true, "block": block.cidr(),
-                "affinity": block.affinity().map(|affinity| affinity.to_string()),
-                "handle": allocation.attributes.handle(),
-                "attributes": allocation.attributes.active_owner,
-                "alternateAttributes": allocation.attributes.alternate_owner,
-            }),
+            Some((block, allocation)) => {
+                let attributes = allocation.attributes();
+                json!({
+                    "ip": address, "assigned": true, "block": block.cidr(),
+                    "affinity": block.affinity().map(|affinity| affinity.to_string()),
+                    "handle": allocation.handle(),
+                    "attributes": attributes.active_owner,
+                    "alternateAttributes": attributes.alternate_owner,
+                })
+            }
         };
         output.print(&value)?;
         return Ok(ExitCode::SUCCESS);
@@ -195,7 +198,7 @@ async fn show_address(store: &Datastore, address: IpAddr, output: Output) -> Res
         None => say!("{address} is not assigned\n"),
         Some((_, allocation)) => {
             say!("IP {address} is in use\n");
-            print_attributes(allocation.attributes);
+            print_attributes(&allocation.attributes());
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -301,7 +301,7 @@ async fn collect(
     let mut sweep = async |later: u64, is_node: bool, alive: &BTreeMap<&str, &Tenancy>| {
         let at = now() + Duration::from_secs(later);
         let standing = |allocation: &tortie_ipam::Allocation<'_>| {
-            let handle = allocation.attributes.handle().unwrap_or_default();
+            let handle = allocation.handle().unwrap_or_default();
             if alive.contains_key(handle) { Standing::InUse } else { Standing::Gone }
         };
         let scan = collector.scan(&allocator, &view, at, |_| is_node, standing).await.unwrap();

@@ -1,0 +1,111 @@
+//! Policies and pods of Kubernetes (feature `k8s`).
+//!
+//! The types are the specs and objects as the API of Kubernetes has them. [`Inputs`](crate::Inputs) takes the specs of
+//! policies and makes of them what it makes of Calico's own:
+//!
+//! | here | there | tier | order |
+//! |---|---|---|---|
+//! | [`NetworkPolicySpec`] | a policy of its namespace with Allow rules | `default` | 1000 |
+//! | [`ClusterNetworkPolicySpec`], `Admin` | a global policy of pods | `kube-admin` | its priority |
+//! | [`ClusterNetworkPolicySpec`], `Baseline` | a global policy of pods | `kube-baseline` | its priority |
+//! | [`AdminNetworkPolicySpec`] | a global policy of pods | `kube-admin` | its priority |
+//! | [`BaselineAdminNetworkPolicySpec`] | a global policy of pods | `kube-baseline` | last |
+//! | [`Namespace`] | profile `kns.<name>`: labels, and all is allowed | | |
+//! | [`ServiceAccount`] | profile `ksa.<namespace>.<name>`: labels | | |
+//! | [`Pod`] | an [`Endpoint`](crate::Endpoint) | | |
+//!
+//! Decoding is lenient in words and strict in shape, fields that this version does not know are kept, and every fault is
+//! named with the path of its field, as in [`model`](crate::model). A rule with a fault lets nothing pass: one that allows
+//! is left out, one that denies or passes denies everything. A fault elsewhere makes the policy invalid: see
+//! [`Inputs`](crate::Inputs). Traces name the rule of the document, though it may have become several.
+
+mod admin;
+mod cluster;
+mod draft;
+mod labels;
+mod network_policy;
+mod object;
+mod port;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::error::FieldError;
+use crate::inputs::Inputs;
+use crate::key::{PolicyKey, PolicyKind};
+
+pub(crate) use draft::Conversion;
+
+pub use admin::{
+    AdminNetworkPolicyPort, AdminNetworkPolicySpec, BaselineAdminNetworkPolicySpec, ProtocolPort,
+    ProtocolPortRange,
+};
+pub use cluster::{
+    ClusterEgressRule, ClusterIngressRule, ClusterNetworkPolicySpec, ClusterPeer, ClusterProtocol,
+    DestinationPort, NamespacedPod, NumberOrRange, StartEnd, Subject,
+};
+pub use labels::{LabelSelector, Requirement};
+pub use network_policy::{
+    IpBlock, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicySpec,
+};
+pub use object::{
+    Container, ContainerPort, Namespace, ORCHESTRATOR_LABEL, ObjectMeta, Pod, PodIp, PodSpec, PodStatus,
+    ServiceAccount,
+};
+pub use port::IntOrString;
+
+impl Inputs {
+    /// Inserts or replaces a `NetworkPolicy` of Kubernetes. The answer is what is wrong with it.
+    ///
+    /// Its key is of kind [`KubernetesNetworkPolicy`](PolicyKind::KubernetesNetworkPolicy).
+    pub fn insert_kubernetes_network_policy(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        spec: &NetworkPolicySpec,
+    ) -> Vec<FieldError> {
+        let key = Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesNetworkPolicy, Some(namespace), name));
+        let conversion = spec.convert(&key);
+        self.insert_conversion(key, conversion)
+    }
+
+    /// Inserts or replaces a `ClusterNetworkPolicy` of Kubernetes. The answer is what is wrong with it.
+    ///
+    /// Its key is of kind [`KubernetesClusterNetworkPolicy`](PolicyKind::KubernetesClusterNetworkPolicy).
+    pub fn insert_cluster_network_policy(
+        &mut self,
+        name: &str,
+        spec: &ClusterNetworkPolicySpec,
+    ) -> Vec<FieldError> {
+        let key = Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesClusterNetworkPolicy, None, name));
+        let conversion = spec.convert(&key);
+        self.insert_conversion(key, conversion)
+    }
+
+    /// Inserts or replaces an `AdminNetworkPolicy` of Kubernetes. The answer is what is wrong with it.
+    ///
+    /// Its key is of kind [`KubernetesAdminNetworkPolicy`](PolicyKind::KubernetesAdminNetworkPolicy).
+    pub fn insert_admin_network_policy(
+        &mut self,
+        name: &str,
+        spec: &AdminNetworkPolicySpec,
+    ) -> Vec<FieldError> {
+        let key = Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesAdminNetworkPolicy, None, name));
+        let conversion = spec.convert(&key);
+        self.insert_conversion(key, conversion)
+    }
+
+    /// Inserts or replaces a `BaselineAdminNetworkPolicy` of Kubernetes. The answer is what is wrong with it.
+    ///
+    /// Its key is of kind [`KubernetesBaselineAdminNetworkPolicy`](PolicyKind::KubernetesBaselineAdminNetworkPolicy).
+    pub fn insert_baseline_admin_network_policy(
+        &mut self,
+        name: &str,
+        spec: &BaselineAdminNetworkPolicySpec,
+    ) -> Vec<FieldError> {
+        let key = Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesBaselineAdminNetworkPolicy, None, name));
+        let conversion = spec.convert(&key);
+        self.insert_conversion(key, conversion)
+    }
+}
