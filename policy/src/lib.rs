@@ -34,6 +34,7 @@
 //! | the same, as it changes | [`Resolver`] | [`Delta`]s of that [`Program`] |
 //! | [`Program`], a [`Packet`] | [`interpret`] | what a backend must do with it |
 //! | [`Program`] | [`nftables::render`] | text for `nft -f -` |
+//! | [`Program`], [`Delta`] | `nftables::Ruleset` (feature `nft-wire`) | netlink transactions |
 //!
 //! # Semantics
 //!
@@ -68,6 +69,7 @@
 //!
 //! * `std` (default): `std` of `tortie-selector`.
 //! * `k8s`: policies and pods of Kubernetes, in module `k8s`.
+//! * `nft-wire`: `nftables::Ruleset`, which makes the kernel's table by netlink messages.
 //!
 //! MSRV: 1.85.
 //!

@@ -556,47 +556,6 @@ async fn netns_the_agents_table_is_left_alone() {
     world.assert_clean().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn netns_no_link_before_record_and_firewall() {
-    skip_unless_possible!();
-    let mut world = World::new().await;
-    let netns = world.pod("pod");
-    // An nft that says when it is asked, waits, and fails.
-    let (bin, asked, go) = (world.shared.path("bin"), world.shared.path("asked"), world.shared.path("go"));
-    std::fs::create_dir(&bin).unwrap();
-    let script = format!(
-        "#!/bin/sh\ntouch {}\nwhile [ ! -e {} ]; do sleep 0.02; done\necho nothing works >&2\nexit 1\n",
-        asked.display(),
-        go.display()
-    );
-    std::fs::write(bin.join("nft"), script).unwrap();
-    std::fs::set_permissions(bin.join("nft"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let path = format!("{}:/usr/bin:/bin", bin.display());
-    let (args, config) = (args("web"), world.shared.config());
-    let mut variables = pod_variables("ADD", "c1", &netns, &args);
-    variables.push(("PATH", &path));
-
-    let call = async { tokio::task::block_in_place(|| world.call(&variables, &config)) };
-    let look = async {
-        while !asked.exists() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        let seen = (world.shared.endpoints().await.len(), world.host_links().await.len());
-        std::fs::write(&go, "").unwrap();
-        seen
-    };
-    let (answer, seen) = std::thread::scope(|scope| {
-        let handle = tokio::runtime::Handle::current();
-        let call = scope.spawn(move || handle.block_on(call));
-        let seen = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(look));
-        (call.join().unwrap(), seen)
-    });
-    assert_eq!(seen, (1, 0), "records and links when the firewall is asked for");
-    assert_eq!(answer.code(), 102, "{answer:?}");
-    assert!(answer.said["details"].as_str().unwrap().contains("nothing works"), "{answer:?}");
-    world.assert_clean().await;
-}
-
 /// Pods that start at once.
 const STORM: usize = 12;
 

@@ -65,7 +65,7 @@ pub(crate) fn rules(host: &Host) -> anyhow::Result<String> {
             })
             .collect(),
         Nft::Rule(rule) => {
-            let exprs: Vec<_> = rule.exprs.iter().map(self::expr).collect();
+            let exprs: Vec<_> = rule.exprs.iter().map(expr).collect();
             vec![format!("rule {} {}", rule.chain, exprs.join(" "))]
         }
         other => vec![format!("{other:?}")],

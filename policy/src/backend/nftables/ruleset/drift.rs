@@ -43,7 +43,7 @@ impl Ruleset {
     }
 }
 
-/// A set by its name; an anonymous one of a batch by its number, too.
+/// A set by its name, and one of a batch that has none of its own by its number.
 type SetKey = (Name, Option<u32>);
 
 /// What a table means: chains with their rules in order, sets with their elements sorted. Numbers, names of anonymous sets and
