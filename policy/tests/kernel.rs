@@ -13,7 +13,7 @@ mod lab;
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use tortie_nft_wire::{CommitError, Socket};
+use tortie_nft_wire::{CommitError, Family, Socket};
 use tortie_policy::model::GlobalNetworkSetSpec;
 use tortie_policy::nftables::{self, Options, Ruleset};
 use tortie_policy::{
@@ -311,6 +311,8 @@ fn netns_changes_make_what_a_fresh_table_is() {
             commit(&mut socket, &mut rules);
         }
         let changed = listed();
+        let (_, entries) = socket.ruleset(Family::INET).unwrap();
+        assert!(rules.is_listed(&entries).unwrap(), "seed {seed}: what is read is what was sent");
         rules.set_program(program.clone());
         assert!(rules.poll_batch().unwrap().is_none(), "the same again is nothing");
         assert!(rules.is_settled());
@@ -523,9 +525,20 @@ fn netns_a_flush_by_another_is_survived_or_mended() {
         let before = listed();
         assert_eq!(nft("flush ruleset"), Ok(()));
         assert_eq!(!ruleset().is_empty(), owned);
+        let is_listed = |socket: &mut Socket, rules: &Ruleset| {
+            rules.is_listed(&socket.ruleset(Family::INET).unwrap().1).unwrap()
+        };
+        assert_eq!(is_listed(&mut socket, &rules), owned);
         rules.forget();
         commit(&mut socket, &mut rules);
         assert_same("before the flush, after it", &before, &listed());
+        assert!(is_listed(&mut socket, &rules));
+        if !owned {
+            assert_eq!(nft("add rule inet tortie judge-ingress accept"), Ok(()));
+            assert!(!is_listed(&mut socket, &rules), "a rule more");
+            assert_eq!(nft("flush chain inet tortie judge-ingress"), Ok(()));
+            assert!(!is_listed(&mut socket, &rules), "rules less");
+        }
         // Its owner dies; whoever comes takes the table over, as it takes over one without an owner.
         drop(socket);
         let mut socket = Socket::open().unwrap();

@@ -1,7 +1,8 @@
 //! Liveness and readiness over HTTP, on loopback.
 //!
 //! Every part of the agent says whether it has done what it is for (*ready*), and beats at least every
-//! few seconds (*alive*). `/readiness` and `/liveness` answer 200 or 503 with a line for each part.
+//! few seconds (*alive*). `/readiness` and `/liveness` answer 200 or 503 with a line for each part. `/metrics` counts, as Prometheus
+//! reads it.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -12,6 +13,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use tortie_policy::nftables::Counts;
 
 /// A part that has not beaten for so long is dead.
 const DEAD: Duration = Duration::from_secs(30);
@@ -104,13 +106,85 @@ impl Reporter {
     }
 }
 
+/// What is counted, for Prometheus.
+#[derive(Clone, Default)]
+pub(crate) struct Metrics(Arc<Mutex<Counted>>);
+
+#[derive(Default)]
+struct Counted {
+    counts: Counts,
+    denied: usize,
+    transactions: u64,
+    seconds: f64,
+    drifts: u64,
+}
+
+impl Metrics {
+    fn counted(&self) -> std::sync::MutexGuard<'_, Counted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How much the kernel has, and how many endpoints are denied because it refuses their rules.
+    pub(crate) fn set_counts(&self, counts: &Counts, denied: usize) {
+        let mut counted = self.counted();
+        (counted.counts, counted.denied) = (*counts, denied);
+    }
+
+    /// A transaction was taken.
+    pub(crate) fn applied(&self, took: Duration) {
+        let mut counted = self.counted();
+        counted.transactions += 1;
+        counted.seconds += took.as_secs_f64();
+    }
+
+    /// Somebody else had changed the table.
+    pub(crate) fn drifted(&self) {
+        self.counted().drifts += 1;
+    }
+
+    /// As text of Prometheus.
+    fn text(&self) -> String {
+        let counted = self.counted();
+        let rows: [(&str, &str, &str, &dyn core::fmt::Display); 8] = [
+            ("policy_chains", "gauge", "Chains of policy in the kernel.", &counted.counts.chains),
+            ("policy_rules", "gauge", "Rules of policy that the kernel was given.", &counted.counts.rules),
+            ("policy_sets", "gauge", "Sets of addresses in the kernel.", &counted.counts.sets),
+            ("policy_set_members", "gauge", "Members of all sets.", &counted.counts.members),
+            (
+                "policy_denied_endpoints",
+                "gauge",
+                "Endpoints that are closed because their rules are refused.",
+                &counted.denied,
+            ),
+            ("policy_apply_seconds_sum", "counter", "Seconds that transactions took.", &counted.seconds),
+            (
+                "policy_apply_seconds_count",
+                "counter",
+                "Transactions that the kernel took.",
+                &counted.transactions,
+            ),
+            ("policy_drifts", "counter", "How often somebody else had changed the table.", &counted.drifts),
+        ];
+        let mut text = String::new();
+        for (name, kind, about, value) in rows {
+            let line = writeln!(
+                text,
+                "# HELP tortie_{name} {about}\n# TYPE tortie_{name} {kind}\ntortie_{name} {value}"
+            );
+            debug_assert!(line.is_ok(), "writing to a string cannot fail");
+        }
+        text
+    }
+}
+
 /// Answers probes until the agent ends.
-pub(crate) async fn serve(health: Health, address: SocketAddr) -> anyhow::Result<()> {
+pub(crate) async fn serve(health: Health, metrics: Metrics, address: SocketAddr) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(address).await?;
-    tracing::info!(%address, "serving /liveness and /readiness");
+    tracing::info!(%address, "serving /liveness, /readiness and /metrics");
     let ready = health.clone();
     let router = Router::new()
         .route("/readiness", get(move || async move { ready.readiness() }))
+        .route("/metrics", get(move || async move { metrics.text() }))
         .route("/liveness", get(move || async move { health.liveness() }));
     axum::serve(listener, router).await?;
     Ok(())

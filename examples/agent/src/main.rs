@@ -9,7 +9,6 @@ extern crate alloc;
 mod address;
 mod bgp;
 mod health;
-mod nft;
 mod options;
 mod policy;
 mod routes;
@@ -96,7 +95,7 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
     let store = run.host.open()?;
     forward();
     address::settle(&store, &run.host.node).await;
-    let health = health::Health::default();
+    let (health, metrics) = (health::Health::default(), health::Metrics::default());
     let statuses = status::Statuses::new(&run.status_dir)?;
     let (stop, stopped) = watch::channel(false);
 
@@ -108,11 +107,17 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
         parents,
         health.part("datastore"),
     );
-    let enforcer = policy::Enforcer::new(&run.host, follower.policy(), statuses, health.part("policy"))?;
+    let enforcer = policy::Enforcer::new(
+        &run.host,
+        follower.policy(),
+        statuses,
+        health.part("policy"),
+        metrics.clone(),
+    )?;
     let routes = routes::Keeper::open(&run.host, follower.fabric(), parents_out, health.part("routes"))?;
     let speaker = tokio::spawn(bgp::Runner::new(follower.fabric(), stopped, health.part("bgp")).run());
     let parts = [tokio::spawn(follower.run()), tokio::spawn(enforcer.run()), tokio::spawn(routes.run())];
-    let server = tokio::spawn(health::serve(health, run.health));
+    let server = tokio::spawn(health::serve(health, metrics, run.health));
     tokio::select! {
         _ = terminate.recv() => tracing::info!("told to end"),
         _ = interrupt.recv() => tracing::info!("interrupted"),

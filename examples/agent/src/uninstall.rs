@@ -1,11 +1,10 @@
 //! Leaving a host for good: blocks released, routes and table removed.
 
 use crate::options::Host;
-use crate::{nft, policy, routes};
+use crate::{policy, routes};
 use anyhow::Context as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tortie_ipam::{Affinity, Allocator};
-use tortie_policy::nftables;
 
 /// Removes everything that the agent of this host has made. It goes on after a failure, and tells all of them.
 pub(crate) async fn run(host: &Host) -> anyhow::Result<()> {
@@ -16,8 +15,7 @@ pub(crate) async fn run(host: &Host) -> anyhow::Result<()> {
     };
     note("release the host's address blocks", release(host).await);
     note("remove the routes", routes::remove_all(host).await);
-    let remove = async { nft::commit(&nftables::remove(&policy::options(host)?)).await };
-    note("remove the table", remove.await);
+    note("remove the table", policy::remove(host).await);
     anyhow::ensure!(failures.is_empty(), "{}", failures.join("; "));
     Ok(())
 }

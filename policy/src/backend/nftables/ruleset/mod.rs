@@ -2,6 +2,7 @@
 
 mod build;
 mod change;
+mod drift;
 mod refuse;
 mod set;
 
