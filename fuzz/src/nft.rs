@@ -32,7 +32,7 @@ pub fn check_nft_decode(data: &[u8]) {
         check_entry(family, &entry);
     }
     for number in 0..=raw.len() {
-        assert_eq!(raw.path(number).is_some(), true, "{number} of {}", raw.len());
+        assert!(raw.path(number).is_some(), "{number} of {}", raw.len());
     }
     assert_eq!(raw.path(raw.len() + 1), None);
 }
@@ -201,8 +201,10 @@ fn expr(bytes: &mut Bytes<'_>) -> Option<Expr> {
             let inner = (0..bytes.below(3))
                 .filter_map(|_| expr(bytes))
                 .filter(|expr| !matches!(expr, Expr::Dynset(_)));
-            let exprs = inner.collect();
-            Dynset { exprs, ..Dynset::new(name(bytes)?, DynsetOp::new(number(bytes)), r) }.into()
+            let exprs: Vec<Expr> = inner.collect();
+            // Of a list they are always said.
+            let flags = (exprs.len() > 1).then_some(0);
+            Dynset { exprs, flags, ..Dynset::new(name(bytes)?, DynsetOp::new(number(bytes)), r) }.into()
         }
         9 => Ct { dreg: Some(r), ..Ct::new(CtKey::new(number(bytes))) }.into(),
         10 => Fib::new(r, FibResult::new(number(bytes)), number(bytes)).into(),

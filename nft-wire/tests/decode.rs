@@ -311,3 +311,15 @@ proptest! {
         }
     }
 }
+
+/// What others wrote may end anywhere; the message behind it begins where one can.
+#[test]
+fn a_raw_message_of_any_length_leaves_the_next_one_whole() {
+    for len in 0..8 {
+        let mut batch = Batch::new();
+        batch.raw(99, 0, Family::INET, &vec![7; len]).unwrap();
+        batch.add(Family::INET, &Table::new(name("t"))).unwrap();
+        let other = Entry::Other { kind: 99, attributes: vec![7; len] };
+        assert_eq!(read(&mut batch), [other, Entry::Table(Table::new(name("t")))], "{len}");
+    }
+}

@@ -324,6 +324,8 @@ impl Batch {
         if let Some(place) = self.bytes.get_mut(start..start + 4) {
             place.copy_from_slice(&len.to_ne_bytes());
         }
+        // The next one begins at a multiple of four, also where the attributes of a raw one end elsewhere.
+        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
     }
 
     /// Counts a message that is written, or takes it away.

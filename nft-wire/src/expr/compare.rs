@@ -369,8 +369,9 @@ impl Field for Dynset {
             }
         }
         attrs.is_empty().then_some(())?;
+        // They are written as a list, and read as if the flags of one were always said.
         if exprs.len() > 1 {
-            flags = flags.map(|flags| flags & !Self::LIST);
+            flags = Some(flags.unwrap_or(0) & !Self::LIST);
         }
         Some(Self { set: set?, op: op?, key: key?, set_id, data, timeout, flags, exprs })
     }
