@@ -161,7 +161,7 @@ impl Field for Object {
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let (mut table, mut name, mut kind) = (None, None, None);
-        let mut data: &[u8] = &[];
+        let mut data = None;
         let (mut uses, mut handle, mut userdata, mut unknown) = (None, None, None, None);
         let mut attrs = Attrs(bytes);
         for attr in attrs.by_ref() {
@@ -169,7 +169,7 @@ impl Field for Object {
                 1 => table = Some(Name::read(attr.value)?),
                 2 => name = Some(Name::read(attr.value)?),
                 3 => kind = Some(ObjectType::read(attr.value)?),
-                4 => data = attr.value,
+                4 => data = Some(attr.value),
                 5 => uses = Some(u32::read(attr.value)?),
                 6 => handle = Some(u64::read(attr.value)?),
                 7 => {}
@@ -178,7 +178,11 @@ impl Field for Object {
             }
         }
         attrs.is_empty().then_some(())?;
-        let data = ObjectData::read(kind?, data);
+        let data = match (kind?, data) {
+            (kind, Some(data)) => ObjectData::read(kind, data),
+            // Only named, as where it is deleted.
+            (kind, None) => ObjectData::Other { kind, attributes: Bytes::new() },
+        };
         Some(Self { table: table?, name: name?, data, uses, handle, userdata, unknown })
     }
 }

@@ -27,7 +27,8 @@ pub enum Listing<'n> {
     },
     /// The sets, without their elements.
     Sets,
-    /// The elements of a set of a table.
+    /// The elements of a set of a table. Of a set without a declared size, the kernel may tell an element twice, or not at all,
+    /// while it makes the table of hashes larger that it keeps them in; nothing says so. Declare a size where that matters.
     Elements {
         /// The table.
         table: &'n Name,
