@@ -136,7 +136,7 @@ pub use program::{
     StepAction, TierKey,
 };
 pub use resolve::{PolicyList, Resolved, ResolvedEndpoint, ResolvedHostEndpoint, TierPolicies, resolve};
-pub use resolver::{Delta, Resolver, ResolverStats, SetChange};
+pub use resolver::{CheckedPolicy, Delta, Resolver, ResolverStats, SetChange};
 pub use rule::{Family, IcmpMatch, PortRange};
 pub use service::{EndpointSlice, ServicePort};
 pub use set::{Members, PortMember, ServiceKey, SetId};

@@ -44,7 +44,16 @@ const MAX_SELECTOR_LEN: usize = 1024;
 pub(crate) struct Check {
     errors: Vec<FieldError>,
     unbounded: bool,
+    /// The last selector with its text: most rules of a policy speak of those that its rules spoke of before.
+    parsed: Option<(String, Selector)>,
+    /// The last selectors of an end of a rule, with what was combined of them.
+    ends: Option<(Selectors, Combined)>,
 }
+
+/// Selectors of one end of a rule, as written.
+pub(super) type Selectors = [Option<Selector>; 4];
+/// What they make together: the positive selector and the negated one.
+type Combined = (Option<Selector>, Option<Selector>);
 
 impl Check {
     /// A check without the limits that the API of Calico sets: for what stems from another API, which has its own.
@@ -115,8 +124,14 @@ impl Check {
             self.error(path, FieldErrorKind::SelectorTooLong { len, max: MAX_SELECTOR_LEN });
             return None;
         }
+        if let Some((_, selector)) = self.parsed.as_ref().filter(|(known, _)| known == text) {
+            return Some(selector.clone());
+        }
         match Selector::parse(text) {
-            Ok(selector) => Some(selector),
+            Ok(selector) => {
+                self.parsed = Some((text.to_owned(), selector.clone()));
+                Some(selector)
+            }
             Err(error) => {
                 self.error(path, FieldErrorKind::Selector { text: text.to_owned(), error });
                 None
@@ -144,6 +159,21 @@ impl Check {
             self.error(path, FieldErrorKind::MisplacedGlobal);
         }
         Some(selector)
+    }
+
+    /// The selectors of an end, combined: by `combine`, or as they were the last time, in the same policy.
+    pub(super) fn end(
+        &mut self,
+        path: &Path<'_>,
+        selectors: Selectors,
+        combine: impl FnOnce(&Selectors) -> Result<Combined, ParseError>,
+    ) -> Combined {
+        if let Some((_, combined)) = self.ends.as_ref().filter(|(known, _)| *known == selectors) {
+            return combined.clone();
+        }
+        let Some(combined) = self.combined(path, combine(&selectors)) else { return (None, None) };
+        self.ends = Some((selectors, combined.clone()));
+        combined
     }
 
     /// What a combination of selectors gave.

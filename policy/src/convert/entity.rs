@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use ipnet::IpNet;
 use tortie_selector::{Selector, combine};
 
-use super::check::{Check, Path};
+use super::check::{Check, Path, Selectors};
 use super::rule::Context;
 use crate::error::FieldErrorKind;
 use crate::key::Direction;
@@ -80,14 +80,22 @@ fn selectors(
             }
         }
     }
-    let mut selectors = combine::End::default();
-    selectors.selector = selector.as_ref();
-    selectors.not_selector = not_selector.as_ref();
-    selectors.namespaces = namespace_selector.as_ref();
-    selectors.service_accounts = accounts.as_ref();
-    selectors.service_account_names = &names;
-    let combined = combine::of_rule(&selectors, context.namespace);
-    let (selector, not_selector) = check.combined(&path.field("selector"), combined).unwrap_or_default();
+    let combine = |[selector, not_selector, namespaces, accounts]: &Selectors, names: &[&str]| {
+        let mut end = combine::End::default();
+        end.selector = selector.as_ref();
+        end.not_selector = not_selector.as_ref();
+        end.namespaces = namespaces.as_ref();
+        end.service_accounts = accounts.as_ref();
+        end.service_account_names = names;
+        combine::of_rule(&end, context.namespace)
+    };
+    let selectors = [selector, not_selector, namespace_selector, accounts];
+    let (path, named) = (path.field("selector"), !names.is_empty());
+    let (selector, not_selector) = if named {
+        check.combined(&path, combine(&selectors, &names)).unwrap_or_default()
+    } else {
+        check.end(&path, selectors, |selectors| combine(selectors, &[]))
+    };
     (selector, not_selector, unknown)
 }
 

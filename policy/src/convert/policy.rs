@@ -156,7 +156,7 @@ pub(crate) fn namespaced_policy(
         let combined = combine::of_network_policy(selector.as_ref(), own, accounts.as_ref());
         check.combined(&path, combined).unwrap_or_else(|| own.clone())
     });
-    let bare = model::NetworkPolicySpec { tier: spec.tier.clone(), ..Default::default() };
+    let bare = || model::NetworkPolicySpec { tier: spec.tier.clone(), ..Default::default() };
     let common = Common {
         tier: spec.tier.as_ref(),
         order: spec.order,
@@ -165,7 +165,7 @@ pub(crate) fn namespaced_policy(
         egress: &spec.egress,
         unknown: &spec.unknown,
         staged: staged.and_then(Option::as_ref),
-        is_bare: *spec == bare,
+        is_bare: staged.is_some() && *spec == bare(),
     };
     common.convert(check, key, governed, own.as_ref(), Scope::Normal { on_forward: false })
 }
@@ -203,7 +203,7 @@ pub(crate) fn global_policy(
         (false, true) => Scope::PreDnat,
         (false, false) => Scope::Normal { on_forward },
     };
-    let bare = model::GlobalNetworkPolicySpec { tier: spec.tier.clone(), ..Default::default() };
+    let bare = || model::GlobalNetworkPolicySpec { tier: spec.tier.clone(), ..Default::default() };
     let common = Common {
         tier: spec.tier.as_ref(),
         order: spec.order,
@@ -212,7 +212,7 @@ pub(crate) fn global_policy(
         egress: &spec.egress,
         unknown: &spec.unknown,
         staged: staged.and_then(Option::as_ref),
-        is_bare: *spec == bare,
+        is_bare: staged.is_some() && *spec == bare(),
     };
     common.convert(check, key, Some(governed), None, scope)
 }

@@ -30,7 +30,7 @@ pub(super) struct Turn {
     seen: BTreeSet<ChainKey>,
     /// Uses that end with this turn. Only then, so that nothing is made anew that was there.
     ended: Vec<ChainKey>,
-    /// Policies, profiles (`Ok`) and failsafe ports (`Err`) that are not what they were.
+    /// What is not as it was.
     dirty: Dirty,
 }
 

@@ -163,7 +163,6 @@ impl Locals {
     /// Changes who is on an interface. All of them may have other rules then.
     fn change_interface(&mut self, interface: &str, change: impl FnOnce(&mut BTreeMap<String, u32>)) {
         let ids = self.interfaces.entry(interface.into()).or_default();
-        self.dirty.extend(ids.values());
         change(ids);
         self.dirty.extend(ids.values());
         if ids.is_empty() {

@@ -39,6 +39,7 @@ use sets::Sets;
 use slab::Slab;
 
 pub use delta::{Delta, SetChange};
+pub use objects::CheckedPolicy;
 
 /// The program of one host, kept while all that it is made of changes.
 ///

@@ -62,8 +62,6 @@ fn halves<A: Bits>(address: A, len: u8) -> impl Iterator<Item = (A, u8)> {
 
 /// An address as a number.
 trait Bits: Copy + Ord {
-    /// Length of an address.
-    const LEN: u8;
     /// The first address of the upper half.
     const UPPER: Self;
 
@@ -77,39 +75,28 @@ trait Bits: Copy + Ord {
     fn next(self) -> Option<Self>;
 }
 
-impl Bits for u32 {
-    const LEN: u8 = 32;
-    const UPPER: Self = 1 << 31;
+macro_rules! bits {
+    ($($number:ty: $len:literal),*) => {$(
+        impl Bits for $number {
+            const UPPER: Self = 1 << ($len - 1);
 
-    fn first(self, len: u8) -> Self {
-        self & Self::MAX.checked_shl(Self::from(Self::LEN.saturating_sub(len))).unwrap_or(0)
-    }
+            fn first(self, len: u8) -> Self {
+                let rest = u32::from(u8::saturating_sub($len, len));
+                self & Self::MAX.checked_shl(rest).unwrap_or(0)
+            }
 
-    fn last(self, len: u8) -> Self {
-        self | Self::MAX.checked_shr(Self::from(len)).unwrap_or(0)
-    }
+            fn last(self, len: u8) -> Self {
+                self | Self::MAX.checked_shr(u32::from(len)).unwrap_or(0)
+            }
 
-    fn next(self) -> Option<Self> {
-        self.checked_add(1)
-    }
+            fn next(self) -> Option<Self> {
+                self.checked_add(1)
+            }
+        }
+    )*};
 }
 
-impl Bits for u128 {
-    const LEN: u8 = 128;
-    const UPPER: Self = 1 << 127;
-
-    fn first(self, len: u8) -> Self {
-        self & Self::MAX.checked_shl(u32::from(Self::LEN.saturating_sub(len))).unwrap_or(0)
-    }
-
-    fn last(self, len: u8) -> Self {
-        self | Self::MAX.checked_shr(u32::from(len)).unwrap_or(0)
-    }
-
-    fn next(self) -> Option<Self> {
-        self.checked_add(1)
-    }
-}
+bits!(u32: 32, u128: 128);
 
 /// Prefixes of one family: the first address and the length, none of length 0, and how many hold it. Sorted, a prefix
 /// stands before those that it covers.

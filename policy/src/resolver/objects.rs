@@ -30,15 +30,64 @@ fn replacing<T: PartialEq>(stored: Option<&Stored<T>>, new: Stored<T>) -> Option
     (!stays).then_some(new)
 }
 
+/// A policy that was checked and converted, ready for [`Resolver::insert_checked`].
+///
+/// To check is half the work of inserting, and needs no resolver: any thread may do it.
+///
+/// # Example
+///
+/// ```
+/// use tortie_policy::model::NetworkPolicySpec;
+/// use tortie_policy::{CheckedPolicy, Host, PolicyKey, Resolver};
+///
+/// let key = PolicyKey::namespaced("shop", "web");
+/// let checked = CheckedPolicy::new(key, &NetworkPolicySpec::default());
+/// assert!(checked.errors().is_empty());
+/// let mut resolver = Resolver::new(Host::new("node-1"), |endpoint| endpoint.id.starts_with("node-1/"));
+/// resolver.insert_checked(checked);
+/// assert_eq!(resolver.stats().policies, 1);
+/// ```
+#[derive(Clone, Debug)]
+pub struct CheckedPolicy {
+    key: Arc<PolicyKey>,
+    stored: Stored<Packed>,
+    /// What it governs, if it is enforced.
+    selector: Option<Selector>,
+    errors: Vec<FieldError>,
+}
+
+impl CheckedPolicy {
+    /// Checks a policy of any kind.
+    #[must_use]
+    pub fn new<'a>(key: PolicyKey, spec: impl Into<PolicySpec<'a>>) -> Self {
+        let key = Arc::new(key);
+        let converted = spec.into().convert(&key);
+        let stored = Stored { valid: !converted.is_invalid(), value: Packed::policy(&converted.value) };
+        let is_enforced = converted.value.staged.is_none();
+        let selector = converted.value.selector.filter(|_| is_enforced);
+        Self { key, stored, selector, errors: converted.errors }
+    }
+
+    /// All that is wrong with it, each with the path of its field; empty if nothing is.
+    #[must_use]
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+}
+
 impl Resolver {
     /// Inserts or replaces a policy of any kind; see [`Inputs::insert_policy`](crate::Inputs::insert_policy).
     pub fn insert_policy<'a>(&mut self, key: PolicyKey, spec: impl Into<PolicySpec<'a>>) -> Vec<FieldError> {
+        self.insert_checked(CheckedPolicy::new(key, spec))
+    }
+
+    /// Inserts or replaces a policy that was checked before. The answer is what is wrong with it.
+    pub fn insert_checked(&mut self, policy: CheckedPolicy) -> Vec<FieldError> {
+        let CheckedPolicy { key, stored: new, selector, errors } = policy;
         let number = self.policy_numbers.get(&key).copied();
         let stored = number.and_then(|number| self.policies.get(number));
-        let key = stored.map_or_else(|| Arc::new(key), |stored| Arc::clone(&stored.key));
-        let converted = spec.into().convert(&key);
-        let new = Stored { valid: !converted.is_invalid(), value: Packed::policy(&converted.value) };
-        let Some(new) = replacing(stored.map(|stored| &stored.stored), new) else { return converted.errors };
+        let key = stored.map_or(key, |stored| Arc::clone(&stored.key));
+        let Some(new) = replacing(stored.map(|stored| &stored.stored), new) else { return errors };
         let before = number.and_then(|number| governed(&self.policies, number));
         let new = StoredPolicy { key: Arc::clone(&key), stored: new };
         let number = match number {
@@ -54,12 +103,10 @@ impl Resolver {
                 number
             }
         };
-        let is_enforced = converted.value.staged.is_none();
-        let selector = converted.value.selector.as_ref().filter(|_| is_enforced);
-        self.locals.set_policy(number, before.as_ref(), selector);
+        self.locals.set_policy(number, before.as_ref(), selector.as_ref());
         self.touch_policy(number);
         self.settle();
-        converted.errors
+        errors
     }
 
     /// Inserts or replaces a `NetworkPolicy`. The answer is what is wrong with it.
