@@ -1,6 +1,6 @@
 //! Policies and pods of Kubernetes (feature `k8s`).
 //!
-//! The types are the specs and objects as the API of Kubernetes has them. [`Inputs`](crate::Inputs) takes the specs of
+//! The types are the specs and objects as the API of Kubernetes has them. [`Inputs`] takes the specs of
 //! policies and makes of them what it makes of Calico's own:
 //!
 //! | here | there | tier | order |
@@ -17,7 +17,7 @@
 //! Decoding is lenient in words and strict in shape, fields that this version does not know are kept, and every fault is
 //! named with the path of its field, as in [`model`](crate::model). A rule with a fault lets nothing pass: one that allows
 //! is left out, one that denies or passes denies everything. A fault elsewhere makes the policy invalid: see
-//! [`Inputs`](crate::Inputs). Traces name the rule of the document, though it may have become several.
+//! [`Inputs`]. Traces name the rule of the document, though it may have become several.
 
 mod admin;
 mod cluster;
