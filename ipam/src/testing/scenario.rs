@@ -67,7 +67,7 @@ pub struct Node {
     pub commands: Vec<Command>,
     /// What its clock says all the time, since the Unix epoch. Default 1,000 s.
     pub now: Duration,
-    /// [`Allocator::max_tries`]. Default 100.
+    /// [`Allocator::max_tries`](crate::Allocator::max_tries). Default 100.
     pub max_tries: usize,
     /// How often it tries a command that the store failed. Default 4.
     pub attempts: usize,
