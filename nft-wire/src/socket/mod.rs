@@ -5,6 +5,7 @@ mod events;
 mod exchange;
 mod listing;
 mod port;
+mod settle;
 #[cfg(feature = "tokio")]
 mod tokio;
 
@@ -140,16 +141,28 @@ impl Socket {
     pub fn list(&mut self, family: Family, listing: Listing<'_>) -> io::Result<Vec<(Family, Entry)>> {
         let (kind, attributes) = listing.question();
         for _ in self.port.options.tries() {
+            let generation = self.generation()?;
+            self.settle(generation)?;
             self.port.drain()?;
             let number = self.port.next_number();
             self.port.send(&question(kind, DUMP, family, number, &attributes))?;
             let mut dump = Dump::new(number);
             self.finish(&mut dump)?;
-            if dump.is_whole {
+            if !dump.is_whole {
+                continue;
+            }
+            self.settle(generation)?;
+            if self.generation()? == generation {
                 return Ok(dump.entries);
             }
         }
         Err(io::ErrorKind::Interrupted.into())
+    }
+
+    /// Waits until no transaction is under way that has begun before this.
+    fn settle(&mut self, generation: u32) -> io::Result<()> {
+        let mut barrier = settle::barrier(generation).map_err(io::Error::other)?;
+        settle::passed(self.commit(&mut barrier))
     }
 
     /// Everything that the kernel has, of a family or of all with `Family::new(0)`, as it was at one generation, which it says:

@@ -14,6 +14,7 @@ use super::events::{Event, Events};
 use super::exchange::{Ask, DUMP, Dump, Exchange, generation_question, question};
 use super::listing::{self, Listing};
 use super::port::{self, Options, Port, Step};
+use super::settle;
 use crate::batch::Batch;
 use crate::error::CommitError;
 use crate::family::Family;
@@ -151,16 +152,28 @@ impl AsyncSocket {
     pub async fn list(&mut self, family: Family, listing: Listing<'_>) -> io::Result<Vec<(Family, Entry)>> {
         let (kind, attributes) = listing.question();
         for _ in self.port.get_ref().options.tries() {
+            let generation = self.generation().await?;
+            self.settle(generation).await?;
             let port = self.ready().await?;
             let number = port.next_number();
             port.send(&question(kind, DUMP, family, number, &attributes))?;
             let mut dump = Dump::new(number);
             self.finish(&mut dump).await?;
-            if dump.is_whole {
+            if !dump.is_whole {
+                continue;
+            }
+            self.settle(generation).await?;
+            if self.generation().await? == generation {
                 return Ok(dump.entries);
             }
         }
         Err(io::ErrorKind::Interrupted.into())
+    }
+
+    /// Waits until no transaction is under way that has begun before this.
+    async fn settle(&mut self, generation: u32) -> io::Result<()> {
+        let mut barrier = settle::barrier(generation).map_err(io::Error::other)?;
+        settle::passed(self.commit(&mut barrier).await)
     }
 
     /// Everything that the kernel has, as it was at one generation.
