@@ -16,7 +16,7 @@ const NEEDS: [Need; 7] = [
     Need {
         program: "nft",
         package: "nftables",
-        used_by: "the demo, and every test that loads rules into the kernel",
+        used_by: "the tests that compare the kernel with what `nft` says, and look at rules from outside",
     },
     Need { program: "bird", package: "bird2", used_by: "the tests that speak BGP with BIRD" },
     Need { program: "ip", package: "iproute2", used_by: "the tests that look at links from outside" },

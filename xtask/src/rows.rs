@@ -321,6 +321,8 @@ mod tests {
     fn the_aims_are_of_their_form() {
         let text = std::fs::read_to_string(crate::shell::root().join("benches/aims.toml")).unwrap();
         let aims: BTreeMap<String, Aim> = toml::from_str(&text).unwrap();
-        assert!(aims.values().all(|aim| aim.least.is_some() || aim.aim.is_some()));
+        assert!(
+            aims.values().all(|aim| [aim.least, aim.aim, aim.rival, aim.floor].iter().any(Option::is_some))
+        );
     }
 }

@@ -67,9 +67,6 @@ fn documentation(features: &[String]) -> anyhow::Result<()> {
 
 /// The demo's claims: as we are, and as an ordinary user where we are root.
 fn demos(features: &[String]) -> anyhow::Result<()> {
-    if shell::find("nft").is_none() {
-        return Ok(());
-    }
     // Built like the tests, with all features, so that both share what they depend on.
     let mut build = shell::cargo(&["build", "--locked", "--workspace", "--bins"]);
     build.args(features);
