@@ -101,11 +101,18 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
 
     let (parents_out, parents) = watch::channel(None);
-    let feed = Arc::new(policy::Feed::new(&run.host, run.endpoint_to_host));
+    let feed = Arc::new(policy::Feed::new(run));
     let follower =
         state::Follower::new(run.host.clone(), store, parents, Arc::clone(&feed), health.part("datastore"));
-    let enforcer = policy::Enforcer::new(&run.host, feed, statuses, health.part("policy"), metrics.clone())?;
-    let routes = routes::Keeper::open(&run.host, follower.fabric(), parents_out, health.part("routes"))?;
+    let enforcer = policy::Enforcer::new(
+        &run.host,
+        Arc::clone(&feed),
+        statuses,
+        health.part("policy"),
+        metrics.clone(),
+    )?;
+    let routes =
+        routes::Keeper::open(&run.host, follower.fabric(), parents_out, feed, health.part("routes"))?;
     let speaker = tokio::spawn(bgp::Runner::new(follower.fabric(), stopped, health.part("bgp")).run());
     let parts = [tokio::spawn(follower.run()), tokio::spawn(enforcer.run()), tokio::spawn(routes.run())];
     let server = tokio::spawn(health::serve(health, metrics, run.health));

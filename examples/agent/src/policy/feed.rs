@@ -2,26 +2,30 @@
 //!
 //! What is not enforced yet is kept nowhere but in the resolver, so it takes no more room the longer the kernel is away.
 
-use crate::options::{Host, ToHost};
+use crate::options::{Run, ToHost};
 use core::future::Future;
-use std::collections::BTreeSet;
+use core::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tortie_datastore::convert::{PolicyState, RecordFault};
 use tortie_datastore::resource::{Resource, WorkloadEndpointSpec};
 use tortie_datastore::{Event, EventKind};
-use tortie_policy::{Delta, HostAction, Passes, Resolver};
+use tortie_policy::{Delta, Encapsulation, HostAction, Passes, Resolver};
 
 /// The records of policy, as they are in the datastore.
 pub(crate) struct Feed {
     node: String,
     to_host: HostAction,
+    encapsulation: Encapsulation,
     held: Mutex<Held>,
     changed: Notify,
 }
 
 struct Held {
     state: PolicyState<Resolver>,
+    /// The interfaces of the host that are none of workloads, with their addresses, once they are known.
+    interfaces: Option<Interfaces>,
     /// Whether nothing of it was passed on yet.
     is_new: bool,
     /// Which endpoints were passed on.
@@ -29,6 +33,9 @@ struct Held {
     /// What was reported about endpoints, so that it is not reported again.
     faults: BTreeSet<String>,
 }
+
+/// Interfaces by name, each with its addresses.
+pub(crate) type Interfaces = BTreeMap<String, Vec<IpAddr>>;
 
 /// What is not as it was passed on before.
 pub(super) struct Changes {
@@ -41,14 +48,15 @@ pub(super) struct Changes {
 }
 
 impl Feed {
-    pub(crate) fn new(host: &Host, to_host: ToHost) -> Self {
-        let to_host = match to_host {
+    pub(crate) fn new(run: &Run) -> Self {
+        let to_host = match run.endpoint_to_host {
             ToHost::Drop => HostAction::Drop,
             ToHost::Accept => HostAction::Accept,
             ToHost::Return => HostAction::Return,
         };
-        let held = Mutex::new(Held::new(&host.node, to_host));
-        Self { node: host.node.clone(), to_host, held, changed: Notify::new() }
+        let (node, encapsulation) = (run.host.node.clone(), run.encapsulation());
+        let held = Mutex::new(Held::new(&node, None));
+        Self { node, to_host, encapsulation, held, changed: Notify::new() }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -58,7 +66,12 @@ impl Feed {
     /// Begins anew with these records, which are all that there are.
     pub(crate) fn begin<'r>(&self, records: impl Iterator<Item = (&'r str, &'r [u8])>) {
         let mut held = self.held();
-        *held = Held::new(&self.node, self.to_host);
+        let interfaces = held.interfaces.take();
+        // The old one goes before the new one grows.
+        *held = Held::new(&self.node, interfaces);
+        let resolver = held.state.resolver();
+        resolver.set_to_host(self.to_host);
+        resolver.set_encapsulation(self.encapsulation);
         for (key, value) in records {
             report(held.state.insert(key, value));
         }
@@ -83,16 +96,28 @@ impl Feed {
         }
     }
 
+    /// Says which interfaces the host has, besides those of workloads.
+    pub(crate) fn set_interfaces(&self, interfaces: Interfaces) {
+        let mut held = self.held();
+        if held.interfaces.as_ref() != Some(&interfaces) {
+            held.state.resolver().set_interfaces(interfaces.clone());
+            held.interfaces = Some(interfaces);
+            drop(held);
+            self.changed.notify_one();
+        }
+    }
+
     /// Waits until anything may have changed since the last time.
     pub(super) fn changed(&self) -> impl Future<Output = ()> {
         self.changed.notified()
     }
 
-    /// What has changed since the last time; `None` before the datastore is in sync.
+    /// What has changed since the last time; `None` before the datastore is in sync and the interfaces are known. Without
+    /// them, host endpoints that are found by their addresses would lose the rules of an earlier run.
     pub(super) fn flush(&self, passes: &Passes) -> Option<Changes> {
         let mut held = self.held();
-        let Held { state, is_new, endpoints, faults } = &mut *held;
-        if !state.resolver().is_in_sync() {
+        let Held { state, interfaces, is_new, endpoints, faults } = &mut *held;
+        if !state.resolver().is_in_sync() || interfaces.is_none() {
             return None;
         }
         let mut delta = state.resolver().flush();
@@ -120,13 +145,15 @@ impl Feed {
 }
 
 impl Held {
-    fn new(node: &str, to_host: HostAction) -> Self {
-        let host = node.to_owned();
-        let mut resolver =
-            Resolver::new(tortie_policy::Host::new(node), move |endpoint| endpoint.node == host);
-        resolver.set_to_host(to_host);
+    fn new(node: &str, interfaces: Option<Interfaces>) -> Self {
+        let host = tortie_policy::Host {
+            interfaces: interfaces.clone().unwrap_or_default(),
+            ..tortie_policy::Host::new(node)
+        };
+        let local = node.to_owned();
+        let resolver = Resolver::new(host, move |endpoint| endpoint.node == local);
         let state = PolicyState::of_node(node, resolver);
-        Self { state, is_new: true, endpoints: None, faults: BTreeSet::new() }
+        Self { state, interfaces, is_new: true, endpoints: None, faults: BTreeSet::new() }
     }
 }
 
