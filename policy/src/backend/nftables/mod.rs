@@ -1,7 +1,8 @@
 //! Rule programs as text for `nft -f -`.
 //!
 //! One table of family `inet`, for IPv4 and IPv6, replaced as a whole by one transaction. It has base chains on these
-//! hooks, and touches no packet that neither comes from nor goes to an interface of a workload or of a host endpoint:
+//! hooks. But for what a [`Network`] asks for, it touches no packet that neither comes from nor goes to an interface of a
+//! workload or of a host endpoint:
 //!
 //! | hook | priority | what it does |
 //! |---|---|---|
@@ -17,6 +18,8 @@
 //! | forward | filter + 3 | egress policy of host endpoints for what is forwarded |
 //! | input | filter + 2 | normal ingress policy of host endpoints |
 //! | output | filter | normal egress policy of host endpoints |
+//! | forward | filter + 4 | drops what goes to an address of a service that nobody translated |
+//! | postrouting | srcnat + 10 | translates sources of members of pools |
 //!
 //! A drop is final; an accept ends only the base chain it stands in, so that both ends are judged, and tables of others
 //! have their say. What the host itself sends to its workloads is not policed. Packets of connections that were accepted
@@ -34,6 +37,7 @@
 //! Source of the layout: calico@87c15906f2 felix/rules/{static,endpoints,dispatch}.go.
 
 mod layout;
+mod network;
 mod options;
 #[cfg(feature = "nft-wire")]
 mod ruleset;
@@ -43,6 +47,7 @@ mod wire;
 
 use alloc::string::String;
 
+pub use network::{Network, ServiceLoop};
 pub use options::{Options, OptionsError};
 #[cfg(feature = "nft-wire")]
 pub use ruleset::{Counts, Denial, Ruleset};

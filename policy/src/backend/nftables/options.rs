@@ -2,6 +2,8 @@
 
 use alloc::string::{String, ToString};
 
+use super::Network;
+
 /// Choices for the text, all with a default.
 ///
 /// # Example
@@ -18,6 +20,7 @@ pub struct Options {
     pub(super) workload_prefix: String,
     pub(super) mark: u32,
     pub(super) log_prefix: String,
+    pub(super) network: Network,
     #[cfg(feature = "nft-wire")]
     pub(super) owned: bool,
     #[cfg(feature = "nft-wire")]
@@ -30,6 +33,7 @@ impl Default for Options {
             workload_prefix: "cali".to_string(),
             mark: 0x1_0000,
             log_prefix: "calico-packet: ".to_string(),
+            network: Network::new(),
             #[cfg(feature = "nft-wire")]
             owned: false,
             #[cfg(feature = "nft-wire")]
@@ -54,6 +58,9 @@ pub enum OptionsError {
     /// The mark is not one bit.
     #[error("mark is not one bit")]
     Mark,
+    /// The interface is not 1 to 15 of `[a-zA-Z0-9:._-]`, and perhaps a `+` at the end.
+    #[error("interface is not of 1 to 15 of [a-zA-Z0-9:._-], and perhaps a + at the end")]
+    Interface,
 }
 
 impl Options {
@@ -97,6 +104,13 @@ impl Options {
         }
         self.log_prefix = prefix.to_string();
         Ok(self)
+    }
+
+    /// Whose sources are translated, and which services do not loop; by default nobody's and none.
+    #[must_use]
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = network;
+        self
     }
 
     /// Whether the table belongs to the socket that it is sent through, so that nobody else changes it or flushes it, and

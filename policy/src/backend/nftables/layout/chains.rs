@@ -53,8 +53,26 @@ pub(super) fn lines<'a>(catalogue: &'a impl Catalogue, steps: &'a [Step]) -> Vec
 
 /// A step as one line, or as several of which no two match one packet: one for each part of the sets that it wants.
 fn push<'a>(catalogue: &'a impl Catalogue, step: &'a Step, leaves: String, lines: &mut Vec<Line<'a>>) {
-    let mut rows = vec![Vec::with_capacity(step.matches.len())];
-    for wanted in &step.matches {
+    let rows = rows(catalogue, &step.matches);
+    let comment = step.origin.as_ref().map(Comment::Origin);
+    let deed = match &step.action {
+        StepAction::Accept => Deed::Accept,
+        StepAction::AcceptHost { untracked } => Deed::AcceptMarked { untracked: *untracked },
+        StepAction::Drop => Deed::Drop,
+        StepAction::Log => Deed::Log,
+        // What is not there cannot let a packet pass.
+        StepAction::Jump(key) => catalogue.chain(key).map_or(Deed::Drop, Deed::Jump),
+        StepAction::Goto(key) => catalogue.chain(key).map_or(Deed::Drop, Deed::Goto),
+        StepAction::Return => Deed::Return,
+        StepAction::Spread(spread) => Deed::Spread(spread, leaves),
+    };
+    lines.extend(rows.into_iter().map(|tests| Line { tests, deed: deed.clone(), comment }));
+}
+
+/// What must hold, in rows of which no two hold of one packet: one for each part of the sets that are wanted.
+pub(super) fn rows<'a>(catalogue: &'a impl Catalogue, matches: &'a [Match]) -> Vec<Vec<Test<'a>>> {
+    let mut rows = vec![Vec::with_capacity(matches.len())];
+    for wanted in matches {
         let (end, family, set, negated) = match wanted {
             Match::Address { end, family, addresses: Addresses::Set(set), negated }
             | Match::AddressPort { end, family, set, negated } => (*end, *family, set, *negated),
@@ -79,17 +97,5 @@ fn push<'a>(catalogue: &'a impl Catalogue, step: &'a Step, leaves: String, lines
             }
         }
     }
-    let comment = step.origin.as_ref().map(Comment::Origin);
-    let deed = match &step.action {
-        StepAction::Accept => Deed::Accept,
-        StepAction::AcceptHost { untracked } => Deed::AcceptMarked { untracked: *untracked },
-        StepAction::Drop => Deed::Drop,
-        StepAction::Log => Deed::Log,
-        // What is not there cannot let a packet pass.
-        StepAction::Jump(key) => catalogue.chain(key).map_or(Deed::Drop, Deed::Jump),
-        StepAction::Goto(key) => catalogue.chain(key).map_or(Deed::Drop, Deed::Goto),
-        StepAction::Return => Deed::Return,
-        StepAction::Spread(spread) => Deed::Spread(spread, leaves),
-    };
-    lines.extend(rows.into_iter().map(|tests| Line { tests, deed: deed.clone(), comment }));
+    rows
 }

@@ -8,6 +8,7 @@ use core::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 
 use super::chains::lines;
+use super::network::{Matches, network_chains};
 use super::{Catalogue, Comment, Deed, Hook, LaidChain, Leads, Line, Place, Priority, Side, Test};
 use crate::backend::nftables::Options;
 use crate::key::{Direction, ListKind};
@@ -83,7 +84,7 @@ const WORKLOAD_HOOKS: [(Hook, &str, Side, &str); 5] = [
     (at(Place::Input, Priority::Filter, 1), "input-to-host", Side::In, "to-host"),
 ];
 
-const fn at(place: Place, priority: Priority, behind: u8) -> Hook {
+pub(super) const fn at(place: Place, priority: Priority, behind: u8) -> Hook {
     Hook { place, priority, behind }
 }
 
@@ -91,7 +92,7 @@ const fn line<'a>(tests: Vec<Test<'a>>, deed: Deed<'a>) -> Line<'a> {
     Line { tests, deed, comment: None }
 }
 
-const fn said<'a>(tests: Vec<Test<'a>>, deed: Deed<'a>, comment: &'static str) -> Line<'a> {
+pub(super) const fn said<'a>(tests: Vec<Test<'a>>, deed: Deed<'a>, comment: &'static str) -> Line<'a> {
     Line { tests, deed, comment: Some(Comment::Text(comment)) }
 }
 
@@ -185,11 +186,12 @@ pub(in super::super) fn is_fixed_equal(a: &Program, b: &Program, options: &Optio
         && others(a) == others(b)
 }
 
-/// The chains that every table has, and those for interfaces of the host if there are any.
+/// The chains that every table has, those for interfaces of the host if there are any, and those of the network.
 pub(in super::super) fn fixed_chains<'a>(
     program: &'a Program,
     catalogue: &'a impl Catalogue,
     options: &'a Options,
+    matches: &'a [Matches; 2],
 ) -> Vec<LaidChain<'a>> {
     let fixed = Fixed { program, catalogue, options };
     let mut chains = fixed.judges();
@@ -200,6 +202,7 @@ pub(in super::super) fn fixed_chains<'a>(
         lines: fixed.for_workloads(*side, &Deed::Goto(judge)),
     }));
     chains.extend(HOST_HOOKS.iter().filter(|_| has_hosts(program)).map(|hook| fixed.host_hook(hook)));
+    chains.extend(network_chains(&options.network, matches, catalogue));
     chains
 }
 

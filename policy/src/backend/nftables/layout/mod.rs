@@ -3,10 +3,13 @@
 mod chains;
 mod hooks;
 mod names;
+mod network;
 mod parts;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -15,13 +18,14 @@ pub(super) use chains::laid_chain;
 pub(super) use hooks::is_fixed_equal;
 pub(super) use hooks::{InterfaceMap, fixed_chains, lockdown_chains};
 pub(super) use names::{about, chain_name, comment};
+pub(super) use network::matches as network_matches;
 #[cfg(feature = "nft-wire")]
 pub(super) use parts::Lengths;
 pub(super) use parts::{Part, PartKind, parts_of, room};
 
 use crate::key::Origin;
 use crate::program::{ChainKey, End, Match};
-use crate::rule::Family;
+use crate::rule::{Family, PortRange};
 use crate::set::SetId;
 use crate::table::Spread;
 
@@ -59,6 +63,7 @@ pub(super) enum Place {
     Input,
     Forward,
     Output,
+    Postrouting,
 }
 
 /// A priority with a name.
@@ -67,6 +72,14 @@ pub(super) enum Priority {
     Raw,
     Mangle,
     Filter,
+    SrcNat,
+}
+
+impl Hook {
+    /// The kind of a base chain here.
+    pub(super) fn kind(self) -> &'static str {
+        if self.priority == Priority::SrcNat { "nat" } else { "filter" }
+    }
 }
 
 /// One rule of the kernel.
@@ -123,6 +136,13 @@ pub(super) enum Test<'a> {
 pub(super) enum Deed<'a> {
     Accept,
     Drop,
+    /// It is dropped, and its sender is told.
+    Reject,
+    /// Its source is translated, to ports among these.
+    Translate {
+        address: Option<IpAddr>,
+        ports: Option<PortRange>,
+    },
     Return,
     Log,
     /// The mark is set, and the packet accepted.

@@ -9,7 +9,7 @@ use tortie_nft_wire::EncodeError;
 use super::set::{HeldPart, SetState};
 use super::{Flight, HeldChain, HeldMap, Lead, Ruleset, View, maps};
 use crate::backend::nftables::layout::{
-    Catalogue, InterfaceMap, LaidChain, Leads, fixed_chains, laid_chain, room,
+    Catalogue, InterfaceMap, LaidChain, Leads, fixed_chains, laid_chain, network_matches, room,
 };
 use crate::backend::nftables::wire::{Change, Writer, map_room, set_about};
 use crate::program::{Addresses, Chain, ChainKey, Match, Step, StepAction};
@@ -61,7 +61,8 @@ impl Ruleset {
             filled.push((key, laid, old));
         }
         *culprit = None;
-        let fixed = if pending.fixed { fixed_chains(program, &view, options) } else { Vec::new() };
+        let matches = network_matches(&options.network);
+        let fixed = if pending.fixed { fixed_chains(program, &view, options, &matches) } else { Vec::new() };
         let is_new = |chain: &&LaidChain<'_>| !held.fixed.contains(&chain.name);
         fixed.iter().filter(is_new).try_for_each(|chain| writer.add_chain(chain))?;
         for map in maps().filter(|map| map.is_there(program)) {
@@ -162,7 +163,9 @@ impl Ruleset {
             self.program.chains.iter().filter(speaks).map(|(key, _)| key.clone()).collect();
         self.pending.chains.extend(speakers);
         let program = &self.program;
-        self.pending.fixed |= speaks_of(&program.guard, &relaid) || speaks_of(&program.to_host, &relaid);
+        let is_network = relaid.iter().any(|set| matches!(set, SetId::Network(_)));
+        self.pending.fixed |=
+            is_network || speaks_of(&program.guard, &relaid) || speaks_of(&program.to_host, &relaid);
     }
 }
 

@@ -175,7 +175,8 @@ impl Ruleset {
     /// One of which nothing is in the kernel, as far as is known: the first batch removes what is there, and makes all anew.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self {
+        let network = options.network.clone();
+        let mut ruleset = Self {
             options,
             program: Program::default(),
             sets: BTreeMap::new(),
@@ -190,7 +191,9 @@ impl Ruleset {
             banned: BTreeSet::new(),
             denials: BTreeMap::new(),
             hunt: None,
-        }
+        };
+        ruleset.take_network(network);
+        ruleset
     }
 
     /// What differs from the kernel, as one transaction; `None` if nothing does. Until [`confirm`](Self::confirm) or

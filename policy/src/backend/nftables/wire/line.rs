@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 
 use ipnet::IpNet;
 use tortie_nft_wire as nft;
-use tortie_nft_wire::expr::{Cmp, CmpOp, Ct, CtKey, Fib, FibResult, Immediate, Log, Meta, MetaKey, Notrack};
+use tortie_nft_wire::expr::{
+    Cmp, CmpOp, Ct, CtKey, Fib, FibResult, Immediate, Log, Meta, MetaKey, Notrack, Reject, RejectType,
+};
 use tortie_nft_wire::{Bytes, CtState, Data, EncodeError, Name, Register, Rule, Selector, Set, Type};
 
 use super::exprs::{Appender, address, port};
@@ -53,6 +55,15 @@ fn deed(writer: &mut Writer<'_>, out: &mut Appender<'_>, deed: &Deed<'_>) -> Res
         Deed::Accept => nft::Verdict::Accept,
         Deed::Drop => nft::Verdict::Drop,
         Deed::Return => nft::Verdict::Return,
+        Deed::Reject => {
+            let code = Some(Reject::PORT_UNREACHABLE);
+            out.push(Reject { icmp_code: code, ..Reject::new(RejectType::ICMPX_UNREACH) });
+            return Ok(());
+        }
+        Deed::Translate { address, ports } => {
+            out.translate(*address, *ports);
+            return Ok(());
+        }
         Deed::Jump(chain) => nft::Verdict::Jump(Name::new(chain)?),
         Deed::Goto(chain) => nft::Verdict::Goto(Name::new(chain)?),
         Deed::Log => {

@@ -194,14 +194,16 @@ impl<'b> Writer<'b> {
                 Place::Input => nft::Hook::INPUT,
                 Place::Forward => nft::Hook::FORWARD,
                 Place::Output => nft::Hook::OUTPUT,
+                Place::Postrouting => nft::Hook::POSTROUTING,
             };
             let priority = match hook.priority {
                 Priority::Raw => Attachment::RAW,
                 Priority::Mangle => Attachment::MANGLE,
                 Priority::Filter => Attachment::FILTER,
+                Priority::SrcNat => Attachment::SRCNAT,
             };
             let attachment = Attachment::new(place, priority.saturating_add(i32::from(hook.behind)));
-            chain = chain.base(Name::new("filter")?, attachment).policy(nft::Policy::ACCEPT);
+            chain = chain.base(Name::new(hook.kind())?, attachment).policy(nft::Policy::ACCEPT);
         }
         if let Some(about) = &laid.about {
             chain = chain.comment(&comment(about))?;
