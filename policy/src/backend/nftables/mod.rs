@@ -36,6 +36,7 @@
 //!
 //! Source of the layout: calico@87c15906f2 felix/rules/{static,endpoints,dispatch}.go.
 
+mod denied;
 mod layout;
 mod network;
 mod options;
@@ -47,6 +48,9 @@ mod wire;
 
 use alloc::string::String;
 
+#[cfg(feature = "nft-wire")]
+pub use denied::Denied;
+pub use denied::Denier;
 pub use network::{Network, ServiceLoop};
 pub use options::{Options, OptionsError};
 #[cfg(feature = "nft-wire")]

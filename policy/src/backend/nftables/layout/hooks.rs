@@ -89,11 +89,11 @@ pub(super) const fn at(place: Place, priority: Priority, behind: u8) -> Hook {
 }
 
 const fn line<'a>(tests: Vec<Test<'a>>, deed: Deed<'a>) -> Line<'a> {
-    Line { tests, deed, comment: None }
+    Line { tests, counter: None, deed, comment: None }
 }
 
 pub(super) const fn said<'a>(tests: Vec<Test<'a>>, deed: Deed<'a>, comment: &'static str) -> Line<'a> {
-    Line { tests, deed, comment: Some(Comment::Text(comment)) }
+    Line { tests, counter: None, deed, comment: Some(Comment::Text(comment)) }
 }
 
 fn established<'a>() -> Line<'a> {
@@ -195,11 +195,8 @@ pub(in super::super) fn fixed_chains<'a>(
 ) -> Vec<LaidChain<'a>> {
     let fixed = Fixed { program, catalogue, options };
     let mut chains = fixed.judges();
-    chains.extend(WORKLOAD_HOOKS.iter().map(|(hook, name, side, judge)| LaidChain {
-        name: (*name).into(),
-        about: None,
-        hook: Some(*hook),
-        lines: fixed.for_workloads(*side, &Deed::Goto(judge)),
+    chains.extend(WORKLOAD_HOOKS.iter().map(|(hook, name, side, judge)| {
+        LaidChain::new(*name, Some(*hook), fixed.for_workloads(*side, &Deed::Goto(judge)))
     }));
     chains.extend(HOST_HOOKS.iter().filter(|_| has_hosts(program)).map(|hook| fixed.host_hook(hook)));
     chains.extend(network_chains(&options.network, matches, catalogue));
@@ -208,16 +205,12 @@ pub(in super::super) fn fixed_chains<'a>(
 
 /// Chains that drop every packet from and to workloads, established connections included.
 pub(in super::super) fn lockdown_chains(options: &Options) -> Vec<LaidChain<'_>> {
-    let chain = |name: &str, place, sides: &[Side]| LaidChain {
-        name: name.into(),
-        about: None,
-        hook: Some(at(place, Priority::Filter, 0)),
-        lines: (sides.iter())
-            .map(|side| {
-                let prefix = Test::Prefix(*side, &options.workload_prefix);
-                said(vec![prefix], Deed::Drop, "no policy is loaded")
-            })
-            .collect(),
+    let chain = |name: &str, place, sides: &[Side]| {
+        let lines = sides.iter().map(|side| {
+            let prefix = Test::Prefix(*side, &options.workload_prefix);
+            said(vec![prefix], Deed::Drop, "no policy is loaded")
+        });
+        LaidChain::new(name, Some(at(place, Priority::Filter, 0)), lines.collect())
     };
     vec![
         chain("lockdown-forward", Place::Forward, &[Side::In, Side::Out]),
@@ -255,7 +248,7 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
             };
             rules.push(line(vec![], Deed::Dispatch(side, direction.as_str())));
             rules.push(said(vec![], Deed::Drop, "unknown interface"));
-            chains.push(LaidChain { name: name.into(), about: None, hook: None, lines: rules });
+            chains.push(LaidChain::new(name, None, rules));
         }
 
         let mut rules = vec![established()];
@@ -266,7 +259,7 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
             HostAction::Return => Deed::Return,
         };
         rules.push(said(vec![], deed, "from a workload to its host"));
-        chains.push(LaidChain { name: "to-host".into(), about: None, hook: None, lines: rules });
+        chains.push(LaidChain::new("to-host", None, rules));
 
         // Link-local addresses are not forwarded, and each interface has its own; without any address yet, a workload
         // asks whether the one that it wants is taken.
@@ -279,7 +272,7 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
             line(vec![nobody, neighbours, Test::Protocol(Protocol::ICMPV6)], Deed::Accept),
             said(vec![Test::Unrouted], Deed::Drop, "source address is not of this workload"),
         ];
-        chains.push(LaidChain { name: "check-source".into(), about: None, hook: None, lines: rules });
+        chains.push(LaidChain::new("check-source", None, rules));
         chains
     }
 
@@ -338,6 +331,6 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
                 },
             ));
         }
-        LaidChain { name: hook.chain.into(), about: None, hook: Some(hook.hook), lines: rules }
+        LaidChain::new(hook.chain, Some(hook.hook), rules)
     }
 }

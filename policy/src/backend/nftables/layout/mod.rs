@@ -1,12 +1,14 @@
 //! The layout of the table: which sets, maps and chains it has and what stands in them, whoever writes it down.
 
 mod chains;
+mod counters;
 mod hooks;
 mod names;
 mod network;
 mod parts;
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use core::net::IpAddr;
@@ -14,6 +16,7 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 
 pub(super) use chains::laid_chain;
+pub(super) use counters::Counter;
 #[cfg(feature = "nft-wire")]
 pub(super) use hooks::is_fixed_equal;
 pub(super) use hooks::{InterfaceMap, fixed_chains, lockdown_chains};
@@ -45,6 +48,8 @@ pub(super) struct LaidChain<'a> {
     pub(super) about: Option<String>,
     pub(super) hook: Option<Hook>,
     pub(super) lines: Vec<Line<'a>>,
+    /// Of the first of several: counters that all of them speak of.
+    pub(super) counters: Vec<Counter>,
 }
 
 /// Where a base chain is hooked in.
@@ -75,6 +80,13 @@ pub(super) enum Priority {
     SrcNat,
 }
 
+impl<'a> LaidChain<'a> {
+    /// One without counters.
+    fn new(name: impl Into<String>, hook: Option<Hook>, lines: Vec<Line<'a>>) -> Self {
+        Self { name: name.into(), about: None, hook, lines, counters: Vec::new() }
+    }
+}
+
 impl Hook {
     /// The kind of a base chain here.
     pub(super) fn kind(self) -> &'static str {
@@ -86,6 +98,8 @@ impl Hook {
 #[derive(Debug)]
 pub(super) struct Line<'a> {
     pub(super) tests: Vec<Test<'a>>,
+    /// Name of what counts the packets for which all that holds.
+    pub(super) counter: Option<Arc<str>>,
     pub(super) deed: Deed<'a>,
     pub(super) comment: Option<Comment<'a>>,
 }

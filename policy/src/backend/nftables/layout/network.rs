@@ -61,8 +61,7 @@ pub(in super::super) fn network_chains<'a>(
             translate(network, of.family, &tests, &mut translated);
         }
     }
-    let chain =
-        |name: &str, hook, lines| LaidChain { name: name.into(), about: None, hook: Some(hook), lines };
+    let chain = |name: &str, hook, lines| LaidChain::new(name, Some(hook), lines);
     let chains = [
         chain("forward-service-loop", at(Place::Forward, Priority::Filter, 4), looped),
         chain("postrouting-nat-outgoing", at(Place::Postrouting, Priority::SrcNat, 10), translated),

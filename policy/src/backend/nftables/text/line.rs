@@ -18,6 +18,9 @@ pub(super) fn line(out: &mut String, options: &Options, line: &Line<'_>) -> fmt:
         test(out, wanted)?;
         out.write_char(' ')?;
     }
+    if let Some(counter) = &line.counter {
+        write!(out, "counter name \"{counter}\" ")?;
+    }
     deed(out, options, &line.deed)?;
     match line.comment {
         Some(Comment::Origin(origin)) => writeln!(out, " comment \"{}\"", comment(&origin.to_string())),

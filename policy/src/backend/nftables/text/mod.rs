@@ -3,7 +3,7 @@
 mod line;
 mod tables;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
@@ -93,9 +93,13 @@ fn write(
             set(out, id, part, members)?;
         }
     }
-    for (key, steps) in &program.chains {
-        laid_chain(names, key, steps).iter().try_for_each(|laid| chain(out, options, laid))?;
+    let laid: Vec<_> = program.chains.iter().flat_map(|(key, steps)| laid_chain(names, key, steps)).collect();
+    let counters: BTreeSet<_> =
+        laid.iter().flat_map(|laid| &laid.counters).map(|counter| &counter.name).collect();
+    for name in counters {
+        writeln!(out, "\tcounter {name} {{\n\t}}")?;
     }
+    laid.iter().try_for_each(|laid| chain(out, options, laid))?;
     for map in InterfaceMap::all().filter(|map| map.is_there(program)) {
         verdict_map(out, map, program, names)?;
     }

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use ipnet::IpNet;
 use tortie_nft_wire as nft;
 use tortie_nft_wire::expr::{
-    Cmp, CmpOp, Ct, CtKey, Fib, FibResult, Immediate, Log, Meta, MetaKey, Notrack, Reject, RejectType,
+    Cmp, CmpOp, Ct, CtKey, Fib, FibResult, Immediate, Log, Meta, MetaKey, Notrack, ObjectType, Objref,
+    Reject, RejectType,
 };
 use tortie_nft_wire::{Bytes, CtState, Data, EncodeError, Name, Register, Rule, Selector, Set, Type};
 
@@ -31,6 +32,10 @@ pub(super) fn rule(
     let mut appender = Appender::new(&mut exprs);
     for wanted in &line.tests {
         test(writer, &mut appender, wanted)?;
+    }
+    if let Some(counter) = &line.counter {
+        let (kind, name) = (Some(ObjectType::COUNTER), Some(Name::new(counter.as_ref())?));
+        appender.push(Objref { kind, name, ..Objref::new() });
     }
     deed(writer, &mut appender, &line.deed)?;
     rule.exprs = exprs;

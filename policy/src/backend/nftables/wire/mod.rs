@@ -9,7 +9,10 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 use tortie_nft_wire as nft;
-use tortie_nft_wire::{Attachment, Batch, EncodeError, Family as NftFamily, Name, Rule, Set, Table, Type};
+use tortie_nft_wire::expr::{Counter, ObjectType};
+use tortie_nft_wire::{
+    Attachment, Batch, EncodeError, Family as NftFamily, Name, Object, Rule, Set, Table, Type,
+};
 
 use super::TABLE;
 use super::layout::{LaidChain, Leads, Line, Part, PartKind, Place, Priority, comment, room};
@@ -183,6 +186,18 @@ impl<'b> Writer<'b> {
     pub(super) fn forget<'i>(&mut self, map: &str, names: impl Iterator<Item = &'i str>) -> Result {
         let set = self.map(map)?;
         self.batch.delete_keys(INET, &set, names.map(interface))
+    }
+
+    /// Adds a counter that begins with so many packets and octets.
+    pub(super) fn add_counter(&mut self, name: &str, (packets, octets): (u64, u64)) -> Result {
+        let counter = Counter { packets: Some(packets), bytes: Some(octets) };
+        self.batch.add(INET, &Object::counter(self.table.clone(), Name::new(name)?, counter))
+    }
+
+    /// Deletes a counter that nothing speaks of any more.
+    pub(super) fn delete_counter(&mut self, name: &str) -> Result {
+        let counter = Object::named(self.table.clone(), Name::new(name)?, ObjectType::COUNTER);
+        self.batch.delete(INET, &counter)
     }
 
     /// Adds a chain, with nothing in it.

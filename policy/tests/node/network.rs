@@ -1,14 +1,4 @@
-//! What the table does for the network around policy, seen by packets: sources translated, services that do not loop.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::panic,
-    reason = "test code: a panic is a failed test, and what is printed says why one was skipped"
-)]
-
-mod common;
-mod lab;
-mod transaction;
+//! Sources translated, and services that do not loop.
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -18,36 +8,14 @@ use std::net::UdpSocket;
 use ipnet::IpNet;
 use tortie_nft_wire::Socket;
 use tortie_policy::nftables::{Network, Options, Ruleset, ServiceLoop};
-use tortie_policy::{Endpoint, Host, Inputs, compile, resolve};
+use tortie_policy::{Host, compile, resolve};
 
-use common::World;
-use common::objects::interface;
-use lab::{Lab, Place, Station, enter, nft, ruleset};
-use transaction::settle;
+use crate::lab::{Lab, Place, Station, enter, nft, ruleset};
+use crate::transaction::settle;
+use crate::{open, world};
 
 /// How long something that must not arrive is waited for.
 const GRACE: Duration = Duration::from_millis(100);
-
-fn world() -> World {
-    World { faults: false, interfaces: &[], ..World::new() }
-}
-
-/// All endpoints of the world, open.
-fn open(world: &World) -> Inputs {
-    let mut inputs = Inputs::new();
-    let profile = r#"{ "ingress": [{ "action": "Allow" }], "egress": [{ "action": "Allow" }] }"#;
-    assert_eq!(inputs.insert_profile("open", &serde_json::from_str(profile).unwrap()), []);
-    for (index, addresses) in world.endpoints.iter().enumerate() {
-        inputs.insert_endpoint(Endpoint {
-            id: format!("host/pod-{index}"),
-            interface: interface(index),
-            profiles: vec!["open".to_string()],
-            addresses: addresses.to_vec(),
-            ..Endpoint::default()
-        });
-    }
-    inputs
-}
 
 fn nets(nets: &[&str]) -> Vec<IpNet> {
     nets.iter().map(|net| net.parse().unwrap()).collect()
@@ -73,7 +41,7 @@ fn seen(lab: &Lab, source: IpAddr, destination: IpAddr) -> Option<SocketAddr> {
 
 #[test]
 fn netns_sources_are_translated_outside_of_pools_alone() {
-    if let Place::Done = enter("netns_sources_are_translated_outside_of_pools_alone") {
+    if let Place::Done = enter("network::netns_sources_are_translated_outside_of_pools_alone") {
         return;
     }
     let world = world();
@@ -123,7 +91,7 @@ fn netns_sources_are_translated_outside_of_pools_alone() {
         assert!((30000..=30003).contains(&seen.port()), "{seen}");
     }
     let addresses: [IpAddr; 2] = ["10.255.0.1", "fdff::1"].map(|address| address.parse().unwrap());
-    with(network.clone().address(addresses[0]).address(addresses[1]).ports(40000..=40000));
+    with(network.address(addresses[0]).address(addresses[1]).ports(40000..=40000));
     for (index, (source, destination)) in pod.into_iter().zip(world_).enumerate() {
         assert_eq!(seen(&lab, source, destination), Some(SocketAddr::new(addresses[index], 40000)));
     }
@@ -135,7 +103,7 @@ fn netns_sources_are_translated_outside_of_pools_alone() {
 
 #[test]
 fn netns_what_no_service_takes_does_not_loop() {
-    if let Place::Done = enter("netns_what_no_service_takes_does_not_loop") {
+    if let Place::Done = enter("network::netns_what_no_service_takes_does_not_loop") {
         return;
     }
     let world = world();
