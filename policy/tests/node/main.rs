@@ -8,9 +8,11 @@
     reason = "test code: a panic is a failed test, and what is printed says why one was skipped"
 )]
 
+mod beside;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "random policy is for others")]
 mod common;
+mod connections;
 mod denied;
 #[path = "../lab/mod.rs"]
 mod lab;

@@ -29,6 +29,15 @@
 //! The host accepts neighbour discovery and multicast listener messages from workloads (ICMPv6 types 130 to 133, 135 and
 //! 136), and never router advertisements or redirects.
 //!
+//! # Connections that are there
+//!
+//! What was accepted goes on when policy changes, until somebody asks about each connection that the kernel tracks: then
+//! `Ruleset::connection_mark` says which ones policy would not accept now, and packets of those that have the mark, of both
+//! directions, are dropped. So an agent that takes over a node cuts what began before there was policy, and one that is told
+//! to evaluate connections anew does so after each change.
+//!
+//! # Rules
+//!
 //! Every rule carries a comment with the policy or profile that it stems from, its direction and its place in the list.
 //!
 //! Works with nft 1.0.6 and Linux 5.10 or later. Nothing of a table persists if the kernel is told to flush it by others:
@@ -37,6 +46,8 @@
 //! Source of the layout: calico@87c15906f2 felix/rules/{static,endpoints,dispatch}.go.
 
 mod denied;
+#[cfg(feature = "nft-wire")]
+mod foreign;
 mod layout;
 mod network;
 mod options;
@@ -51,6 +62,8 @@ use alloc::string::String;
 #[cfg(feature = "nft-wire")]
 pub use denied::Denied;
 pub use denied::Denier;
+#[cfg(feature = "nft-wire")]
+pub use foreign::{ForeignDrop, foreign_drops};
 pub use network::{Network, ServiceLoop};
 pub use options::{Options, OptionsError};
 #[cfg(feature = "nft-wire")]

@@ -19,6 +19,7 @@ use super::Network;
 pub struct Options {
     pub(super) workload_prefix: String,
     pub(super) mark: u32,
+    pub(super) connection_mark: u32,
     pub(super) log_prefix: String,
     pub(super) network: Network,
     #[cfg(feature = "nft-wire")]
@@ -32,6 +33,7 @@ impl Default for Options {
         Self {
             workload_prefix: "cali".to_string(),
             mark: 0x1_0000,
+            connection_mark: 0x4_0000,
             log_prefix: "calico-packet: ".to_string(),
             network: Network::new(),
             #[cfg(feature = "nft-wire")]
@@ -89,6 +91,21 @@ impl Options {
             return Err(OptionsError::Mark);
         }
         self.mark = bit;
+        Ok(self)
+    }
+
+    /// The bit of a connection's mark that says that it is cut, although it was accepted once; by default `0x40000`. Nothing
+    /// sets it but whoever [asks](crate::nftables#connections-that-are-there) for it. Others who write whole marks of
+    /// connections must leave it alone.
+    ///
+    /// # Errors
+    ///
+    /// [`OptionsError::Mark`]: not one bit.
+    pub fn connection_mark(mut self, bit: u32) -> Result<Self, OptionsError> {
+        if bit.count_ones() != 1 {
+            return Err(OptionsError::Mark);
+        }
+        self.connection_mark = bit;
         Ok(self)
     }
 

@@ -236,7 +236,12 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
         ] {
             // Plain rules, not a map or a set: while the table is replaced, a packet may still run through the old chain,
             // where the elements are gone already; an established connection would then lose it.
-            let mut rules = vec![established(), invalid()];
+            let marked = |is_set| Test::ConnectionMarked { mark: self.options.connection_mark, is_set };
+            let mut rules = vec![
+                line(vec![Test::Established, marked(false)], Deed::Accept),
+                said(vec![marked(true)], Deed::Drop, "this connection is cut"),
+                invalid(),
+            ];
             if to_host {
                 rules.extend(lines(self.catalogue, &program.to_host));
             }

@@ -131,6 +131,8 @@ pub(super) enum Test<'a> {
     Protocol(u8),
     /// It is of a connection that was accepted, or related to one.
     Established,
+    /// This bit of the mark of its connection is set, or is not.
+    ConnectionMarked { mark: u32, is_set: bool },
     /// It is of no connection, and begins none.
     Invalid,
     /// This bit of its mark is set.

@@ -2,6 +2,7 @@
 
 mod build;
 mod change;
+mod connection;
 mod denied;
 mod drift;
 mod refuse;

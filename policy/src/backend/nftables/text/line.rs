@@ -118,6 +118,9 @@ fn test(out: &mut String, test: &Test<'_>) -> fmt::Result {
         Test::Net(end, net) => write!(out, "{} {}", address(*end, Family::of_net(net)), Prefix(*net)),
         Test::Protocol(number) => write!(out, "meta l4proto {number}"),
         Test::Established => out.write_str("ct state established,related"),
+        Test::ConnectionMarked { mark, is_set } => {
+            write!(out, "ct mark & {mark:#x} {} 0", if *is_set { "!=" } else { "==" })
+        }
         Test::Invalid => out.write_str("ct state invalid"),
         Test::Marked(mark) => write!(out, "meta mark & {mark:#x} != 0"),
         Test::Interface(side, name) => write!(out, "{} \"{name}\"", interface(*side)),

@@ -117,6 +117,11 @@ fn test(writer: &mut Writer<'_>, out: &mut Appender<'_>, test: &Test<'_>) -> Res
         Test::Net(end, net) => out.net(*end, *net, false),
         Test::Protocol(number) => out.protocol(*number, false),
         Test::Established => state(out, CtState::ESTABLISHED.or(CtState::RELATED)),
+        Test::ConnectionMarked { mark, is_set } => {
+            out.push(Ct { dreg: Some(R1), ..Ct::new(CtKey::MARK) });
+            out.mask(&mark.to_ne_bytes(), &[0; 4]);
+            out.compare(&[0; 4], *is_set);
+        }
         Test::Invalid => state(out, CtState::INVALID),
         Test::Marked(mark) => {
             out.mark(*mark, 0);
