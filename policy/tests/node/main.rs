@@ -17,6 +17,8 @@ mod denied;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod network;
+mod packet;
+mod security;
 #[path = "../transaction/mod.rs"]
 #[allow(dead_code, reason = "one batch at a time is for others")]
 mod transaction;
