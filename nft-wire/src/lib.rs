@@ -59,6 +59,7 @@ mod attr;
 mod batch;
 mod chain;
 mod comment;
+mod connection;
 mod error;
 pub mod expr;
 mod family;
@@ -78,6 +79,7 @@ mod verdict;
 pub use attr::Bytes;
 pub use batch::{Batch, Entity};
 pub use chain::{Attachment, Chain, Devices, Hook, Policy};
+pub use connection::{Connection, Tuple};
 #[cfg(feature = "socket")]
 pub use error::{CommitError, Refusal};
 pub use error::{EncodeError, NameError};
@@ -93,7 +95,7 @@ pub use set::{Element, Layout, Parts, Set, SetPolicy, Type};
 #[cfg(feature = "tokio")]
 pub use socket::{AsyncEvents, AsyncSocket};
 #[cfg(feature = "socket")]
-pub use socket::{Event, Events, Listing, Options, Socket};
+pub use socket::{Conntrack, Event, Events, Listing, Marked, Options, Socket};
 pub use table::Table;
 pub use verdict::{Data, Register, Verdict};
 

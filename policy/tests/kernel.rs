@@ -9,13 +9,15 @@
 
 mod common;
 mod lab;
+mod transaction;
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use ipnet::IpNet;
 use tortie_nft_wire::{CommitError, Family, Socket};
 use tortie_policy::model::GlobalNetworkSetSpec;
-use tortie_policy::nftables::{self, Options, Ruleset};
+use tortie_policy::nftables::{self, Network, Options, Ruleset, ServiceLoop};
 use tortie_policy::{
     Addresses, Endpoint, Flow, Host, Inputs, Match, Packet, Passes, Program, Resolver, StepAction, Transport,
     Verdict, compile, evaluate, evaluate_packet, optimise, resolve,
@@ -24,6 +26,7 @@ use tortie_policy::{
 use common::objects::{inputs, interface};
 use common::{Choices, World};
 use lab::{HOST, Lab, Place, enter, nft, ruleset};
+use transaction::{commit, settle};
 
 /// Random policies whose packets are sent; ten times as many with `TORTIE_PROVE=1`.
 const ROUNDS: u64 = 24;
@@ -56,33 +59,6 @@ fn program(inputs: &Inputs, passes: &Passes) -> Program {
 
 /// Passes that look rules up in tables even where there are few.
 const EAGER: Passes = Passes::none().shadow(true).fold(true).spread(true).inline(0);
-
-/// Makes the kernel as wished; how many batches that took.
-fn settle(socket: &mut Socket, ruleset: &mut Ruleset) -> usize {
-    for count in 0..100 {
-        let Some(batch) = ruleset.poll_batch().unwrap() else { return count };
-        match socket.commit(batch) {
-            Ok(()) => ruleset.confirm(),
-            Err(CommitError::Refused(refusals)) => {
-                let numbers: Vec<u32> = refusals.iter().map(|refusal| refusal.number).collect();
-                let texts: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-                assert!(ruleset.reject(&numbers), "{}", texts.join("\n"));
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-    panic!("it never ends");
-}
-
-/// Makes the kernel as wished by one batch that it takes.
-fn commit(socket: &mut Socket, ruleset: &mut Ruleset) {
-    let batch = ruleset.poll_batch().unwrap().unwrap();
-    if let Err(error) = socket.commit(batch) {
-        panic!("{error}");
-    }
-    ruleset.confirm();
-    assert!(ruleset.poll_batch().unwrap().is_none(), "nothing is left to do");
-}
 
 /// What nft lists of the table: for each chain, set and map its lines. Sizes are left out, and elements are sorted.
 fn listed() -> BTreeMap<String, Vec<String>> {
@@ -259,6 +235,31 @@ fn netns_messages_meet_the_verdicts_of_host_endpoints() {
     assert!(counts.iter().all(|count| *count > 200), "too few of one kind: {counts:?}");
 }
 
+/// Networks of every kind.
+fn network(seed: u64) -> Network {
+    let nets = |nets: &[&str]| nets.iter().map(|net| net.parse().unwrap()).collect::<Vec<IpNet>>();
+    let mut network = Network::new().pools(nets(&["10.0.0.0/16", "192.168.0.0/24", "fd00::/64"]));
+    if seed & 1 > 0 {
+        network = network.masqueraded(nets(&["10.0.0.0/16", "10.9.0.0/24", "fd00::/64"]));
+    }
+    if seed & 2 > 0 {
+        network = network.excluded(nets(&["192.0.2.1/32", "2001:db8::1/128"])).interface("upl+").unwrap();
+    }
+    if seed & 4 > 0 {
+        network = network.ports(if seed & 8 > 0 { 2000..=2999 } else { 2000..=2000 });
+    }
+    if seed & 8 > 0 {
+        let addresses = ["192.0.2.200", "2001:db8::200"].map(|address| address.parse().unwrap());
+        network = network.address(addresses[0]).address(addresses[1]);
+    }
+    if seed & 16 > 0 {
+        network = network.interface("uplink").unwrap();
+    }
+    let actions = [ServiceLoop::Drop, ServiceLoop::Reject, ServiceLoop::Pass];
+    let services = if seed % 5 > 0 { &["10.96.0.0/12", "fd96::/108"][..] } else { &[] };
+    network.services(nets(services)).service_loop(actions[usize::try_from(seed % 3).unwrap()])
+}
+
 #[test]
 fn netns_text_and_messages_make_the_same_table() {
     if let Place::Done = enter("netns_text_and_messages_make_the_same_table") {
@@ -271,12 +272,13 @@ fn netns_text_and_messages_make_the_same_table() {
         let inputs = inputs(&mut Choices::new(&bytes), &World::new());
         let passes = if seed % 2 == 0 { Passes::none() } else { EAGER };
         let program = program(&inputs, &passes);
-        let text = nftables::render(&program, &Options::default());
+        let options = Options::default().network(network(seed));
+        let text = nftables::render(&program, &options);
         if let Err(error) = nft(&text) {
             panic!("{error}\n{text}");
         }
         let by_text = listed();
-        let mut rules = Ruleset::new(Options::default());
+        let mut rules = Ruleset::new(options);
         rules.set_program(program);
         commit(&mut socket, &mut rules);
         let by_messages = listed();
@@ -308,6 +310,7 @@ fn netns_changes_make_what_a_fresh_table_is() {
         let passes = [Passes::none(), EAGER][usize::try_from(seed / 4 % 2).unwrap()];
         let program = program(&inputs, &passes);
         rules.set_program(program.clone());
+        rules.set_network(network(seed));
         if rules.poll_batch().unwrap().is_some() {
             commit(&mut socket, &mut rules);
         }
@@ -316,8 +319,9 @@ fn netns_changes_make_what_a_fresh_table_is() {
         assert!(rules.is_listed(&entries).unwrap(), "seed {seed}: what is read is what was sent");
         rules.set_program(program.clone());
         assert!(rules.poll_batch().unwrap().is_none(), "the same again is nothing");
+        rules.set_network(network(seed));
         assert!(rules.is_settled());
-        let mut other = Ruleset::new(Options::default());
+        let mut other = Ruleset::new(Options::default().network(network(seed)));
         other.set_program(program);
         commit(&mut socket, &mut other);
         assert_same(&format!("seed {seed}: changed, fresh"), &changed, &listed());

@@ -1,8 +1,8 @@
 //! The reference agent: one process a host.
 //!
 //! It follows the datastore and keeps three things as the datastore wants them: policy (`policy`), routes (`routes`) and
-//! BGP sessions (`bgp`). Each computes what it wants from a whole snapshot and hands it to a library that finds the
-//! difference; so a restart is nothing special, and a death changes neither rules nor routes.
+//! BGP sessions (`bgp`). Policy follows change by change; the others compute what they want from a whole snapshot and hand
+//! it to a library that finds the difference. A restart is nothing special, and a death changes neither rules nor routes.
 
 extern crate alloc;
 
@@ -20,6 +20,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use options::{Options, Run, Verb};
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tortie_routes::Family;
@@ -100,20 +101,10 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
 
     let (parents_out, parents) = watch::channel(None);
-    let follower = state::Follower::new(
-        run.host.clone(),
-        run.endpoint_to_host,
-        store,
-        parents,
-        health.part("datastore"),
-    );
-    let enforcer = policy::Enforcer::new(
-        &run.host,
-        follower.policy(),
-        statuses,
-        health.part("policy"),
-        metrics.clone(),
-    )?;
+    let feed = Arc::new(policy::Feed::new(&run.host, run.endpoint_to_host));
+    let follower =
+        state::Follower::new(run.host.clone(), store, parents, Arc::clone(&feed), health.part("datastore"));
+    let enforcer = policy::Enforcer::new(&run.host, feed, statuses, health.part("policy"), metrics.clone())?;
     let routes = routes::Keeper::open(&run.host, follower.fabric(), parents_out, health.part("routes"))?;
     let speaker = tokio::spawn(bgp::Runner::new(follower.fabric(), stopped, health.part("bgp")).run());
     let parts = [tokio::spawn(follower.run()), tokio::spawn(enforcer.run()), tokio::spawn(routes.run())];

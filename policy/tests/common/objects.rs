@@ -110,6 +110,7 @@ fn endpoints(choices: &mut Choices<'_>, world: &World, objects: &mut Vec<Object>
         });
         let endpoint = Endpoint {
             id: format!("host-{}/pod-{index}", index % 2),
+            node: format!("host-{}", index % 2),
             interface: interface(index),
             namespace,
             service_account,

@@ -26,16 +26,21 @@ pub(in super::super) fn chain_name(key: &ChainKey) -> String {
         ChainKey::List(key) => ("list", key.list.to_string()),
         ChainKey::Failsafe { .. } => ("failsafe", String::new()),
     };
+    // Debug text tells all fields apart.
+    named(&format!("{kind}-{direction}"), &name, &format!("{key:?}"))
+}
+
+/// A name for people that begins so, with a digest of what tells it apart.
+pub(super) fn named(kind: &str, name: &str, what: &str) -> String {
     let plain = |character: char| match character {
         'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '.' | '-' => character,
         _ => '_',
     };
     let name: String = name.chars().take(48).map(plain).collect();
     let hyphen = if name.is_empty() { "" } else { "-" };
-    // Debug text tells all fields apart.
-    let id = unique_id(kind, &format!("{key:?}"));
+    let id = unique_id(kind, what);
     let digest: String = id.chars().skip(kind.len().saturating_add(1)).take(DIGEST).collect();
-    format!("{kind}-{direction}{hyphen}{name}-{digest}")
+    format!("{kind}{hyphen}{name}-{digest}")
 }
 
 /// What a chain is about, for people.

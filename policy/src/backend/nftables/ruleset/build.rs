@@ -1,15 +1,15 @@
 //! The transaction that makes the kernel as wished.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use tortie_nft_wire::EncodeError;
 
 use super::set::{HeldPart, SetState};
-use super::{Flight, HeldChain, HeldMap, Lead, Ruleset, View, maps};
+use super::{Flight, Held, HeldChain, HeldMap, Lead, Ruleset, View, maps};
 use crate::backend::nftables::layout::{
-    Catalogue, InterfaceMap, LaidChain, Leads, fixed_chains, laid_chain, room,
+    Catalogue, Counter, InterfaceMap, LaidChain, Leads, fixed_chains, laid_chain, network_matches, room,
 };
 use crate::backend::nftables::wire::{Change, Writer, map_room, set_about};
 use crate::program::{Addresses, Chain, ChainKey, Match, Step, StepAction};
@@ -28,8 +28,20 @@ impl Ruleset {
     /// Writes the batch. If something cannot be written, `culprit` is what it belongs to.
     pub(super) fn build(&mut self, culprit: &mut Option<Culprit>) -> Result<Flight> {
         self.mark_speakers();
-        let Self { options, program, sets, names, held, pending, batch, barred, barred_sets, banned, .. } =
-            self;
+        let Self {
+            options,
+            program,
+            sets,
+            names,
+            held,
+            pending,
+            batch,
+            barred,
+            barred_sets,
+            banned,
+            tally,
+            ..
+        } = self;
         let view = View { names, sets, barred };
         let mut writer = Writer::new(batch, options)?;
         let mut flight = Flight { is_fresh: !held.is_there, ..Flight::default() };
@@ -60,8 +72,21 @@ impl Ruleset {
             }
             filled.push((key, laid, old));
         }
+        // A chain that is barred stays as it is: interfaces of the host may lead to it.
+        let is_gone = |key: &&ChainKey| !program.chains.contains_key(*key);
+        let over: Vec<_> = pending
+            .chains
+            .iter()
+            .filter(is_gone)
+            .filter_map(|key| Some((key, held.chains.get(key)?)))
+            .collect();
         *culprit = None;
-        let fixed = if pending.fixed { fixed_chains(program, &view, options) } else { Vec::new() };
+        flight.counters = counters(&filled, &over, held);
+        for (counter, _) in flight.counters.iter().filter(|(counter, uses)| is_begun(held, counter, *uses)) {
+            writer.add_counter(&counter.name, tally.of(&counter.name))?;
+        }
+        let matches = network_matches(&options.network);
+        let fixed = if pending.fixed { fixed_chains(program, &view, options, &matches) } else { Vec::new() };
         let is_new = |chain: &&LaidChain<'_>| !held.fixed.contains(&chain.name);
         fixed.iter().filter(is_new).try_for_each(|chain| writer.add_chain(chain))?;
         for map in maps().filter(|map| map.is_there(program)) {
@@ -89,7 +114,8 @@ impl Ruleset {
                 }
                 writer.fill(chain)?;
             }
-            let now = HeldChain { name: first.unwrap_or_default(), leaves };
+            let counters = laid.into_iter().flat_map(|laid| laid.counters).collect();
+            let now = HeldChain { name: first.unwrap_or_default(), leaves, counters };
             let over = old.iter().flat_map(|old| &old.leaves).filter(|leaf| !now.leaves.contains(leaf));
             leaves_gone.extend(over.cloned());
             flight.chains.push((key.clone(), Some(now)));
@@ -127,14 +153,6 @@ impl Ruleset {
                 flight.maps.push((map.name(), None));
             }
         }
-        // A chain that is barred stays as it is: interfaces of the host may lead to it.
-        let is_gone = |key: &&ChainKey| !program.chains.contains_key(*key);
-        let over: Vec<_> = pending
-            .chains
-            .iter()
-            .filter(is_gone)
-            .filter_map(|key| Some((key, held.chains.get(key)?)))
-            .collect();
         let all = || {
             over.iter()
                 .flat_map(|(_, chain)| [&chain.name].into_iter().chain(&chain.leaves))
@@ -143,6 +161,10 @@ impl Ruleset {
         all().try_for_each(|name| writer.flush_chain(name))?;
         all().try_for_each(|name| writer.delete_chain(name))?;
         flight.chains.extend(over.iter().map(|(key, _)| ((*key).clone(), None)));
+        let ended = flight.counters.iter().filter(|(_, uses)| *uses == 0);
+        for (counter, _) in ended.filter(|(counter, _)| held.counters.contains_key(&counter.name)) {
+            writer.delete_counter(&counter.name)?;
+        }
         gone.iter().try_for_each(|held: &&HeldPart| writer.delete_part(&held.part))?;
         for (set, state) in &pending.dropped_sets {
             state.held.iter().try_for_each(|held| writer.delete_part(&held.part))?;
@@ -162,8 +184,33 @@ impl Ruleset {
             self.program.chains.iter().filter(speaks).map(|(key, _)| key.clone()).collect();
         self.pending.chains.extend(speakers);
         let program = &self.program;
-        self.pending.fixed |= speaks_of(&program.guard, &relaid) || speaks_of(&program.to_host, &relaid);
+        let is_network = relaid.iter().any(|set| matches!(set, SetId::Network(_)));
+        self.pending.fixed |=
+            is_network || speaks_of(&program.guard, &relaid) || speaks_of(&program.to_host, &relaid);
     }
+}
+
+/// A chain that is to be written, with its leaves, and what the kernel has of it.
+type Filled<'a> = (&'a ChainKey, Vec<LaidChain<'a>>, Option<&'a HeldChain>);
+
+/// How many chains speak of each counter of which others speak than before.
+fn counters(filled: &[Filled<'_>], over: &[(&ChainKey, &HeldChain)], held: &Held) -> Vec<(Counter, usize)> {
+    let mut uses: BTreeMap<&str, (&Counter, usize)> = BTreeMap::new();
+    let old = filled.iter().filter_map(|(.., old)| *old).chain(over.iter().map(|(_, chain)| *chain));
+    let before = old.flat_map(|chain| &chain.counters).map(|counter| (counter, false));
+    let laid = filled.iter().flat_map(|(_, laid, _)| laid);
+    let now = laid.flat_map(|laid| &laid.counters).map(|counter| (counter, true));
+    for (counter, is_more) in now.chain(before) {
+        let held = || held.counters.get(&counter.name).map_or(0, |held| held.uses);
+        let (_, count) = uses.entry(&counter.name).or_insert_with(|| (counter, held()));
+        *count = if is_more { count.saturating_add(1) } else { count.saturating_sub(1) };
+    }
+    uses.into_values().map(|(counter, uses)| (counter.clone(), uses)).collect()
+}
+
+/// Whether the kernel gets this counter with this batch.
+fn is_begun(held: &Held, counter: &Counter, uses: usize) -> bool {
+    uses > 0 && !held.counters.contains_key(&counter.name)
 }
 
 /// Whether some of these steps speak of some of these sets.

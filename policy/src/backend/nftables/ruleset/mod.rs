@@ -2,23 +2,27 @@
 
 mod build;
 mod change;
+mod connection;
+mod denied;
 mod drift;
 mod refuse;
 mod set;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use tortie_nft_wire::{Batch, EncodeError};
 
-use super::layout::{Catalogue, InterfaceMap, Leads, Part};
+use super::layout::{Catalogue, Counter, InterfaceMap, Leads, Part};
 use super::options::Options;
 use super::wire::Writer;
 use crate::program::{ChainKey, Program};
 use crate::rule::Family;
 use crate::set::SetId;
 
+use denied::{HeldCounter, Tally};
 pub use refuse::Denial;
 use refuse::Hunt;
 use set::{HeldPart, SetState};
@@ -74,6 +78,7 @@ pub struct Ruleset {
     banned: BTreeSet<String>,
     denials: BTreeMap<String, String>,
     hunt: Option<Hunt>,
+    tally: Tally,
 }
 
 /// What the kernel has, but for sets.
@@ -81,6 +86,7 @@ pub struct Ruleset {
 struct Held {
     is_there: bool,
     chains: BTreeMap<ChainKey, HeldChain>,
+    counters: BTreeMap<Arc<str>, HeldCounter>,
     /// Names of the chains that every table has.
     fixed: Vec<String>,
     maps: BTreeMap<&'static str, HeldMap>,
@@ -90,6 +96,7 @@ struct Held {
 struct HeldChain {
     name: String,
     leaves: Vec<String>,
+    counters: Vec<Counter>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -144,6 +151,8 @@ impl Pending {
 struct Flight {
     is_fresh: bool,
     chains: Vec<(ChainKey, Option<HeldChain>)>,
+    /// How many chains speak of these counters then.
+    counters: Vec<(Counter, usize)>,
     fixed: Option<Vec<String>>,
     maps: Vec<(&'static str, Option<u32>)>,
     leads: Vec<(&'static str, String, Option<Lead>)>,
@@ -175,7 +184,8 @@ impl Ruleset {
     /// One of which nothing is in the kernel, as far as is known: the first batch removes what is there, and makes all anew.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self {
+        let network = options.network.clone();
+        let mut ruleset = Self {
             options,
             program: Program::default(),
             sets: BTreeMap::new(),
@@ -190,7 +200,10 @@ impl Ruleset {
             banned: BTreeSet::new(),
             denials: BTreeMap::new(),
             hunt: None,
-        }
+            tally: Tally::default(),
+        };
+        ruleset.take_network(network);
+        ruleset
     }
 
     /// What differs from the kernel, as one transaction; `None` if nothing does. Until [`confirm`](Self::confirm) or
@@ -240,6 +253,17 @@ impl Ruleset {
                 None => self.held.chains.remove(&key),
             };
         }
+        for (Counter { name, denier }, uses) in flight.counters {
+            if !self.held.counters.contains_key(&name) {
+                self.tally.begin(&name);
+            }
+            if uses > 0 {
+                self.held.counters.insert(name, HeldCounter { denier, uses });
+            } else {
+                self.held.counters.remove(&name);
+            }
+        }
+        self.tally.keep(&self.held.counters);
         if let Some(fixed) = flight.fixed {
             self.held.fixed = fixed;
         }

@@ -1,8 +1,11 @@
 //! Expressions of a rule, one behind the other.
 
+use core::net::IpAddr;
+
 use ipnet::IpNet;
 use tortie_nft_wire::expr::{
-    Bitwise, Cmp, CmpOp, Expr, Exprs, Lookup, Meta, MetaKey, Payload, Range, RangeOp,
+    Bitwise, Cmp, CmpOp, Expr, Exprs, Immediate, Lookup, Masq, Meta, MetaKey, Nat, NatType, Payload, Range,
+    RangeOp,
 };
 use tortie_nft_wire::{Data, Name, Register, Selector};
 
@@ -133,6 +136,41 @@ impl<'e> Appender<'e> {
             };
             self.push(part.load(register));
             word = word.saturating_add(part.len().div_ceil(4));
+        }
+    }
+
+    /// Its source becomes this address, or that of the interface, and a port among these.
+    pub(super) fn translate(&mut self, address: Option<IpAddr>, ports: Option<PortRange>) {
+        let flags = Some(Nat::FULLY_RANDOM);
+        if let Some(address) = address {
+            self.push(Immediate::new(R1, Data::value(super::octets(address))));
+        }
+        let registers = ports.map(|ports| {
+            self.push(Immediate::new(Register::R2, Data::value(ports.min.to_be_bytes())));
+            if ports.min == ports.max {
+                return (Register::R2, Register::R2);
+            }
+            self.push(Immediate::new(Register::R3, Data::value(ports.max.to_be_bytes())));
+            (Register::R2, Register::R3)
+        });
+        let (port_min, port_max) = (registers.map(|(min, _)| min), registers.map(|(_, max)| max));
+        match address {
+            None => {
+                let ports = if registers.is_some() { Nat::PROTO_SPECIFIED } else { 0 };
+                self.push(Masq { flags: flags.map(|flags| flags | ports), port_min, port_max });
+            }
+            Some(address) => {
+                let family = if address.is_ipv4() { Nat::IPV4 } else { Nat::IPV6 };
+                let (addr_min, addr_max) = (Some(R1), Some(R1));
+                self.push(Nat {
+                    addr_min,
+                    addr_max,
+                    port_min,
+                    port_max,
+                    flags,
+                    ..Nat::new(NatType::SNAT, family)
+                });
+            }
         }
     }
 

@@ -5,7 +5,10 @@ use alloc::vec::Vec;
 
 use ipnet::IpNet;
 use tortie_nft_wire as nft;
-use tortie_nft_wire::expr::{Cmp, CmpOp, Ct, CtKey, Fib, FibResult, Immediate, Log, Meta, MetaKey, Notrack};
+use tortie_nft_wire::expr::{
+    Cmp, CmpOp, Ct, CtKey, Fib, FibResult, Immediate, Log, Meta, MetaKey, Notrack, ObjectType, Objref,
+    Reject, RejectType,
+};
 use tortie_nft_wire::{Bytes, CtState, Data, EncodeError, Name, Register, Rule, Selector, Set, Type};
 
 use super::exprs::{Appender, address, port};
@@ -30,6 +33,10 @@ pub(super) fn rule(
     for wanted in &line.tests {
         test(writer, &mut appender, wanted)?;
     }
+    if let Some(counter) = &line.counter {
+        let (kind, name) = (Some(ObjectType::COUNTER), Some(Name::new(counter.as_ref())?));
+        appender.push(Objref { kind, name, ..Objref::new() });
+    }
     deed(writer, &mut appender, &line.deed)?;
     rule.exprs = exprs;
     Ok(match line.comment {
@@ -53,6 +60,15 @@ fn deed(writer: &mut Writer<'_>, out: &mut Appender<'_>, deed: &Deed<'_>) -> Res
         Deed::Accept => nft::Verdict::Accept,
         Deed::Drop => nft::Verdict::Drop,
         Deed::Return => nft::Verdict::Return,
+        Deed::Reject => {
+            let code = Some(Reject::PORT_UNREACHABLE);
+            out.push(Reject { icmp_code: code, ..Reject::new(RejectType::ICMPX_UNREACH) });
+            return Ok(());
+        }
+        Deed::Translate { address, ports } => {
+            out.translate(*address, *ports);
+            return Ok(());
+        }
         Deed::Jump(chain) => nft::Verdict::Jump(Name::new(chain)?),
         Deed::Goto(chain) => nft::Verdict::Goto(Name::new(chain)?),
         Deed::Log => {
@@ -101,6 +117,11 @@ fn test(writer: &mut Writer<'_>, out: &mut Appender<'_>, test: &Test<'_>) -> Res
         Test::Net(end, net) => out.net(*end, *net, false),
         Test::Protocol(number) => out.protocol(*number, false),
         Test::Established => state(out, CtState::ESTABLISHED.or(CtState::RELATED)),
+        Test::ConnectionMarked { mark, is_set } => {
+            out.push(Ct { dreg: Some(R1), ..Ct::new(CtKey::MARK) });
+            out.mask(&mark.to_ne_bytes(), &[0; 4]);
+            out.compare(&[0; 4], *is_set);
+        }
         Test::Invalid => state(out, CtState::INVALID),
         Test::Marked(mark) => {
             out.mark(*mark, 0);

@@ -1,0 +1,139 @@
+//! What policy is made from, between who follows the datastore and who enforces.
+//!
+//! What is not enforced yet is kept nowhere but in the resolver, so it takes no more room the longer the kernel is away.
+
+use crate::options::{Host, ToHost};
+use core::future::Future;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use tortie_datastore::convert::{PolicyState, RecordFault};
+use tortie_datastore::resource::{Resource, WorkloadEndpointSpec};
+use tortie_datastore::{Event, EventKind};
+use tortie_policy::{Delta, HostAction, Passes, Resolver};
+
+/// The records of policy, as they are in the datastore.
+pub(crate) struct Feed {
+    node: String,
+    to_host: HostAction,
+    held: Mutex<Held>,
+    changed: Notify,
+}
+
+struct Held {
+    state: PolicyState<Resolver>,
+    /// Whether nothing of it was passed on yet.
+    is_new: bool,
+    /// Which endpoints were passed on.
+    endpoints: Option<u64>,
+    /// What was reported about endpoints, so that it is not reported again.
+    faults: BTreeSet<String>,
+}
+
+/// What is not as it was passed on before.
+pub(super) struct Changes {
+    /// What has changed in the program, optimised.
+    pub(super) delta: Delta,
+    /// Whether that is the whole program.
+    pub(super) is_whole: bool,
+    /// The endpoints of this host that have rules, if they have changed.
+    pub(super) endpoints: Option<Vec<Resource<WorkloadEndpointSpec>>>,
+}
+
+impl Feed {
+    pub(crate) fn new(host: &Host, to_host: ToHost) -> Self {
+        let to_host = match to_host {
+            ToHost::Drop => HostAction::Drop,
+            ToHost::Accept => HostAction::Accept,
+            ToHost::Return => HostAction::Return,
+        };
+        let held = Mutex::new(Held::new(&host.node, to_host));
+        Self { node: host.node.clone(), to_host, held, changed: Notify::new() }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins anew with these records, which are all that there are.
+    pub(crate) fn begin<'r>(&self, records: impl Iterator<Item = (&'r str, &'r [u8])>) {
+        let mut held = self.held();
+        *held = Held::new(&self.node, self.to_host);
+        for (key, value) in records {
+            report(held.state.insert(key, value));
+        }
+        held.state.resolver().set_in_sync();
+        drop(held);
+        self.changed.notify_one();
+    }
+
+    /// Takes these events.
+    pub(crate) fn take(&self, events: &[Event]) {
+        let mut held = self.held();
+        let mut has_changed = false;
+        for event in events {
+            has_changed |= match &event.kind {
+                EventKind::Put(value) => report(held.state.insert(&event.key, value)),
+                EventKind::Delete => held.state.remove(&event.key),
+            };
+        }
+        drop(held);
+        if has_changed {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits until anything may have changed since the last time.
+    pub(super) fn changed(&self) -> impl Future<Output = ()> {
+        self.changed.notified()
+    }
+
+    /// What has changed since the last time; `None` before the datastore is in sync.
+    pub(super) fn flush(&self, passes: &Passes) -> Option<Changes> {
+        let mut held = self.held();
+        let Held { state, is_new, endpoints, faults } = &mut *held;
+        if !state.resolver().is_in_sync() {
+            return None;
+        }
+        let mut delta = state.resolver().flush();
+        for removed in delta.optimise(passes) {
+            tracing::debug!(rule = ?removed.origin, reason = ?removed.reason, "a rule never decides");
+        }
+        let is_whole = core::mem::take(is_new);
+        let before = endpoints.replace(state.workload_changes());
+        let has_changed =
+            before != *endpoints || !delta.dispatch.is_empty() || !delta.dispatch_removed.is_empty();
+        let endpoints = has_changed.then(|| {
+            let found = state.resolver().faults();
+            let closed: BTreeSet<&str> = found.iter().map(|fault| fault.id()).collect();
+            let open = state.workloads().iter().filter(|(id, _)| !closed.contains(id.as_str()));
+            let open = open.map(|(_, endpoint)| endpoint.clone()).collect();
+            let texts: BTreeSet<String> = found.iter().map(ToString::to_string).collect();
+            for fault in texts.difference(faults) {
+                tracing::warn!(%fault, "endpoint gets no rules of its own");
+            }
+            *faults = texts;
+            open
+        });
+        Some(Changes { delta, is_whole, endpoints })
+    }
+}
+
+impl Held {
+    fn new(node: &str, to_host: HostAction) -> Self {
+        let host = node.to_owned();
+        let mut resolver =
+            Resolver::new(tortie_policy::Host::new(node), move |endpoint| endpoint.node == host);
+        resolver.set_to_host(to_host);
+        let state = PolicyState::of_node(node, resolver);
+        Self { state, is_new: true, endpoints: None, faults: BTreeSet::new() }
+    }
+}
+
+/// Reports what is wrong with a record; whether it is one that policy is made from.
+fn report(faults: Option<Vec<RecordFault>>) -> bool {
+    for fault in faults.iter().flatten() {
+        tracing::warn!(%fault, "record has a fault: it is closed, or its last good version stays");
+    }
+    faults.is_some()
+}
