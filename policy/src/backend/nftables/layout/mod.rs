@@ -2,11 +2,13 @@
 
 mod chains;
 mod hooks;
+mod inline;
 mod names;
 mod parts;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -14,6 +16,7 @@ pub(super) use chains::laid_chain;
 #[cfg(feature = "nft-wire")]
 pub(super) use hooks::is_fixed_equal;
 pub(super) use hooks::{InterfaceMap, fixed_chains, lockdown_chains};
+pub(super) use inline::joined;
 pub(super) use names::{about, chain_name, comment};
 #[cfg(feature = "nft-wire")]
 pub(super) use parts::Lengths;
@@ -21,7 +24,7 @@ pub(super) use parts::{Part, PartKind, parts_of, room};
 
 use crate::key::Origin;
 use crate::program::{ChainKey, End, Match};
-use crate::rule::Family;
+use crate::rule::{Family, PortRange};
 use crate::set::SetId;
 use crate::table::Spread;
 
@@ -98,6 +101,10 @@ pub(super) enum Test<'a> {
     Match(&'a Match),
     /// Its address is in this part of a set, or is not.
     InSet { end: End, family: Family, part: &'a Part, negated: bool },
+    /// Its port is in this range, or is not.
+    Port { end: End, range: PortRange, negated: bool },
+    /// Its address is from the first of these to the last, or is not.
+    Between { end: End, addresses: (IpAddr, IpAddr), negated: bool },
     /// Its address is in this prefix.
     Net(End, IpNet),
     /// Its protocol is this one.
