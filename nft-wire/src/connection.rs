@@ -79,7 +79,6 @@ impl Connection {
     }
 
     /// The attributes that make the kernel change these bits of its mark.
-    #[cfg(feature = "socket")]
     pub(crate) fn marking(&self, mark: u32, mask: u32) -> alloc::vec::Vec<u8> {
         let mut bytes = alloc::vec::Vec::new();
         let mut writer = crate::attr::Writer::new(&mut bytes);

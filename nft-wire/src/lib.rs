@@ -59,6 +59,7 @@ mod attr;
 mod batch;
 mod chain;
 mod comment;
+#[cfg(feature = "socket")]
 mod connection;
 mod error;
 pub mod expr;
@@ -79,6 +80,7 @@ mod verdict;
 pub use attr::Bytes;
 pub use batch::{Batch, Entity};
 pub use chain::{Attachment, Chain, Devices, Hook, Policy};
+#[cfg(feature = "socket")]
 pub use connection::{Connection, Tuple};
 #[cfg(feature = "socket")]
 pub use error::{CommitError, Refusal};

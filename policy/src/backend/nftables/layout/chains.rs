@@ -6,6 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::counters::Counters;
+use super::inline::compare;
 use super::{Catalogue, Comment, Deed, LaidChain, Line, Test, about, leaf_name};
 use crate::program::{Addresses, Chain, ChainKey, Match, Step, StepAction};
 use crate::table::Spread;
@@ -88,16 +89,19 @@ fn push<'a>(
 
 /// What must hold, in rows of which no two hold of one packet: one for each part of the sets that are wanted.
 pub(super) fn rows<'a>(catalogue: &'a impl Catalogue, matches: &'a [Match]) -> Vec<Vec<Test<'a>>> {
-    let mut rows = vec![Vec::with_capacity(matches.len())];
+    // What costs little is asked first. All must hold, so the order is nobody's concern.
+    let mut tests = Vec::with_capacity(matches.len());
+    let mut sets = Vec::new();
     for wanted in matches {
-        let (end, family, set, negated) = match wanted {
+        match wanted {
             Match::Address { end, family, addresses: Addresses::Set(set), negated }
-            | Match::AddressPort { end, family, set, negated } => (*end, *family, set, *negated),
-            _ => {
-                rows.iter_mut().for_each(|row| row.push(Test::Match(wanted)));
-                continue;
-            }
-        };
+            | Match::AddressPort { end, family, set, negated } => sets.push((*end, *family, set, *negated)),
+            _ if compare(wanted, &mut tests) => {}
+            _ => tests.push(Test::Match(wanted)),
+        }
+    }
+    let mut rows = vec![tests];
+    for (end, family, set, negated) in sets {
         let parts = catalogue.parts(set, family);
         let test = |part| Test::InSet { end, family, part, negated };
         match parts {

@@ -3,6 +3,7 @@
 mod chains;
 mod counters;
 mod hooks;
+mod inline;
 mod names;
 mod network;
 mod parts;
@@ -10,7 +11,6 @@ mod parts;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-
 use core::net::IpAddr;
 
 use ipnet::IpNet;
@@ -20,6 +20,7 @@ pub(super) use counters::Counter;
 #[cfg(feature = "nft-wire")]
 pub(super) use hooks::is_fixed_equal;
 pub(super) use hooks::{InterfaceMap, fixed_chains, lockdown_chains};
+pub(super) use inline::joined;
 pub(super) use names::{about, chain_name, comment};
 pub(super) use network::matches as network_matches;
 #[cfg(feature = "nft-wire")]
@@ -125,6 +126,10 @@ pub(super) enum Test<'a> {
     Match(&'a Match),
     /// Its address is in this part of a set, or is not.
     InSet { end: End, family: Family, part: &'a Part, negated: bool },
+    /// Its port is in this range, or is not.
+    Port { end: End, range: PortRange, negated: bool },
+    /// Its address is from the first of these to the last, or is not.
+    Between { end: End, addresses: (IpAddr, IpAddr), negated: bool },
     /// Its address is in this prefix.
     Net(End, IpNet),
     /// Its protocol is this one.

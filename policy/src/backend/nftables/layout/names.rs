@@ -1,5 +1,6 @@
 //! Names of chains, and what is said of chains and rules.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -71,7 +72,11 @@ const MAX_COMMENT_LEN: usize = 120;
 const COMMENT_TAIL: usize = 40;
 
 /// The text as it may stand between quotes: what is not plain is replaced, and of what is too long the middle is left out.
-pub(in super::super) fn comment(text: &str) -> String {
+pub(in super::super) fn comment(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if text.len() <= MAX_COMMENT_LEN && text.bytes().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
     let plain = |character: char| match character {
         '"' => '\'',
         '\\' => '/',
@@ -81,8 +86,8 @@ pub(in super::super) fn comment(text: &str) -> String {
     let plain: String = text.chars().map(plain).collect();
     // Plain text has a character in every byte.
     let tail = plain.len().saturating_sub(COMMENT_TAIL);
-    match (plain.get(..MAX_COMMENT_LEN.saturating_sub(COMMENT_TAIL + 5)), plain.get(tail..)) {
+    Cow::Owned(match (plain.get(..MAX_COMMENT_LEN.saturating_sub(COMMENT_TAIL + 5)), plain.get(tail..)) {
         (Some(head), Some(tail)) if plain.len() > MAX_COMMENT_LEN => format!("{head} ... {tail}"),
         _ => plain,
-    }
+    })
 }

@@ -115,6 +115,11 @@ fn test(out: &mut String, test: &Test<'_>) -> fmt::Result {
             }?;
             write!(out, " {}@{}", not(*negated), part.name)
         }
+        Test::Port { end, range, negated } => write!(out, "{} {}{range}", port(*end), not(*negated)),
+        Test::Between { end, addresses: (from, to), negated } => {
+            write!(out, "{} {}{from}", address(*end, Family::of(from)), not(*negated))?;
+            if from == to { Ok(()) } else { write!(out, "-{to}") }
+        }
         Test::Net(end, net) => write!(out, "{} {}", address(*end, Family::of_net(net)), Prefix(*net)),
         Test::Protocol(number) => write!(out, "meta l4proto {number}"),
         Test::Established => out.write_str("ct state established,related"),

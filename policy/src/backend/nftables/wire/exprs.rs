@@ -17,6 +17,8 @@ pub(super) struct Appender<'e> {
     pub(super) exprs: &'e mut Exprs,
     /// Which family the packets are of that come so far, once that is asked.
     family: Option<Family>,
+    /// What the first register still holds.
+    loaded: Option<Selector>,
 }
 
 pub(super) const fn address(end: End, family: Family) -> Selector {
@@ -39,16 +41,18 @@ const R1: Register = Register::R1;
 
 impl<'e> Appender<'e> {
     pub(super) const fn new(exprs: &'e mut Exprs) -> Self {
-        Self { exprs, family: None }
+        Self { exprs, family: None, loaded: None }
     }
 
     pub(super) fn push(&mut self, expr: impl Into<Expr>) {
+        self.loaded = None;
         self.exprs.push(expr.into());
     }
 
     pub(super) fn compare(&mut self, value: &[u8], negated: bool) {
         let op = if negated { CmpOp::NEQ } else { CmpOp::EQ };
-        self.push(Cmp::new(R1, op, Data::value(value)));
+        // It changes no register.
+        self.exprs.push(Cmp::new(R1, op, Data::value(value)).into());
     }
 
     /// It is of this family.
@@ -108,13 +112,32 @@ impl<'e> Appender<'e> {
     }
 
     pub(super) fn port(&mut self, end: End, range: &PortRange, negated: bool) {
-        self.push(port(end).load(R1));
-        if range.min == range.max {
-            return self.compare(&range.min.to_be_bytes(), negated);
+        self.load(port(end));
+        self.range(&range.min.to_be_bytes(), &range.max.to_be_bytes(), negated);
+    }
+
+    /// An address is from the first of these to the last.
+    pub(super) fn between(&mut self, end: End, (from, to): (IpAddr, IpAddr), negated: bool) {
+        let family = Family::of(&from);
+        self.family(family);
+        self.load(address(end, family));
+        self.range(super::octets(from).as_ref(), super::octets(to).as_ref(), negated);
+    }
+
+    /// Loads into the first register what is not there already.
+    fn load(&mut self, selector: Selector) {
+        if self.loaded != Some(selector) {
+            self.push(selector.load(R1));
+            self.loaded = Some(selector);
         }
-        let (from, to) = (Data::value(range.min.to_be_bytes()), Data::value(range.max.to_be_bytes()));
+    }
+
+    fn range(&mut self, from: &[u8], to: &[u8], negated: bool) {
+        if from == to {
+            return self.compare(from, negated);
+        }
         let op = if negated { RangeOp::NEQ } else { RangeOp::EQ };
-        self.push(Range::new(R1, op, from, to));
+        self.exprs.push(Range::new(R1, op, Data::value(from), Data::value(to)).into());
     }
 
     /// A byte behind the transport header's beginning.

@@ -30,6 +30,8 @@ pub(super) struct Writer<'b> {
     table: Name,
     /// Number of the last set of the batch.
     set: u32,
+    /// Room for a comment.
+    text: String,
 }
 
 /// What is done to members of a set.
@@ -43,7 +45,7 @@ type Result = core::result::Result<(), EncodeError>;
 
 impl<'b> Writer<'b> {
     pub(super) fn new(batch: &'b mut Batch, options: &'b Options) -> core::result::Result<Self, EncodeError> {
-        Ok(Self { batch, options, table: Name::new(TABLE)?, set: 0 })
+        Ok(Self { batch, options, table: Name::new(TABLE)?, set: 0, text: String::new() })
     }
 
     /// The table, without anything that it has had.
