@@ -20,6 +20,7 @@ pub(super) use counters::Counter;
 #[cfg(feature = "nft-wire")]
 pub(super) use hooks::is_fixed_equal;
 pub(super) use hooks::{InterfaceMap, fixed_chains, lockdown_chains};
+#[cfg(feature = "nft-wire")]
 pub(super) use inline::joined;
 pub(super) use names::{about, chain_name, comment};
 pub(super) use network::matches as network_matches;
