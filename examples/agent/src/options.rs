@@ -59,6 +59,18 @@ pub(crate) struct Run {
     /// What becomes of packets from a pod to its own host that policy allows
     #[arg(long, value_enum, default_value_t = ToHost::Drop)]
     pub(crate) endpoint_to_host: ToHost,
+    /// What becomes of connections that are there when policy changes
+    #[arg(long, value_enum, default_value_t = Established::Keep)]
+    pub(crate) established: Established,
+}
+
+/// Whether a change of policy speaks of connections that are there.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Established {
+    /// They go on
+    Keep,
+    /// Those that policy would not accept now are cut
+    ReEvaluate,
 }
 
 /// `defaultEndpointToHostAction`.

@@ -93,7 +93,7 @@ pub(crate) fn fragment(
     part: Option<Fragment>,
 ) -> Vec<u8> {
     if source.is_ipv4() {
-        let offset = part.map_or(0, |part| part.at / 8 | u16::from(part.more) << 13);
+        let offset = part.map_or(0, |part| (part.at / 8) | (u16::from(part.more) << 13));
         let mut packet = vec![0x45, 0];
         packet.extend(u16::try_from(20 + payload.len()).unwrap().to_be_bytes());
         packet.extend([0, part.map_or(0, |part| part.of)]);
@@ -144,7 +144,7 @@ pub(crate) fn send(station: &Station, destination: IpAddr, packets: &[Vec<u8>]) 
 
 /// Sends one from the namespace of the calling thread.
 pub(crate) fn send_to(to: SocketAddr, packet: &[u8]) {
-    sendto(&raw(family(to.ip()), ipproto::RAW), packet, SendFlags::empty(), &to).unwrap();
+    sendto(raw(family(to.ip()), ipproto::RAW), packet, SendFlags::empty(), &to).unwrap();
 }
 
 /// A socket that gets every packet of a protocol that comes to a station.

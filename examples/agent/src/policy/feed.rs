@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tortie_datastore::convert::{PolicyState, RecordFault};
 use tortie_datastore::resource::{Resource, WorkloadEndpointSpec};
 use tortie_datastore::{Event, EventKind};
+use tortie_policy::nftables::Network;
 use tortie_policy::{Delta, HostAction, Passes, Resolver};
 
 /// The records of policy, as they are in the datastore.
@@ -26,6 +27,8 @@ struct Held {
     is_new: bool,
     /// Which endpoints were passed on.
     endpoints: Option<u64>,
+    /// What pools and services ask for, if that was not passed on yet.
+    network: Option<Network>,
     /// What was reported about endpoints, so that it is not reported again.
     faults: BTreeSet<String>,
 }
@@ -36,6 +39,8 @@ pub(super) struct Changes {
     pub(super) delta: Delta,
     /// Whether that is the whole program.
     pub(super) is_whole: bool,
+    /// What pools and services ask for, if they may have changed.
+    pub(super) network: Option<Network>,
     /// The endpoints of this host that have rules, if they have changed.
     pub(super) endpoints: Option<Vec<Resource<WorkloadEndpointSpec>>>,
 }
@@ -83,6 +88,12 @@ impl Feed {
         }
     }
 
+    /// Pools and services ask for this.
+    pub(crate) fn set_network(&self, network: Network) {
+        self.held().network = Some(network);
+        self.changed.notify_one();
+    }
+
     /// Waits until anything may have changed since the last time.
     pub(super) fn changed(&self) -> impl Future<Output = ()> {
         self.changed.notified()
@@ -91,7 +102,7 @@ impl Feed {
     /// What has changed since the last time; `None` before the datastore is in sync.
     pub(super) fn flush(&self, passes: &Passes) -> Option<Changes> {
         let mut held = self.held();
-        let Held { state, is_new, endpoints, faults } = &mut *held;
+        let Held { state, is_new, endpoints, network, faults } = &mut *held;
         if !state.resolver().is_in_sync() {
             return None;
         }
@@ -115,7 +126,7 @@ impl Feed {
             *faults = texts;
             open
         });
-        Some(Changes { delta, is_whole, endpoints })
+        Some(Changes { delta, is_whole, network: network.take(), endpoints })
     }
 }
 
@@ -126,7 +137,7 @@ impl Held {
             Resolver::new(tortie_policy::Host::new(node), move |endpoint| endpoint.node == host);
         resolver.set_to_host(to_host);
         let state = PolicyState::of_node(node, resolver);
-        Self { state, is_new: true, endpoints: None, faults: BTreeSet::new() }
+        Self { state, is_new: true, endpoints: None, network: None, faults: BTreeSet::new() }
     }
 }
 
