@@ -578,14 +578,14 @@ fn netns_sets_and_maps_take_more_than_they_had_room_for() {
         interface: format!("cali{n}"),
         namespace: Some("shop".into()),
         labels: [("app".into(), app.into())].into(),
-        addresses: vec![std::net::Ipv4Addr::from(0x0a00_0000 + n).into()],
+        addresses: vec![core::net::Ipv4Addr::from(0x0a00_0000 + n).into()],
         ..Endpoint::default()
     };
     resolver.insert_endpoint(&endpoint("here", "db", 0));
     resolver.set_in_sync();
     let (mut socket, mut rules) = (Socket::open().unwrap(), Ruleset::new(Options::default()));
     let mut members = 0_u32..0;
-    let mut step = |wished: std::ops::Range<u32>, locals: u32, most: usize| {
+    let mut step = |wished: core::ops::Range<u32>, locals: u32, most: usize| {
         for n in members.clone().filter(|n| !wished.contains(n)) {
             resolver.remove_endpoint(&format!("there/web-{n}"));
         }
