@@ -20,11 +20,10 @@ use core::fmt::Write as _;
 use core::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tortie_benches::fixtures::SplitMix64;
-use tortie_benches::kernel::{self, quantile};
+use tortie_benches::kernel::{self, quantile, timed};
 use tortie_benches::link;
 use tortie_benches::report::{self, Mode, Row};
 use tortie_nft_wire::expr::Expr;
@@ -44,6 +43,9 @@ const EMPTY: Row<'_> = Row::tortie("policy/packet_no_rules", "");
 
 /// Packets of a burst.
 const BURST: usize = 64;
+const BURST_LEN: f64 = 64.0;
+/// How often all probes are sent in turn.
+const ROUNDS: usize = 10;
 /// Most rules of one policy.
 const MOST: usize = 1_000;
 /// Selectors, and pods that each means.
@@ -281,24 +283,25 @@ struct Lab {
 impl Lab {
     /// Nanoseconds a packet of the slowest probe, and how many probes come through.
     fn measure(&mut self, probes: &[(Ipv4Addr, u16)]) -> (f64, usize) {
-        let (mut slowest, mut through) = (0.0_f64, 0);
-        for (source, port) in probes {
-            let frame = link::datagram((*source, 40_000), *port);
-            let before = self.sink.count();
-            let times: Vec<f64> = (0..self.bursts)
-                .map(|_| {
-                    let begun = Instant::now();
-                    (0..BURST).for_each(|_| self.world.send(&frame));
-                    begun.elapsed().as_secs_f64() * 1e9 / f64::from(u32::try_from(BURST).unwrap())
-                })
-                .collect();
-            slowest = slowest.max(quantile(times, 100));
-            let sent = u64::try_from(self.bursts * BURST).unwrap();
-            let came = self.sink.count() - before;
-            assert!([0, sent].contains(&came), "{came} of {sent} packets came through");
-            through += usize::from(came > 0);
+        let sent = u64::try_from(self.bursts / ROUNDS * ROUNDS * BURST).unwrap();
+        let mut times = vec![Vec::new(); probes.len()];
+        let mut came = vec![0; probes.len()];
+        // In turn, so that what else the machine does is not one probe's.
+        for _ in 0..ROUNDS {
+            for ((probe, times), came) in probes.iter().zip(&mut times).zip(&mut came) {
+                let frame = link::datagram((probe.0, 40_000), probe.1);
+                let before = self.sink.count();
+                times.extend(
+                    (0..self.bursts / ROUNDS).map(|_| {
+                        timed(|| (0..BURST).for_each(|_| self.world.send(&frame))) * 1e9 / BURST_LEN
+                    }),
+                );
+                *came += self.sink.count() - before;
+            }
         }
-        (slowest, through)
+        assert!(came.iter().all(|came| [0, sent].contains(came)), "{came:?} of {sent} packets came through");
+        let slowest = times.into_iter().map(|times| quantile(times, 100)).fold(0.0, f64::max);
+        (slowest, came.iter().filter(|came| **came > 0).count())
     }
 
     fn say(&mut self, row: Row<'_>, probes: &[(Ipv4Addr, u16)], expected: usize) {
@@ -367,7 +370,7 @@ fn restore(rules: &[Allow]) {
 fn main() {
     let all: Vec<Row<'_>> = [MIXED, FOLDABLE].into_iter().flat_map(rows).chain([STEPS, EMPTY]).collect();
     let Some(mode) = report::mode(&all) else { return };
-    let (count, bursts) = if mode == Mode::Measure { (10_000, 300) } else { (100, 3) };
+    let (count, bursts) = if mode == Mode::Measure { (10_000, 300) } else { (100, 10) };
     if let Err(error) = kernel::unshare() {
         return println!("skipped {MIXED} and what else needs the kernel: {error}; run it as root");
     }

@@ -569,3 +569,58 @@ fn netns_a_flush_by_another_is_survived_or_mended() {
         assert_eq!(nft(&nftables::remove(&Options::default())), Ok(()));
     }
 }
+
+#[test]
+fn netns_sets_and_maps_take_more_than_they_had_room_for() {
+    let Place::Inside = enter("netns_sets_and_maps_take_more_than_they_had_room_for") else { return };
+    let mut resolver = Resolver::new(host(), |endpoint: &Endpoint| endpoint.id.starts_with("here/"));
+    let spec = r#"{ "selector": "app == 'db'", "ingress": [{ "action": "Allow", "source": { "selector": "app == 'web'" } }] }"#;
+    let spec = serde_json::from_str(spec).unwrap();
+    assert!(resolver.insert_network_policy("shop", "db", &spec).is_empty());
+    let endpoint = |host: &str, app: &str, n: u32| Endpoint {
+        id: format!("{host}/{app}-{n}"),
+        interface: format!("cali{n}"),
+        namespace: Some("shop".into()),
+        labels: [("app".into(), app.into())].into(),
+        addresses: vec![core::net::Ipv4Addr::from(0x0a00_0000 + n).into()],
+        ..Endpoint::default()
+    };
+    resolver.insert_endpoint(&endpoint("here", "db", 0));
+    resolver.set_in_sync();
+    let (mut socket, mut rules) = (Socket::open().unwrap(), Ruleset::new(Options::default()));
+    let mut members = 0_u32..0;
+    let mut step = |wished: core::ops::Range<u32>, locals: u32, most: usize| {
+        for n in members.clone().filter(|n| !wished.contains(n)) {
+            resolver.remove_endpoint(&format!("there/web-{n}"));
+        }
+        wished.clone().for_each(|n| resolver.insert_endpoint(&endpoint("there", "web", n)));
+        (0..locals).for_each(|n| resolver.insert_endpoint(&endpoint("here", "db", n + 100_000)));
+        members = wished.clone();
+        rules.apply(resolver.flush());
+        let batches = settle(&mut socket, &mut rules);
+        assert!(batches <= most, "{batches} batches");
+        assert_eq!(rules.denials().count(), 0);
+        // To list takes long.
+        if !wished.len().is_multiple_of(20) {
+            return;
+        }
+        let held = listed();
+        let elements = |name: &str| {
+            let (_, lines) = held.iter().find(|(head, _)| head.contains(name)).unwrap();
+            let commas: usize = lines.iter().map(|line| line.matches(", ").count()).sum();
+            commas + usize::from(lines.iter().any(|line| line.contains("elements")))
+        };
+        assert_eq!(elements("set ip4-s"), wished.len());
+    };
+    step(0..10, 0, 1);
+    // More at once than there is room for.
+    step(0..200, 0, 2);
+    // One by one, room is made in time.
+    for count in 201..420 {
+        step(0..count, 0, 1);
+    }
+    // All others at once: those that go are counted until the end.
+    step(1_000..1_420, 0, 2);
+    // Of the maps, too.
+    step(1_000..1_420, 300, 2);
+}

@@ -7,12 +7,12 @@ use alloc::vec::Vec;
 use tortie_nft_wire::EncodeError;
 
 use super::set::{HeldPart, SetState};
-use super::{Flight, Held, HeldChain, HeldMap, Lead, Ruleset, View, maps};
+use super::{Flight, Held, HeldChain, HeldMap, Lead, Pending, Ruleset, View, maps};
 use crate::backend::nftables::layout::{
     Catalogue, Counter, InterfaceMap, LaidChain, Leads, fixed_chains, laid_chain, network_matches, room,
 };
 use crate::backend::nftables::wire::{Change, Writer, map_room, set_about};
-use crate::program::{Addresses, Chain, ChainKey, Match, Step, StepAction};
+use crate::program::{Addresses, Chain, ChainKey, Match, Program, Step, StepAction};
 use crate::set::SetId;
 
 type Result<T> = core::result::Result<T, EncodeError>;
@@ -47,6 +47,10 @@ impl Ruleset {
         let mut flight = Flight { is_fresh: !held.is_there, ..Flight::default() };
         if flight.is_fresh {
             writer.fresh_table()?;
+        }
+        grow(&mut writer, program, &view, held, pending, barred_sets, &mut flight)?;
+        if flight.grown.is_some() {
+            return Ok(flight);
         }
 
         // What is new.
@@ -92,9 +96,7 @@ impl Ruleset {
         for map in maps().filter(|map| map.is_there(program)) {
             let old = held.maps.get(map.name());
             let size = map_room(map.interfaces(program).count());
-            if old.is_none_or(|old| {
-                map.interfaces(program).count() > usize::try_from(old.size).unwrap_or(usize::MAX)
-            }) {
+            if old.is_none_or(|old| old.size < size && is_nearly(map.interfaces(program).count(), old.size)) {
                 writer.declare_map(map.name(), size)?;
                 flight.maps.push((map.name(), Some(size)));
             }
@@ -248,9 +250,9 @@ fn set<'s>(
             continue;
         };
         let mut size = held.size;
-        // In the middle of the transaction there are never more than at its end, or its beginning.
+        // While there is still some, so that a few members more seldom take a transaction before theirs.
         let wanted = room(part.kind, part.len);
-        if wanted > size && needs(part.kind, part.len) > size {
+        if wanted > size && is_nearly(part.kind.ends(part.len), size) {
             size = wanted;
             writer.declare(part, size, &set_about(id))?;
         }
@@ -263,10 +265,52 @@ fn set<'s>(
     Ok((now, gone))
 }
 
-/// The least size for so many members.
-fn needs(kind: crate::backend::nftables::layout::PartKind, len: usize) -> u32 {
-    let ends = if kind == crate::backend::nftables::layout::PartKind::Intervals { 2 } else { 1 };
-    u32::try_from(len.saturating_mul(ends)).unwrap_or(u32::MAX)
+/// Whether less than a fifth of a size would be left.
+fn is_nearly(len: usize, size: u32) -> bool {
+    len.saturating_add(len / 4) > usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+/// Makes room where the kernel has too little for what is on the way.
+///
+/// The kernel takes a larger size at the end of a transaction, and until then counts what the transaction deletes.
+fn grow(
+    writer: &mut Writer<'_>,
+    program: &Program,
+    view: &View<'_>,
+    held: &Held,
+    pending: &Pending,
+    barred: &BTreeSet<SetId>,
+    flight: &mut Flight,
+) -> Result<()> {
+    let lacks = |most: usize, size: u32| most > usize::try_from(size).unwrap_or(usize::MAX);
+    let mut grown = Vec::new();
+    for id in pending.sets.iter().filter(|id| !barred.contains(*id)) {
+        let Some(state) = view.sets.get(id) else { continue };
+        let added = state.differences().1;
+        for part in state.all_parts() {
+            let Some(held) = state.held.iter().find(|held| held.part.name == part.name) else { continue };
+            let new = part.nets(&added).count().saturating_add(part.ports(&added).count());
+            let most = held.part.len.saturating_add(new);
+            if lacks(part.kind.ends(most), held.size) {
+                let size = room(part.kind, most);
+                writer.declare(part, size, &set_about(id))?;
+                grown.push((id.clone(), part.name.clone(), size));
+            }
+        }
+    }
+    for map in maps().filter(|map| map.is_there(program)) {
+        let Some(old) = held.maps.get(map.name()) else { continue };
+        let most = old.leads.len().saturating_add(pending.interfaces.len());
+        if lacks(most, old.size) {
+            let size = map_room(most);
+            writer.declare_map(map.name(), size)?;
+            flight.maps.push((map.name(), Some(size)));
+        }
+    }
+    if !grown.is_empty() || !flight.maps.is_empty() {
+        flight.grown = Some(grown);
+    }
+    Ok(())
 }
 
 /// Makes the elements of a map as wished, for those interfaces that may differ.

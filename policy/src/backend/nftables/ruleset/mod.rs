@@ -31,8 +31,9 @@ use set::{HeldPart, SetState};
 ///
 /// It is told what is wished, as a [whole program](Self::set_program) or [change](Self::apply) by change, and gives what
 /// differs from what the kernel has as one transaction: first what is new, then what refers to it, what nothing refers to any
-/// more at the end. Members of sets and interfaces are single elements; only chains that changed are written again. Whoever
-/// hands the transaction to the kernel says what became of it.
+/// more at the end. Members of sets and interfaces are single elements; only chains that changed are written again. Where a set
+/// has too little room for what comes at once, it grows by a transaction of its own before. Whoever hands the transaction to
+/// the kernel says what became of it.
 ///
 /// # Example
 ///
@@ -150,6 +151,8 @@ impl Pending {
 #[derive(Debug, Default)]
 struct Flight {
     is_fresh: bool,
+    /// Sets, parts of them and maps that get another size, and nothing else: the rest is the next batch.
+    grown: Option<Vec<(SetId, String, u32)>>,
     chains: Vec<(ChainKey, Option<HeldChain>)>,
     /// How many chains speak of these counters then.
     counters: Vec<(Counter, usize)>,
@@ -244,6 +247,10 @@ impl Ruleset {
     /// The kernel has taken the batch.
     pub fn confirm(&mut self) {
         let Some(flight) = self.flight.take() else { return };
+        if let Some(grown) = flight.grown {
+            self.grow(&grown, flight.maps);
+            return self.catch_up();
+        }
         if flight.is_fresh {
             self.held = Held { is_there: true, ..Held::default() };
         }
@@ -288,6 +295,18 @@ impl Ruleset {
         self.pending = Pending::default();
         self.hunted(true);
         self.catch_up();
+    }
+
+    /// The kernel has taken other sizes.
+    fn grow(&mut self, parts: &[(SetId, String, u32)], maps: Vec<(&'static str, Option<u32>)>) {
+        for (set, name, size) in parts {
+            let held = self.sets.get_mut(set).into_iter().flat_map(|state| &mut state.held);
+            held.filter(|held| held.part.name == *name).for_each(|held| held.size = *size);
+        }
+        for (name, size) in maps {
+            let map = self.held.maps.get_mut(name);
+            map.into_iter().zip(size).for_each(|(map, size)| map.size = size);
+        }
     }
 
     /// What is in the kernel is not known any more: because somebody else has changed or removed the table, or because nobody
