@@ -479,7 +479,7 @@ fn netns_a_refused_chain_denies_its_own_endpoint() {
     let mut wrong = (*chain).clone();
     let others = (0..9).map(|n| format!("10.{}.0.0/16", 100 + 2 * n));
     let nets = ["10.0.0.0/8".to_string(), "10.0.0.0/9".to_string()].into_iter().chain(others);
-    let overlapping: Vec<ipnet::IpNet> = nets.map(|net| net.parse().unwrap()).collect();
+    let overlapping: Vec<IpNet> = nets.map(|net| net.parse().unwrap()).collect();
     for step in &mut wrong.steps {
         for wanted in &mut step.matches {
             if let Match::Address { addresses, .. } = wanted {
