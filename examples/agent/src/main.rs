@@ -9,6 +9,7 @@ extern crate alloc;
 mod address;
 mod bgp;
 mod health;
+mod network;
 mod options;
 mod policy;
 mod routes;
@@ -104,13 +105,8 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
     let feed = Arc::new(policy::Feed::new(run));
     let follower =
         state::Follower::new(run.host.clone(), store, parents, Arc::clone(&feed), health.part("datastore"));
-    let enforcer = policy::Enforcer::new(
-        &run.host,
-        Arc::clone(&feed),
-        statuses,
-        health.part("policy"),
-        metrics.clone(),
-    )?;
+    let enforcer =
+        policy::Enforcer::new(run, Arc::clone(&feed), statuses, health.part("policy"), metrics.clone())?;
     let routes =
         routes::Keeper::open(&run.host, follower.fabric(), parents_out, feed, health.part("routes"))?;
     let speaker = tokio::spawn(bgp::Runner::new(follower.fabric(), stopped, health.part("bgp")).run());

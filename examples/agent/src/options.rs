@@ -69,6 +69,9 @@ pub(crate) struct Run {
     /// Pods may send IP in IP packets that policy allows
     #[arg(long)]
     pub(crate) allow_ipip_from_pods: bool,
+    /// What becomes of connections that are there when policy changes
+    #[arg(long, value_enum, default_value_t = Established::Keep)]
+    pub(crate) established: Established,
 }
 
 impl Run {
@@ -80,6 +83,15 @@ impl Run {
             allow_ipip: self.allow_ipip_from_pods,
         }
     }
+}
+
+/// Whether a change of policy speaks of connections that are there.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Established {
+    /// They go on
+    Keep,
+    /// Those that policy would not accept now are cut
+    ReEvaluate,
 }
 
 /// `defaultEndpointToHostAction`.

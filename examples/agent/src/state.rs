@@ -120,6 +120,7 @@ impl Follower {
         let parents = self.parents.borrow_and_update().clone();
         let parents_known = parents.is_some();
         cluster.parents = parents.unwrap_or_default();
+        self.policy.set_network(crate::network::network(cluster));
         let wish = Arc::new(FabricWish { fabric: tortie_fabric::fabric(cluster), parents_known });
         let before = self.fabric.send_replace(Some(Arc::clone(&wish))).filter(|before| before.parents_known);
         for report in wish.fabric.reports.iter().filter(|_| parents_known) {

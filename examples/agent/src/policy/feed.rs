@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tortie_datastore::convert::{PolicyState, RecordFault};
 use tortie_datastore::resource::{Resource, WorkloadEndpointSpec};
 use tortie_datastore::{Event, EventKind};
+use tortie_policy::nftables::Network;
 use tortie_policy::{Delta, Encapsulation, HostAction, Passes, Resolver};
 
 /// The records of policy, as they are in the datastore.
@@ -30,6 +31,8 @@ struct Held {
     is_new: bool,
     /// Which endpoints were passed on.
     endpoints: Option<u64>,
+    /// What pools and services ask for, if that was not passed on yet.
+    network: Option<Network>,
     /// What was reported about endpoints, so that it is not reported again.
     faults: BTreeSet<String>,
 }
@@ -43,6 +46,8 @@ pub(super) struct Changes {
     pub(super) delta: Delta,
     /// Whether that is the whole program.
     pub(super) is_whole: bool,
+    /// What pools and services ask for, if they may have changed.
+    pub(super) network: Option<Network>,
     /// The endpoints of this host that have rules, if they have changed.
     pub(super) endpoints: Option<Vec<Resource<WorkloadEndpointSpec>>>,
 }
@@ -66,9 +71,10 @@ impl Feed {
     /// Begins anew with these records, which are all that there are.
     pub(crate) fn begin<'r>(&self, records: impl Iterator<Item = (&'r str, &'r [u8])>) {
         let mut held = self.held();
-        let interfaces = held.interfaces.take();
+        let (interfaces, network) = (held.interfaces.take(), held.network.take());
         // The old one goes before the new one grows.
         *held = Held::new(&self.node, interfaces);
+        held.network = network;
         let resolver = held.state.resolver();
         resolver.set_to_host(self.to_host);
         resolver.set_encapsulation(self.encapsulation);
@@ -107,6 +113,12 @@ impl Feed {
         }
     }
 
+    /// Pools and services ask for this.
+    pub(crate) fn set_network(&self, network: Network) {
+        self.held().network = Some(network);
+        self.changed.notify_one();
+    }
+
     /// Waits until anything may have changed since the last time.
     pub(super) fn changed(&self) -> impl Future<Output = ()> {
         self.changed.notified()
@@ -116,7 +128,7 @@ impl Feed {
     /// them, host endpoints that are found by their addresses would lose the rules of an earlier run.
     pub(super) fn flush(&self, passes: &Passes) -> Option<Changes> {
         let mut held = self.held();
-        let Held { state, interfaces, is_new, endpoints, faults } = &mut *held;
+        let Held { state, interfaces, is_new, endpoints, network, faults } = &mut *held;
         if !state.resolver().is_in_sync() || interfaces.is_none() {
             return None;
         }
@@ -140,7 +152,7 @@ impl Feed {
             *faults = texts;
             open
         });
-        Some(Changes { delta, is_whole, endpoints })
+        Some(Changes { delta, is_whole, network: network.take(), endpoints })
     }
 }
 
@@ -153,7 +165,7 @@ impl Held {
         let local = node.to_owned();
         let resolver = Resolver::new(host, move |endpoint| endpoint.node == local);
         let state = PolicyState::of_node(node, resolver);
-        Self { state, interfaces, is_new: true, endpoints: None, faults: BTreeSet::new() }
+        Self { state, interfaces, is_new: true, endpoints: None, network: None, faults: BTreeSet::new() }
     }
 }
 

@@ -1,14 +1,17 @@
 //! The kernel's table, kept by transactions.
 
+use super::established::{Judge, is_policed};
 use crate::health::Metrics;
 use anyhow::{Context as _, bail};
 use core::time::Duration;
 use std::time::Instant;
 use tortie_nft_wire::{AsyncSocket, CommitError, Entry, Family, Feature, Listing, Table};
-use tortie_policy::nftables::{Options, Ruleset, TABLE};
+use tortie_policy::nftables::{ForeignDrop, Options, Ruleset, TABLE, foreign_drops};
 
 /// Most transactions that one wish may take: more than a search for one endpoint among very many.
 const MOST: usize = 1000;
+/// How often counters are read, at the most.
+const COUNT: Duration = Duration::from_secs(4);
 /// How often a table that others may change is read and compared, at the most.
 const LOOK: Duration = Duration::from_secs(30);
 /// How often endpoints are tried again that the kernel refuses.
@@ -20,9 +23,14 @@ pub(super) struct Kernel {
     /// Whether the table belongs to the socket.
     is_owned: bool,
     pub(super) ruleset: Ruleset,
+    /// Whether nobody has enforced policy here before: connections are to be judged.
+    is_first: bool,
+    /// Chains of others that may drop what we accept.
+    pub(super) foreign: Vec<ForeignDrop>,
     /// After our last transaction, or when others' changes were looked at.
     generation: u32,
     looked: Instant,
+    counted: Instant,
     retried: Instant,
 }
 
@@ -35,13 +43,54 @@ impl Kernel {
         let is_owned =
             [Feature::Owner, Feature::Persist, Feature::Destroy].iter().all(|feature| features.has(*feature));
         tracing::info!(is_owned, "nf_tables is there");
+        let chains = socket.list(Family::INET, Listing::Chains).await.context("cannot list chains")?;
+        let is_first = !is_policed(&chains);
         let now = Instant::now();
-        let ruleset = Ruleset::new(options.owned(is_owned));
-        Ok(Self { socket, is_owned, ruleset, generation: 0, looked: now, retried: now })
+        let mut ruleset = Ruleset::new(options.owned(is_owned));
+        // Counters of an earlier run go on.
+        ruleset.read_counters(&socket.list(Family::INET, Listing::Objects).await?);
+        let foreign = Vec::new();
+        Ok(Self {
+            socket,
+            is_owned,
+            ruleset,
+            is_first,
+            foreign,
+            generation: 0,
+            looked: now,
+            counted: now,
+            retried: now,
+        })
     }
 
     /// Makes the kernel as wished.
-    pub(super) async fn settle(&mut self, metrics: &Metrics) -> anyhow::Result<()> {
+    pub(super) async fn settle(&mut self, metrics: &Metrics, judge: &mut Judge) -> anyhow::Result<()> {
+        if self.is_first {
+            // First what is there is judged, then the rules are enforced; and again what has come meanwhile.
+            judge.try_now(&mut self.ruleset).await;
+            judge.is_due = true;
+        }
+        let has_changed = self.commit(metrics).await?;
+        self.is_first = false;
+        judge.is_due |= has_changed && judge.is_strict;
+        judge.after_change(&mut self.ruleset).await;
+        self.look(metrics).await
+    }
+
+    /// Reads counters, and looks for chains of others.
+    async fn look(&mut self, metrics: &Metrics) -> anyhow::Result<()> {
+        if self.counted.elapsed() < COUNT {
+            return Ok(());
+        }
+        self.counted = Instant::now();
+        self.ruleset.read_counters(&self.socket.list(Family::INET, Listing::Objects).await?);
+        metrics.set_denied(self.ruleset.denied());
+        self.foreign = foreign_drops(&self.socket.list(Family::new(0), Listing::Chains).await?);
+        Ok(())
+    }
+
+    /// Makes the kernel as wished; whether that changed anything.
+    async fn commit(&mut self, metrics: &Metrics) -> anyhow::Result<bool> {
         if self.ruleset.denials().next().is_some() && self.retried.elapsed() > AGAIN {
             self.retried = Instant::now();
             self.ruleset.retry_denied();
@@ -51,12 +100,14 @@ impl Kernel {
             metrics.drifted();
             self.ruleset.forget();
         }
+        let mut has_changed = false;
         for _ in 0..MOST {
-            let Some(batch) = self.ruleset.poll_batch()? else { return Ok(()) };
+            let Some(batch) = self.ruleset.poll_batch()? else { return Ok(has_changed) };
             let (start, octets) = (Instant::now(), batch.len_octets());
             match self.socket.commit(batch).await {
                 Ok(()) => {
                     self.ruleset.confirm();
+                    has_changed = true;
                     metrics.applied(start.elapsed());
                     self.generation = self.socket.generation().await?;
                     tracing::debug!(octets, took = ?start.elapsed(), "policy committed");

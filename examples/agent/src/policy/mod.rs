@@ -1,13 +1,15 @@
 //! Policy in the kernel: what differs, as one transaction at a time, and endpoints acknowledged once it holds them.
 
+mod established;
 mod feed;
 mod kernel;
 
 use crate::health::{BEAT, Metrics, Reporter};
-use crate::options::Host;
+use crate::options::{Established, Host, Run};
 use crate::status::{Status, Statuses};
 use anyhow::Context as _;
 use core::time::Duration;
+use established::Judge;
 use kernel::Kernel;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,18 +35,21 @@ pub(crate) struct Enforcer {
     kernel: Option<Kernel>,
     /// What is said of endpoints, by interface, once the kernel has their rules.
     endpoints: BTreeMap<String, Status>,
+    judge: Judge,
 }
 
 impl Enforcer {
     pub(crate) fn new(
-        host: &Host,
+        run: &Run,
         feed: Arc<Feed>,
         statuses: Statuses,
         health: Reporter,
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
         let endpoints = BTreeMap::new();
-        Ok(Self { options: options(host)?, feed, statuses, health, metrics, kernel: None, endpoints })
+        let judge = Judge::new(run.established == Established::ReEvaluate);
+        let options = options(&run.host)?;
+        Ok(Self { options, feed, statuses, health, metrics, kernel: None, endpoints, judge })
     }
 
     /// Enforces every change, and repairs what others change; for ever.
@@ -54,7 +59,7 @@ impl Enforcer {
             let wait = match self.enforce().await {
                 Ok(()) => {
                     pause = RETRY.0;
-                    BEAT
+                    self.judge.wait().unwrap_or(BEAT)
                 }
                 Err(error) => {
                     // What was committed before stays: never less than the last rules.
@@ -86,13 +91,21 @@ impl Enforcer {
         } else {
             kernel.ruleset.apply(changes.delta);
         }
+        if let Some(network) = changes.network {
+            kernel.ruleset.set_network(network);
+        }
         if let Some(endpoints) = changes.endpoints {
+            let addresses = |endpoint: &Resource<WorkloadEndpointSpec>| {
+                let interface = endpoint.spec.interface_name.clone();
+                endpoint.spec.ip_networks.clone().into_iter().map(move |net| (net.addr(), interface.clone()))
+            };
+            self.judge.workloads = endpoints.iter().flat_map(addresses).collect();
             let status = |endpoint: &Resource<WorkloadEndpointSpec>| {
                 Some((endpoint.spec.interface_name.clone(), Status::of(endpoint)?))
             };
             self.endpoints = endpoints.iter().filter_map(status).collect();
         }
-        let result = kernel.settle(&self.metrics).await;
+        let result = kernel.settle(&self.metrics, &mut self.judge).await;
         let denied: BTreeMap<&str, &str> =
             kernel.ruleset.denials().map(|denial| (denial.interface, denial.reason)).collect();
         self.metrics.set_counts(&kernel.ruleset.counts(), denied.len());
@@ -101,7 +114,16 @@ impl Enforcer {
             self.endpoints.iter().filter(|(interface, _)| !denied.contains_key(interface.as_str()));
         self.statuses.acknowledge(enforced.map(|(_, status)| status)).await;
         if denied.is_empty() {
-            self.health.ready();
+            // Whether others drop what we accept, only people can say.
+            let foreign: Vec<_> = kernel.foreign.iter().map(ToString::to_string).collect();
+            let foreign = (!foreign.is_empty())
+                .then(|| format!("others drop what they do not accept: {}", foreign.join(", ")));
+            let notes: Vec<_> = self.judge.fault.iter().cloned().chain(foreign).collect();
+            if notes.is_empty() {
+                self.health.ready();
+            } else {
+                self.health.ready_but(notes.join("; "));
+            }
         } else {
             let names: Vec<_> =
                 denied.iter().map(|(interface, reason)| format!("{interface} ({reason})")).collect();
