@@ -149,8 +149,9 @@ fn explain_names_the_rule() {
         "{said}"
     );
     assert!(
-        said.contains("with staged policies enforced: deny, by end of tier default")
-            && said.contains("| StagedGlobalNetworkPolicy close-fronts (order 1)"),
+        said.contains(
+            "with staged policies enforced: deny, by StagedGlobalNetworkPolicy close-fronts ingress[0]"
+        ) && said.contains("| StagedGlobalNetworkPolicy close-fronts (order 1)"),
         "{said}"
     );
     let said = explain(&["--from", "blue/monitor-3", "--to", "red/web-1", "--port", "8080"]).good();
