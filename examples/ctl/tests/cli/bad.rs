@@ -136,7 +136,7 @@ fn heads() {
     refused("- one\n- two\n", &["m.yaml: document 1, line 1: kind: missing"]);
     refused("just text\n", &["m.yaml: document 1, line 1: kind: missing"]);
     let shop = Shop::new();
-    for kind in ["HostEndpoint", "WorkloadEndpoint", "ippool"] {
+    for kind in ["FelixConfiguration", "WorkloadEndpoint", "ippool"] {
         let err = shop.apply(&format!("{HEAD}kind: {kind}\nmetadata: {{name: n}}\nspec: {{}}\n")).bad();
         let want = format!("standard input: document 1, line 2: kind: `{kind}` is not one of IPPool, ");
         assert!(err.starts_with(&want), "{err}");
