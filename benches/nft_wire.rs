@@ -11,22 +11,17 @@
 //! check is what the kernel holds afterwards.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
-#![expect(unsafe_code, reason = "rustix calls unshare unsafe because of FILES, which is not asked for here")]
 
 use core::fmt::Write as _;
 use core::hint::black_box;
-use core::time::Duration;
 
-use std::os::fd::AsFd as _;
 use std::process::Command;
-use std::time::Instant;
 
 use netlink_packet_core::Emitable as _;
 use netlink_packet_netfilter::nftables::{DataAttribute, ListAttribute, SetElementAttribute, SetElementList};
-use netlink_sys::{Socket as Netlink, SocketAddr, protocols::NETLINK_NETFILTER};
 use nftables::schema::Nftables;
-use rustix::net::sockopt;
 use serde_json::json;
+use tortie_benches::kernel::{self, Bare, median, timed};
 use tortie_benches::memory::{self, Counted};
 use tortie_benches::report::{self, Mode, Row};
 use tortie_nft_wire::{
@@ -59,7 +54,6 @@ const ENCODERS: [Row<'_>; 3] =
     [Row::tortie(ENCODE, "tortie"), Row::twin(ENCODE), Row::rival(ENCODE, "netlink_packet_netfilter")];
 
 const FAMILY: Family = Family::IPV4;
-const PATIENCE: Duration = Duration::from_secs(60);
 const TCP: u8 = 6;
 
 fn name(name: &str) -> Name {
@@ -114,7 +108,7 @@ fn drop_table(socket: &mut Socket) {
     batch.delete(FAMILY, &Table::new(name("t"))).unwrap();
     socket.commit(&mut batch).unwrap();
     // The kernel frees it afterwards, which the next run shall not pay for.
-    std::thread::sleep(Duration::from_millis(30));
+    std::thread::sleep(core::time::Duration::from_millis(30));
 }
 
 fn document(commands: serde_json::Value) -> Nftables<'static> {
@@ -159,44 +153,10 @@ fn rules(socket: &mut Socket) -> String {
     format!("{} rules, {expressions} expressions", rules.len())
 }
 
-/// A socket without anything around it, for the floor.
-struct Bare(Netlink);
-
-impl Bare {
-    fn open() -> Self {
-        let mut netlink = Netlink::new(NETLINK_NETFILTER).unwrap();
-        netlink.bind_auto().unwrap();
-        sockopt::set_socket_send_buffer_size_force(netlink.as_fd(), 1 << 27).unwrap();
-        sockopt::set_socket_timeout(netlink.as_fd(), sockopt::Timeout::Recv, Some(PATIENCE)).unwrap();
-        Self(netlink)
-    }
-
-    /// Sends it, and waits for the answer.
-    fn send(&self, bytes: &[u8]) {
-        let sent = self.0.send_to(bytes, &SocketAddr::new(0, 0), 0).unwrap();
-        assert_eq!(sent, bytes.len());
-        let mut answer = Vec::with_capacity(1 << 16);
-        self.0.recv_from(&mut answer, 0).unwrap();
-        let message = Messages::new(&answer).next().unwrap();
-        assert_eq!((message.kind(), message.payload().get(..4)), (2, Some(&[0; 4][..])), "refused");
-    }
-}
-
-fn timed(work: impl FnOnce()) -> f64 {
-    let begun = Instant::now();
-    work();
-    begun.elapsed().as_secs_f64()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
-}
-
 /// Runs a work by everybody in turn.
 fn measure(load: &Load<'_>, runs: usize, unit: &str) {
     let mut socket = Socket::open().unwrap();
-    let bare = Bare::open();
+    let bare = Bare::open().unwrap();
     let mut prebuilt = (load.batch)();
     let bytes = prebuilt.finish().to_vec();
     let path = std::env::temp_dir().join(format!("tortie-nft-{}.nft", std::process::id()));
@@ -210,7 +170,7 @@ fn measure(load: &Load<'_>, runs: usize, unit: &str) {
         for (who, (times, said)) in times.iter_mut().zip(&mut checks).enumerate() {
             times.push(match who {
                 0 => timed(|| socket.commit(&mut (load.batch)()).unwrap()),
-                1 => timed(|| bare.send(&bytes)),
+                1 => timed(|| bare.send(&bytes).unwrap()),
                 2 => timed(nft),
                 _ => timed(|| nftables::helper::apply_ruleset(&load.document).unwrap()),
             });
@@ -482,9 +442,7 @@ fn main() {
     let (elements, networks, rules) = if is_test { (1_000, 1_000, 100) } else { (100_000, 100_000, 10_000) };
     let runs = |usual: usize| if is_test { 2 } else { usual };
     encode(elements, runs(101));
-    // SAFETY: the tables of files stay shared.
-    let unshared = unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) };
-    if let Err(error) = unshared {
+    if let Err(error) = kernel::unshare() {
         return println!("skipped {SET} and what else needs the kernel: {error}; run it as root");
     }
     if Command::new("nft").arg("-V").output().is_err() {

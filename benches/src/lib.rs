@@ -8,5 +8,7 @@
 //!   the same with the optimisation of a measurement.
 
 pub mod fixtures;
+pub mod kernel;
+pub mod link;
 pub mod memory;
 pub mod report;

@@ -59,6 +59,8 @@ mod attr;
 mod batch;
 mod chain;
 mod comment;
+#[cfg(feature = "socket")]
+mod connection;
 mod error;
 pub mod expr;
 mod family;
@@ -79,6 +81,8 @@ pub use attr::Bytes;
 pub use batch::{Batch, Entity};
 pub use chain::{Attachment, Chain, Devices, Hook, Policy};
 #[cfg(feature = "socket")]
+pub use connection::{Connection, Tuple};
+#[cfg(feature = "socket")]
 pub use error::{CommitError, Refusal};
 pub use error::{EncodeError, NameError};
 pub use expr::{Expr, Exprs, ObjectType};
@@ -93,7 +97,7 @@ pub use set::{Element, Layout, Parts, Set, SetPolicy, Type};
 #[cfg(feature = "tokio")]
 pub use socket::{AsyncEvents, AsyncSocket};
 #[cfg(feature = "socket")]
-pub use socket::{Event, Events, Listing, Options, Socket};
+pub use socket::{Conntrack, Event, Events, Listing, Marked, Options, Socket};
 pub use table::Table;
 pub use verdict::{Data, Register, Verdict};
 

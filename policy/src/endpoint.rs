@@ -53,6 +53,8 @@ pub struct NamedPort {
 pub struct Endpoint {
     /// Id, unique among all endpoints of all hosts.
     pub id: String,
+    /// Name of its host; empty if it is not known. It decides nothing, but may say which endpoints are local to a host.
+    pub node: String,
     /// Name of the interface on the endpoint's host.
     pub interface: String,
     /// Namespace, from the metadata of the object; `None` if it has none. This alone decides the label

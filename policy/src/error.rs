@@ -379,3 +379,13 @@ pub enum EndpointFault {
         active: String,
     },
 }
+
+impl EndpointFault {
+    /// Id of the endpoint.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Interface { id, .. } | Self::Shadowed { id, .. } => id,
+        }
+    }
+}

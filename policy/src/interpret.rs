@@ -8,7 +8,7 @@ use crate::host::{Packet, Place};
 use crate::key::{Direction, ListKind, Origin, Verdict};
 use crate::program::{Addresses, ChainKey, End, HostDispatch, Match, Program, Step, StepAction};
 use crate::rule::Family;
-use crate::set::PortMember;
+use crate::set::{Members, PortMember, SetId};
 use crate::settings::HostAction;
 use crate::table::Row;
 
@@ -52,10 +52,34 @@ pub struct Judgement {
 /// This is what a backend must make the kernel do; the order is that of [`evaluate_packet`](crate::evaluate_packet).
 #[must_use]
 pub fn interpret(program: &Program, packet: &Packet<'_>) -> Interpretation {
-    let mut run = Run { program, judgements: Vec::new() };
+    let sets = |set: &SetId| program.sets.get(set);
+    let mut run = Run { program, sets: &sets, judgements: Vec::new() };
     run.packet(packet);
     Interpretation { judgements: run.judgements }
 }
+
+/// What the workloads at both ends of a packet say of it, and the host of what they send it; the policy of interfaces of the
+/// host is not asked. Members of sets are looked up as this function says.
+#[cfg(feature = "nft-wire")]
+pub(crate) fn interpret_workloads<'a>(
+    program: &'a Program,
+    sets: Sets<'a, '_>,
+    packet: &Packet<'_>,
+) -> Interpretation {
+    let mut run = Run { program, sets, judgements: Vec::new() };
+    let (flow, to_host) = (packet.flow.canonical(), packet.to == Place::Host);
+    if let Place::Workload(name) = packet.from {
+        run.sender(name, to_host, &flow);
+    }
+    match packet.to {
+        Place::Workload(name) if packet.from != Place::Host => run.workload(name, Direction::Ingress, &flow),
+        _ => {}
+    }
+    Interpretation { judgements: run.judgements }
+}
+
+/// Where members of sets are looked up.
+type Sets<'a, 's> = &'s dyn Fn(&SetId) -> Option<&'a Members>;
 
 /// A step that ended everything.
 struct Decision<'a> {
@@ -63,12 +87,23 @@ struct Decision<'a> {
     origin: Origin,
 }
 
-struct Run<'a> {
+/// What becomes of the packet of a workload.
+enum Sender {
+    /// All is said.
+    Decided,
+    /// The policy of the host has nothing to say any more where the packet comes in.
+    Accepted,
+    /// Others are to be asked.
+    Undecided,
+}
+
+struct Run<'a, 's> {
     program: &'a Program,
+    sets: Sets<'a, 's>,
     judgements: Vec<Judgement>,
 }
 
-impl<'a> Run<'a> {
+impl<'a> Run<'a, '_> {
     fn packet(&mut self, packet: &Packet<'_>) {
         let program = self.program;
         let (flow, original) = (packet.flow.canonical(), packet.original_flow());
@@ -91,17 +126,10 @@ impl<'a> Run<'a> {
             accepted = self.host(host, ListKind::PreDnat, Direction::Ingress, &original);
         }
         if let Place::Workload(name) = packet.from {
-            if to_host && self.steps(name, &program.to_host, &flow) {
-                return;
-            }
-            self.workload(name, Direction::Egress, &flow);
-            if to_host && program.host_action != HostAction::Return {
-                let verdict = match program.host_action {
-                    HostAction::Accept => Verdict::Allow,
-                    HostAction::Drop | HostAction::Return => Verdict::Deny,
-                };
-                self.judge(name, Direction::Egress, ListKind::Normal, verdict, Origin::ToHost, Vec::new());
-                accepted = true;
+            match self.sender(name, to_host, &flow) {
+                Sender::Decided => return,
+                Sender::Accepted => accepted = true,
+                Sender::Undecided => {}
             }
         }
         if let Some(host) = host(packet.from).filter(|_| !accepted) {
@@ -124,13 +152,31 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Asks the workload that sends a packet, and of one to its host what becomes of such.
+    fn sender(&mut self, name: &str, to_host: bool, flow: &Flow) -> Sender {
+        let program = self.program;
+        if to_host && self.steps(name, &program.to_host, flow) {
+            return Sender::Decided;
+        }
+        self.workload(name, Direction::Egress, flow);
+        if !to_host || program.host_action == HostAction::Return {
+            return Sender::Undecided;
+        }
+        let verdict = match program.host_action {
+            HostAction::Accept => Verdict::Allow,
+            HostAction::Drop | HostAction::Return => Verdict::Deny,
+        };
+        self.judge(name, Direction::Egress, ListKind::Normal, verdict, Origin::ToHost, Vec::new());
+        Sender::Accepted
+    }
+
     /// Asks one list of a host endpoint; whether the host's policy has accepted the packet with that.
     fn host(&mut self, host: &HostDispatch, list: ListKind, direction: Direction, flow: &Flow) -> bool {
         let mut logged = Vec::new();
         let decision = host
             .lists
             .get(&(list, direction))
-            .and_then(|chain| call(self.program, chain, flow, 0, &mut logged));
+            .and_then(|chain| call(self.program, self.sets, chain, flow, 0, &mut logged));
         let accepts = decision
             .as_ref()
             .is_some_and(|decision| matches!(decision.action, StepAction::AcceptHost { .. }));
@@ -146,10 +192,11 @@ impl<'a> Run<'a> {
         let endpoint = dispatch.map_or(interface, |dispatch| &dispatch.endpoint);
         let mut logged = Vec::new();
         let guard = match direction {
-            Direction::Egress => run(program, &program.guard, flow, 0, &mut logged),
+            Direction::Egress => run(program, self.sets, &program.guard, flow, 0, &mut logged),
             Direction::Ingress => None,
         };
-        let decision = guard.or_else(|| call(program, dispatch?.chain(direction), flow, 0, &mut logged));
+        let decision =
+            guard.or_else(|| call(program, self.sets, dispatch?.chain(direction), flow, 0, &mut logged));
         let (verdict, origin) =
             decision.map_or((Verdict::Deny, Origin::UnknownInterface), |decision| decision.verdict());
         self.judge(endpoint, direction, ListKind::Normal, verdict, origin, logged);
@@ -158,7 +205,7 @@ impl<'a> Run<'a> {
     /// Runs steps that judge ahead of a workload; whether they decided.
     fn steps(&mut self, interface: &str, list: &'a [Step], flow: &Flow) -> bool {
         let mut logged = Vec::new();
-        let Some(decision) = run(self.program, list, flow, 0, &mut logged) else { return false };
+        let Some(decision) = run(self.program, self.sets, list, flow, 0, &mut logged) else { return false };
         let (verdict, origin) = decision.verdict();
         self.judge(interface, Direction::Egress, ListKind::Normal, verdict, origin, logged);
         true
@@ -190,6 +237,7 @@ impl Decision<'_> {
 
 fn call<'a>(
     program: &'a Program,
+    sets: Sets<'a, '_>,
     key: &ChainKey,
     flow: &Flow,
     depth: usize,
@@ -197,19 +245,20 @@ fn call<'a>(
 ) -> Option<Decision<'a>> {
     // A compiled program never nests deeper.
     let chain = program.chain(key).filter(|_| depth < Program::MAX_DEPTH)?;
-    run(program, &chain.steps, flow, depth, logged)
+    run(program, sets, &chain.steps, flow, depth, logged)
 }
 
 /// What these steps decide; `None` if they return.
 fn run<'a>(
     program: &'a Program,
+    sets: Sets<'a, '_>,
     steps: &'a [Step],
     flow: &Flow,
     depth: usize,
     logged: &mut Vec<Origin>,
 ) -> Option<Decision<'a>> {
     for step in steps {
-        if !step.matches.iter().all(|wanted| holds(program, wanted, flow)) {
+        if !step.matches.iter().all(|wanted| holds(sets, wanted, flow)) {
             continue;
         }
         let found = || step.matches.iter().find_map(|wanted| row(wanted, flow)).map(|row| row.origin.clone());
@@ -220,16 +269,16 @@ fn run<'a>(
             }
             StepAction::Log => logged.push(origin()),
             StepAction::Return => return None,
-            StepAction::Goto(key) => return call(program, key, flow, depth.saturating_add(1), logged),
+            StepAction::Goto(key) => return call(program, sets, key, flow, depth.saturating_add(1), logged),
             StepAction::Jump(key) => {
-                let decision = call(program, key, flow, depth.saturating_add(1), logged);
+                let decision = call(program, sets, key, flow, depth.saturating_add(1), logged);
                 if decision.is_some() {
                     return decision;
                 }
             }
             StepAction::Spread(spread) => {
                 let leaf = spread.leaf(flow);
-                let decision = leaf.and_then(|leaf| run(program, leaf, flow, depth, logged));
+                let decision = leaf.and_then(|leaf| run(program, sets, leaf, flow, depth, logged));
                 if decision.is_some() {
                     return decision;
                 }
@@ -247,7 +296,7 @@ fn row<'m>(wanted: &'m Match, flow: &Flow) -> Option<&'m Row> {
     }
 }
 
-fn holds(program: &Program, wanted: &Match, flow: &Flow) -> bool {
+fn holds(sets: Sets<'_, '_>, wanted: &Match, flow: &Flow) -> bool {
     let is_family = |family| Family::of(&flow.source) == family && Family::of(&flow.destination) == family;
     let address = |end| match end {
         End::Source => flow.source,
@@ -266,13 +315,13 @@ fn holds(program: &Program, wanted: &Match, flow: &Flow) -> bool {
             let address = address(*end);
             let member = match addresses {
                 Addresses::Nets(nets) => nets.iter().any(|net| net.contains(&address)),
-                Addresses::Set(id) => program.sets.get(id).is_some_and(|set| set.contains(address)),
+                Addresses::Set(id) => sets(id).is_some_and(|set| set.contains(address)),
             };
             is_family(*family) && member != *negated
         }
         Match::AddressPort { end, family, set, negated } => {
             let member = |port| PortMember { address: address(*end), protocol: flow.protocol(), port };
-            let set = program.sets.get(set);
+            let set = sets(set);
             let is_member =
                 port(*end).is_some_and(|port| set.is_some_and(|set| set.contains_port(&member(port))));
             is_family(*family) && is_member != *negated

@@ -142,7 +142,7 @@ pub use resolve::{PolicyList, Resolved, ResolvedEndpoint, ResolvedHostEndpoint, 
 pub use resolver::{CheckedPolicy, Delta, Resolver, ResolverStats, SetChange};
 pub use rule::{Family, IcmpMatch, PortRange};
 pub use service::{EndpointSlice, ServicePort};
-pub use set::{Members, PortMember, ServiceKey, SetId};
+pub use set::{Members, NetworkSet, PortMember, ServiceKey, SetId};
 pub use settings::{Encapsulation, Failsafe, FailsafePort, HostAction};
 pub use table::{Row, Spread, SpreadRow, Tuples};
 pub use verdict::{Consulted, ConsultedRule, EndTrace, Evaluation, Outcome, StagedTrace, Trace};

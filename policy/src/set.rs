@@ -54,11 +54,43 @@ pub enum SetId {
     ServiceAddresses(ServiceKey),
     /// Addresses of nodes whose labels a selector matches.
     Nodes(Selector),
+    /// Addresses that no policy speaks of, but a backend. No [`Program`](crate::Program) has it.
+    Network(NetworkSet),
+}
+
+/// Addresses that a backend speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum NetworkSet {
+    /// Those of all pools.
+    Pools,
+    /// Those of pools whose members' sources are translated.
+    Masqueraded,
+    /// Others to which sources are kept.
+    Excluded,
+    /// Those of services.
+    Services,
+}
+
+impl NetworkSet {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Pools, Self::Masqueraded, Self::Excluded, Self::Services];
+
+    /// `pools`, `masqueraded`, `excluded` or `services`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pools => "pools",
+            Self::Masqueraded => "masqueraded",
+            Self::Excluded => "excluded",
+            Self::Services => "services",
+        }
+    }
 }
 
 impl SetId {
     /// A short text that is the same wherever and whenever the set is: two letters or so, a colon, and 38 characters of
-    /// `[a-zA-Z0-9_-]`. It is that of the reference system, which has no sets of nodes.
+    /// `[a-zA-Z0-9_-]`. It is that of the reference system, which has no sets of nodes. Sets of the network have one word.
     ///
     /// Source: calico@87c15906f2 felix/calc/rule_scanner.go.
     #[must_use]
@@ -77,6 +109,7 @@ impl SetId {
             Self::Service(service) => unique_id("svc", &format!("{service}")),
             Self::ServiceAddresses(service) => unique_id("svcnoport", &format!("{service}")),
             Self::Nodes(selector) => unique_id("node", selector.canonical()),
+            Self::Network(set) => set.as_str().into(),
         }
     }
 
@@ -98,6 +131,7 @@ impl fmt::Display for SetId {
             Self::Service(service) => write!(f, "service {service}"),
             Self::ServiceAddresses(service) => write!(f, "addresses of service {service}"),
             Self::Nodes(selector) => write!(f, "nodes {selector}"),
+            Self::Network(set) => write!(f, "addresses: {}", set.as_str()),
         }
     }
 }

@@ -8,13 +8,15 @@
 )]
 
 mod lab;
+mod transaction;
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use ipnet::IpNet;
 use tortie_nft_wire::{CommitError, Family, Socket};
 use tortie_policy::model::GlobalNetworkSetSpec;
-use tortie_policy::nftables::{self, Options, Ruleset};
+use tortie_policy::nftables::{self, Network, Options, Ruleset, ServiceLoop};
 use tortie_policy::testing::{Choices, World, bytes_of, inputs};
 use tortie_policy::{
     Addresses, Endpoint, Flow, Host, Inputs, Match, Packet, Passes, Program, Resolver, StepAction, Transport,
@@ -22,6 +24,7 @@ use tortie_policy::{
 };
 
 use lab::{HOST, Lab, Place, enter, nft, ruleset};
+use transaction::{commit, settle};
 
 /// Random policies whose packets are sent; ten times as many with `TORTIE_PROVE=1`.
 const ROUNDS: u64 = 24;
@@ -42,33 +45,6 @@ fn program(inputs: &Inputs, passes: &Passes) -> Program {
 
 /// Passes that look rules up in tables even where there are few.
 const EAGER: Passes = Passes::none().shadow(true).fold(true).spread(true).inline(0);
-
-/// Makes the kernel as wished; how many batches that took.
-fn settle(socket: &mut Socket, ruleset: &mut Ruleset) -> usize {
-    for count in 0..100 {
-        let Some(batch) = ruleset.poll_batch().unwrap() else { return count };
-        match socket.commit(batch) {
-            Ok(()) => ruleset.confirm(),
-            Err(CommitError::Refused(refusals)) => {
-                let numbers: Vec<u32> = refusals.iter().map(|refusal| refusal.number).collect();
-                let texts: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-                assert!(ruleset.reject(&numbers), "{}", texts.join("\n"));
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-    panic!("it never ends");
-}
-
-/// Makes the kernel as wished by one batch that it takes.
-fn commit(socket: &mut Socket, ruleset: &mut Ruleset) {
-    let batch = ruleset.poll_batch().unwrap().unwrap();
-    if let Err(error) = socket.commit(batch) {
-        panic!("{error}");
-    }
-    ruleset.confirm();
-    assert!(ruleset.poll_batch().unwrap().is_none(), "nothing is left to do");
-}
 
 /// What nft lists of the table: for each chain, set and map its lines. Sizes are left out, and elements are sorted.
 fn listed() -> BTreeMap<String, Vec<String>> {
@@ -244,6 +220,31 @@ fn netns_messages_meet_the_verdicts_of_host_endpoints() {
     assert!(counts.iter().all(|count| *count > 200), "too few of one kind: {counts:?}");
 }
 
+/// Networks of every kind.
+fn network(seed: u64) -> Network {
+    let nets = |nets: &[&str]| nets.iter().map(|net| net.parse().unwrap()).collect::<Vec<IpNet>>();
+    let mut network = Network::new().pools(nets(&["10.0.0.0/16", "192.168.0.0/24", "fd00::/64"]));
+    if seed & 1 > 0 {
+        network = network.masqueraded(nets(&["10.0.0.0/16", "10.9.0.0/24", "fd00::/64"]));
+    }
+    if seed & 2 > 0 {
+        network = network.excluded(nets(&["192.0.2.1/32", "2001:db8::1/128"])).interface("upl+").unwrap();
+    }
+    if seed & 4 > 0 {
+        network = network.ports(if seed & 8 > 0 { 2000..=2999 } else { 2000..=2000 });
+    }
+    if seed & 8 > 0 {
+        let addresses = ["192.0.2.200", "2001:db8::200"].map(|address| address.parse().unwrap());
+        network = network.address(addresses[0]).address(addresses[1]);
+    }
+    if seed & 16 > 0 {
+        network = network.interface("uplink").unwrap();
+    }
+    let actions = [ServiceLoop::Drop, ServiceLoop::Reject, ServiceLoop::Pass];
+    let services = if seed % 5 > 0 { &["10.96.0.0/12", "fd96::/108"][..] } else { &[] };
+    network.services(nets(services)).service_loop(actions[usize::try_from(seed % 3).unwrap()])
+}
+
 #[test]
 fn netns_text_and_messages_make_the_same_table() {
     if let Place::Done = enter("netns_text_and_messages_make_the_same_table") {
@@ -256,12 +257,13 @@ fn netns_text_and_messages_make_the_same_table() {
         let inputs = inputs(&mut Choices::new(&bytes), &World::new());
         let passes = if seed % 2 == 0 { Passes::none() } else { EAGER };
         let program = program(&inputs, &passes);
-        let text = nftables::render(&program, &Options::default());
+        let options = Options::default().network(network(seed));
+        let text = nftables::render(&program, &options);
         if let Err(error) = nft(&text) {
             panic!("{error}\n{text}");
         }
         let by_text = listed();
-        let mut rules = Ruleset::new(Options::default());
+        let mut rules = Ruleset::new(options);
         rules.set_program(program);
         commit(&mut socket, &mut rules);
         let by_messages = listed();
@@ -293,6 +295,7 @@ fn netns_changes_make_what_a_fresh_table_is() {
         let passes = [Passes::none(), EAGER][usize::try_from(seed / 4 % 2).unwrap()];
         let program = program(&inputs, &passes);
         rules.set_program(program.clone());
+        rules.set_network(network(seed));
         if rules.poll_batch().unwrap().is_some() {
             commit(&mut socket, &mut rules);
         }
@@ -301,8 +304,9 @@ fn netns_changes_make_what_a_fresh_table_is() {
         assert!(rules.is_listed(&entries).unwrap(), "seed {seed}: what is read is what was sent");
         rules.set_program(program.clone());
         assert!(rules.poll_batch().unwrap().is_none(), "the same again is nothing");
+        rules.set_network(network(seed));
         assert!(rules.is_settled());
-        let mut other = Ruleset::new(Options::default());
+        let mut other = Ruleset::new(Options::default().network(network(seed)));
         other.set_program(program);
         commit(&mut socket, &mut other);
         assert_same(&format!("seed {seed}: changed, fresh"), &changed, &listed());
@@ -456,9 +460,11 @@ fn netns_a_refused_chain_denies_its_own_endpoint() {
     assert_eq!(denied(&rules), ["cali1"], "its chain cannot be written");
     check(&mut lab, "a chain that cannot be written", false);
 
-    // No prefix of full length can be in a set twice; so the kernel refuses intervals that overlap.
+    // No prefix of full length can be in a set twice; so the kernel refuses intervals that overlap. Fewer would need no set.
     let mut wrong = (*chain).clone();
-    let overlapping = ["10.0.0.0/8", "10.0.0.0/9"].map(|net| net.parse().unwrap()).to_vec();
+    let others = (0..9).map(|n| format!("10.{}.0.0/16", 100 + 2 * n));
+    let nets = ["10.0.0.0/8".to_string(), "10.0.0.0/9".to_string()].into_iter().chain(others);
+    let overlapping: Vec<IpNet> = nets.map(|net| net.parse().unwrap()).collect();
     for step in &mut wrong.steps {
         for wanted in &mut step.matches {
             if let Match::Address { addresses, .. } = wanted {
@@ -547,4 +553,59 @@ fn netns_a_flush_by_another_is_survived_or_mended() {
         assert_same("locked down by text, by messages", &listed(), &by_messages);
         assert_eq!(nft(&nftables::remove(&Options::default())), Ok(()));
     }
+}
+
+#[test]
+fn netns_sets_and_maps_take_more_than_they_had_room_for() {
+    let Place::Inside = enter("netns_sets_and_maps_take_more_than_they_had_room_for") else { return };
+    let mut resolver = Resolver::new(host(), |endpoint: &Endpoint| endpoint.id.starts_with("here/"));
+    let spec = r#"{ "selector": "app == 'db'", "ingress": [{ "action": "Allow", "source": { "selector": "app == 'web'" } }] }"#;
+    let spec = serde_json::from_str(spec).unwrap();
+    assert!(resolver.insert_network_policy("shop", "db", &spec).is_empty());
+    let endpoint = |host: &str, app: &str, n: u32| Endpoint {
+        id: format!("{host}/{app}-{n}"),
+        interface: format!("cali{n}"),
+        namespace: Some("shop".into()),
+        labels: [("app".into(), app.into())].into(),
+        addresses: vec![core::net::Ipv4Addr::from(0x0a00_0000 + n).into()],
+        ..Endpoint::default()
+    };
+    resolver.insert_endpoint(&endpoint("here", "db", 0));
+    resolver.set_in_sync();
+    let (mut socket, mut rules) = (Socket::open().unwrap(), Ruleset::new(Options::default()));
+    let mut members = 0_u32..0;
+    let mut step = |wished: core::ops::Range<u32>, locals: u32, most: usize| {
+        for n in members.clone().filter(|n| !wished.contains(n)) {
+            resolver.remove_endpoint(&format!("there/web-{n}"));
+        }
+        wished.clone().for_each(|n| resolver.insert_endpoint(&endpoint("there", "web", n)));
+        (0..locals).for_each(|n| resolver.insert_endpoint(&endpoint("here", "db", n + 100_000)));
+        members = wished.clone();
+        rules.apply(resolver.flush());
+        let batches = settle(&mut socket, &mut rules);
+        assert!(batches <= most, "{batches} batches");
+        assert_eq!(rules.denials().count(), 0);
+        // To list takes long.
+        if !wished.len().is_multiple_of(20) {
+            return;
+        }
+        let held = listed();
+        let elements = |name: &str| {
+            let (_, lines) = held.iter().find(|(head, _)| head.contains(name)).unwrap();
+            let commas: usize = lines.iter().map(|line| line.matches(", ").count()).sum();
+            commas + usize::from(lines.iter().any(|line| line.contains("elements")))
+        };
+        assert_eq!(elements("set ip4-s"), wished.len());
+    };
+    step(0..10, 0, 1);
+    // More at once than there is room for.
+    step(0..200, 0, 2);
+    // One by one, room is made in time.
+    for count in 201..420 {
+        step(0..count, 0, 1);
+    }
+    // All others at once: those that go are counted until the end.
+    step(1_000..1_420, 0, 2);
+    // Of the maps, too.
+    step(1_000..1_420, 300, 2);
 }

@@ -13,7 +13,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tortie_policy::nftables::Counts;
+use tortie_policy::nftables::{Counts, Denied};
 
 /// A part that has not beaten for so long is dead.
 const DEAD: Duration = Duration::from_secs(30);
@@ -26,8 +26,12 @@ pub(crate) struct Health(Arc<Mutex<BTreeMap<&'static str, Part>>>);
 
 struct Part {
     last: Instant,
-    state: Result<(), String>,
+    /// Ready, perhaps with something to say; or why not.
+    state: State,
 }
+
+/// What a part says of itself.
+type State = Result<Option<String>, String>;
 
 impl Health {
     /// Adds a part, which is not ready until it says so.
@@ -37,14 +41,15 @@ impl Health {
         reporter
     }
 
-    fn set(&self, name: &'static str, state: Option<Result<(), String>>) {
+    fn set(&self, name: &'static str, state: Option<State>) {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let part = parts.entry(name).or_insert_with(|| Part { last: Instant::now(), state: Ok(()) });
+        let part = parts.entry(name).or_insert_with(|| Part { last: Instant::now(), state: Ok(None) });
         part.last = Instant::now();
         if let Some(state) = state {
             if part.state != state {
                 match &state {
-                    Ok(()) => tracing::info!(part = name, "ready"),
+                    Ok(None) => tracing::info!(part = name, "ready"),
+                    Ok(Some(note)) => tracing::warn!(part = name, note, "ready"),
                     Err(reason) => tracing::warn!(part = name, reason, "not ready"),
                 }
             }
@@ -53,13 +58,14 @@ impl Health {
     }
 
     /// The answer to a probe: whether all is well, and a line for each part.
-    fn answer(&self, verdict: impl Fn(&Part) -> Result<(), String>) -> (StatusCode, String) {
+    fn answer(&self, verdict: impl Fn(&Part) -> State) -> (StatusCode, String) {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
         let mut status = StatusCode::OK;
         for (name, part) in parts.iter() {
             let line = match verdict(part) {
-                Ok(()) => writeln!(text, "{name}: ok"),
+                Ok(None) => writeln!(text, "{name}: ok"),
+                Ok(Some(note)) => writeln!(text, "{name}: ok; {note}"),
                 Err(reason) => {
                     status = StatusCode::SERVICE_UNAVAILABLE;
                     writeln!(text, "{name}: {reason}")
@@ -77,7 +83,7 @@ impl Health {
     fn liveness(&self) -> (StatusCode, String) {
         self.answer(|part| match part.last.elapsed() {
             silent if silent > DEAD => Err(format!("silent for {} s", silent.as_secs())),
-            _ => Ok(()),
+            _ => Ok(None),
         })
     }
 }
@@ -92,7 +98,12 @@ pub(crate) struct Reporter {
 impl Reporter {
     /// The part has done what it is for.
     pub(crate) fn ready(&self) {
-        self.health.set(self.name, Some(Ok(())));
+        self.health.set(self.name, Some(Ok(None)));
+    }
+
+    /// The part has done what it is for, but people should look at this.
+    pub(crate) fn ready_but(&self, note: impl Into<String>) {
+        self.health.set(self.name, Some(Ok(Some(note.into()))));
     }
 
     /// The part has not, for this reason.
@@ -117,6 +128,13 @@ struct Counted {
     transactions: u64,
     seconds: f64,
     drifts: u64,
+    /// Labels of who denies, and how many packets.
+    denials: Vec<(String, u64)>,
+}
+
+/// The text of a label's value, between quotes.
+fn label(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 impl Metrics {
@@ -135,6 +153,22 @@ impl Metrics {
         let mut counted = self.counted();
         counted.transactions += 1;
         counted.seconds += took.as_secs_f64();
+    }
+
+    /// How many packets each policy has denied.
+    pub(crate) fn set_denied<'d>(&self, denied: impl Iterator<Item = Denied<'d>>) {
+        let row = |denied: Denied<'_>| {
+            let denier = denied.denier;
+            let policy = match (&denier.owner, &denier.tier) {
+                (Some(owner), _) => owner.to_string(),
+                (None, Some(_)) => "end of tier".to_owned(),
+                (None, None) => "no profile matched".to_owned(),
+            };
+            let (tier, policy) = (label(denier.tier.as_deref().unwrap_or_default()), label(&policy));
+            let labels = format!("tier=\"{tier}\",policy=\"{policy}\",direction=\"{}\"", denier.direction);
+            (labels, denied.packets)
+        };
+        self.counted().denials = denied.map(row).collect();
     }
 
     /// Somebody else had changed the table.
@@ -173,6 +207,11 @@ impl Metrics {
             );
             debug_assert!(line.is_ok(), "writing to a string cannot fail");
         }
+        let name = "tortie_policy_denied_packets_total";
+        text.push_str(&format!("# HELP {name} Packets that a policy denied.\n# TYPE {name} counter\n"));
+        for (labels, packets) in &counted.denials {
+            text.push_str(&format!("{name}{{{labels}}} {packets}\n"));
+        }
         text
     }
 }
@@ -195,6 +234,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn labels_stay_between_their_quotes() {
+        assert_eq!(label("a\"} 1\n\\x"), "a\\\"} 1\\n\\\\x");
+    }
+
+    #[test]
     fn one_part_that_is_not_ready_is_enough() {
         let health = Health::default();
         let (policy, routes) = (health.part("policy"), health.part("routes"));
@@ -203,6 +247,9 @@ mod tests {
         assert_eq!(health.liveness().0, StatusCode::OK);
         routes.ready();
         assert_eq!(health.readiness(), (StatusCode::OK, "policy: ok\nroutes: ok\n".to_owned()));
+        policy.ready_but("look here");
+        assert_eq!(health.readiness(), (StatusCode::OK, "policy: ok; look here\nroutes: ok\n".to_owned()));
+        policy.ready();
         routes.not_ready("no link");
         assert_eq!(health.readiness().1, "policy: ok\nroutes: no link\n");
     }

@@ -1,14 +1,15 @@
 //! The reference agent: one process a host.
 //!
 //! It follows the datastore and keeps three things as the datastore wants them: policy (`policy`), routes (`routes`) and
-//! BGP sessions (`bgp`). Each computes what it wants from a whole snapshot and hands it to a library that finds the
-//! difference; so a restart is nothing special, and a death changes neither rules nor routes.
+//! BGP sessions (`bgp`). Policy follows change by change; the others compute what they want from a whole snapshot and hand
+//! it to a library that finds the difference. A restart is nothing special, and a death changes neither rules nor routes.
 
 extern crate alloc;
 
 mod address;
 mod bgp;
 mod health;
+mod network;
 mod options;
 mod policy;
 mod routes;
@@ -20,6 +21,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use options::{Options, Run, Verb};
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tortie_routes::Family;
@@ -100,21 +102,13 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
 
     let (parents_out, parents) = watch::channel(None);
-    let follower = state::Follower::new(
-        run.host.clone(),
-        run.endpoint_to_host,
-        store,
-        parents,
-        health.part("datastore"),
-    );
-    let enforcer = policy::Enforcer::new(
-        &run.host,
-        follower.policy(),
-        statuses,
-        health.part("policy"),
-        metrics.clone(),
-    )?;
-    let routes = routes::Keeper::open(&run.host, follower.fabric(), parents_out, health.part("routes"))?;
+    let feed = Arc::new(policy::Feed::new(run));
+    let follower =
+        state::Follower::new(run.host.clone(), store, parents, Arc::clone(&feed), health.part("datastore"));
+    let enforcer =
+        policy::Enforcer::new(run, Arc::clone(&feed), statuses, health.part("policy"), metrics.clone())?;
+    let routes =
+        routes::Keeper::open(&run.host, follower.fabric(), parents_out, feed, health.part("routes"))?;
     let speaker = tokio::spawn(bgp::Runner::new(follower.fabric(), stopped, health.part("bgp")).run());
     let parts = [tokio::spawn(follower.run()), tokio::spawn(enforcer.run()), tokio::spawn(routes.run())];
     let server = tokio::spawn(health::serve(health, metrics, run.health));

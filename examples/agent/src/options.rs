@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use core::net::SocketAddr;
 use std::path::PathBuf;
 use tortie_datastore::{Datastore, Location};
+use tortie_policy::Encapsulation;
 
 /// The reference agent: policy, routes and BGP of one host
 #[derive(clap::Parser)]
@@ -59,6 +60,38 @@ pub(crate) struct Run {
     /// What becomes of packets from a pod to its own host that policy allows
     #[arg(long, value_enum, default_value_t = ToHost::Drop)]
     pub(crate) endpoint_to_host: ToHost,
+    /// The UDP port that VXLAN uses here
+    #[arg(long, default_value_t = Encapsulation::default().vxlan_port)]
+    pub(crate) vxlan_port: u16,
+    /// Pods may send VXLAN packets that policy allows
+    #[arg(long)]
+    pub(crate) allow_vxlan_from_pods: bool,
+    /// Pods may send IP in IP packets that policy allows
+    #[arg(long)]
+    pub(crate) allow_ipip_from_pods: bool,
+    /// What becomes of connections that are there when policy changes
+    #[arg(long, value_enum, default_value_t = Established::Keep)]
+    pub(crate) established: Established,
+}
+
+impl Run {
+    /// Which encapsulated packets pods may send.
+    pub(crate) const fn encapsulation(&self) -> Encapsulation {
+        Encapsulation {
+            vxlan_port: self.vxlan_port,
+            allow_vxlan: self.allow_vxlan_from_pods,
+            allow_ipip: self.allow_ipip_from_pods,
+        }
+    }
+}
+
+/// Whether a change of policy speaks of connections that are there.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Established {
+    /// They go on
+    Keep,
+    /// Those that policy would not accept now are cut
+    ReEvaluate,
 }
 
 /// `defaultEndpointToHostAction`.

@@ -1,14 +1,16 @@
 //! Routes in the kernel, as the fabric wants them.
 
-use crate::health::{BEAT, Reporter};
+use crate::health::Reporter;
 use crate::options::Host;
+use crate::policy::Feed;
 use crate::state::{FabricWish, Wish};
 use anyhow::{Context as _, ensure};
 use core::net::IpAddr;
 use core::time::Duration;
+use std::sync::Arc;
 use tokio::sync::watch;
 use tortie_fabric::{Fabric, Parents};
-use tortie_routes::netlink::{Driver, Kernel, Links};
+use tortie_routes::netlink::{Driver, Kernel, Link, Links};
 use tortie_routes::{Config, Notice, Ownership, Reconciler};
 
 /// How long the plugin's own route stays before the agent must have heard of its endpoint.
@@ -17,6 +19,8 @@ const GRACE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 /// How often what was done is looked at: notices, readiness.
 const LOOK: Duration = Duration::from_millis(200);
+/// How often links and their addresses are looked at.
+const LINKS: Duration = Duration::from_secs(1);
 /// How long removing all routes may take.
 const REMOVAL: Duration = Duration::from_secs(20);
 
@@ -25,6 +29,8 @@ pub(crate) struct Keeper {
     prefix: String,
     wish: Wish<FabricWish>,
     parents: watch::Sender<Option<Parents>>,
+    /// Told of the host's interfaces, which host endpoints may be found by.
+    policy: Arc<Feed>,
     links: Links,
     health: Reporter,
 }
@@ -34,10 +40,11 @@ impl Keeper {
         host: &Host,
         wish: Wish<FabricWish>,
         parents: watch::Sender<Option<Parents>>,
+        policy: Arc<Feed>,
         health: Reporter,
     ) -> anyhow::Result<Self> {
         let links = Links::open().context("cannot open a netlink socket")?;
-        Ok(Self { prefix: host.interface_prefix.clone(), wish, parents, links, health })
+        Ok(Self { prefix: host.interface_prefix.clone(), wish, parents, policy, links, health })
     }
 
     /// For ever, with a new driver after each failure.
@@ -57,7 +64,7 @@ impl Keeper {
         let config = Config::new(Ownership::agent(&self.prefix)).grace(&self.prefix, GRACE);
         let mut driver = driver(config)?;
         self.wish.mark_changed();
-        let mut looked_for_parents = None;
+        let mut looked_at_links = None;
         loop {
             if self.wish.has_changed()? {
                 let wish = self.wish.borrow_and_update().clone();
@@ -65,12 +72,12 @@ impl Keeper {
                     if wish.parents_known {
                         desire(driver.reconciler(), &wish.fabric);
                     }
-                    looked_for_parents = None;
+                    looked_at_links = None;
                 }
             }
-            if looked_for_parents.is_none_or(|at: tokio::time::Instant| at.elapsed() > BEAT) {
-                self.find_parents().await?;
-                looked_for_parents = Some(tokio::time::Instant::now());
+            if looked_at_links.is_none_or(|at: tokio::time::Instant| at.elapsed() > LINKS) {
+                self.look_at_links().await?;
+                looked_at_links = Some(tokio::time::Instant::now());
             }
             self.look(driver.reconciler());
             tokio::select! {
@@ -114,12 +121,18 @@ impl Keeper {
         }
     }
 
-    /// Publishes which links hold this node's own addresses.
-    async fn find_parents(&self) -> anyhow::Result<()> {
-        let Some(wish) = self.wish.borrow().clone() else { return Ok(()) };
-        let own = &wish.fabric.speaker;
+    /// Publishes which links hold this node's own addresses, and tells policy of the host's interfaces.
+    async fn look_at_links(&self) -> anyhow::Result<()> {
         let addresses = self.links.addresses(None).await?;
         let links = self.links.list().await?;
+        let of_host = links.iter().filter(|link| !link.name.starts_with(&self.prefix));
+        let addresses_of = |link: &Link| {
+            let own = addresses.iter().filter(|held| held.index == link.index);
+            own.map(|held| held.net.addr()).collect()
+        };
+        self.policy.set_interfaces(of_host.map(|link| (link.name.clone(), addresses_of(link))).collect());
+        let Some(wish) = self.wish.borrow().clone() else { return Ok(()) };
+        let own = &wish.fabric.speaker;
         let holder = |own: Option<IpAddr>| {
             let held = addresses.iter().find(|held| Some(held.net.addr()) == own)?;
             links.iter().find(|link| link.index == held.index).map(|link| link.name.clone())

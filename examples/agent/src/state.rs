@@ -1,30 +1,20 @@
 //! The datastore as this host sees it: listed once, then followed change by change.
 //!
-//! Out of it come two wishes, each published whole: what policy is made from, and what the fabric should be.
+//! Records of policy are passed on one by one; out of all others comes what the fabric should be, published whole.
 
 use crate::health::{BEAT, Reporter};
-use crate::options::{Host, ToHost};
+use crate::options::Host;
+use crate::policy::Feed;
 use core::time::Duration;
 use std::sync::Arc;
 use tokio::sync::watch;
-use tortie_datastore::convert::PolicyState;
-use tortie_datastore::resource::{Resource, WorkloadEndpointSpec};
 use tortie_datastore::{Datastore, Event, EventKind, WatchError};
 use tortie_fabric::{Change, Cluster, Fabric, Parents};
-use tortie_policy::{HostAction, Inputs};
 
 /// All records, of whatever kind, are below this.
 const PREFIX: &str = "/calico/";
 /// The pause before the datastore is asked again.
 const RETRY: Duration = Duration::from_millis(500);
-
-/// What policy is made from.
-#[derive(Default)]
-pub(crate) struct PolicyWish {
-    pub(crate) inputs: Inputs,
-    /// This host's endpoints.
-    pub(crate) endpoints: Vec<Resource<WorkloadEndpointSpec>>,
-}
 
 /// What the fabric should be.
 pub(crate) struct FabricWish {
@@ -37,56 +27,25 @@ pub(crate) struct FabricWish {
 /// A wish; `None` until the datastore is in sync, which is when acting on it may begin.
 pub(crate) type Wish<T> = watch::Receiver<Option<Arc<T>>>;
 
-/// Where the wishes are published, and what else they depend on.
+/// Where all of it goes, and what else the wish depends on.
 pub(crate) struct Follower {
     host: Host,
-    to_host: HostAction,
     store: Datastore,
     parents: watch::Receiver<Option<Parents>>,
-    policy: watch::Sender<Option<Arc<PolicyWish>>>,
+    policy: Arc<Feed>,
     fabric: watch::Sender<Option<Arc<FabricWish>>>,
     health: Reporter,
-}
-
-/// The records as of now.
-struct State {
-    policy: PolicyState,
-    cluster: Cluster,
-}
-
-/// What of it has changed since it was last published.
-#[derive(Clone, Copy, Default)]
-struct Dirty {
-    policy: bool,
-    fabric: bool,
 }
 
 impl Follower {
     pub(crate) fn new(
         host: Host,
-        to_host: ToHost,
         store: Datastore,
         parents: watch::Receiver<Option<Parents>>,
+        policy: Arc<Feed>,
         health: Reporter,
     ) -> Self {
-        let to_host = match to_host {
-            ToHost::Drop => HostAction::Drop,
-            ToHost::Accept => HostAction::Accept,
-            ToHost::Return => HostAction::Return,
-        };
-        Self {
-            host,
-            to_host,
-            store,
-            parents,
-            policy: watch::Sender::new(None),
-            fabric: watch::Sender::new(None),
-            health,
-        }
-    }
-
-    pub(crate) fn policy(&self) -> Wish<PolicyWish> {
-        self.policy.subscribe()
+        Self { host, store, parents, policy, fabric: watch::Sender::new(None), health }
     }
 
     pub(crate) fn fabric(&self) -> Wish<FabricWish> {
@@ -104,19 +63,22 @@ impl Follower {
                     continue;
                 }
             };
-            let mut state = State::new(&self.host.node);
+            self.policy
+                .begin(listing.items.iter().map(|record| (record.key.as_str(), record.value.as_slice())));
+            let mut cluster = Cluster::new(&self.host.node);
             for record in &listing.items {
-                state.put(&record.key, &record.value);
+                put(&mut cluster, &record.key, &record.value);
             }
-            self.publish(&mut state, Dirty { policy: true, fabric: true });
-            self.health.ready();
             let mut watch = self.store.watch(PREFIX, listing.revision);
+            drop(listing);
+            self.publish(&mut cluster);
+            self.health.ready();
             loop {
-                let mut dirty = Dirty::default();
+                let mut has_changed = false;
                 let next = tokio::select! {
                     next = watch.next() => Some(next),
                     changed = self.parents.changed() => {
-                        dirty.fabric = changed.is_ok();
+                        has_changed = changed.is_ok();
                         None
                     }
                     () = tokio::time::sleep(BEAT) => None,
@@ -132,10 +94,13 @@ impl Follower {
                 };
                 match events {
                     Ok(events) => {
-                        for event in events {
-                            dirty = dirty.or(state.take(&event));
+                        self.policy.take(&events);
+                        for event in &events {
+                            has_changed |= take(&mut cluster, event);
                         }
-                        self.publish(&mut state, dirty);
+                        if has_changed {
+                            self.publish(&mut cluster);
+                        }
                         self.health.ready();
                     }
                     Err(WatchError::Compacted { .. }) => break,
@@ -150,68 +115,37 @@ impl Follower {
         }
     }
 
-    fn publish(&mut self, state: &mut State, dirty: Dirty) {
-        if dirty.policy {
-            let workloads = state.policy.workloads().values();
-            let endpoints =
-                workloads.filter(|endpoint| endpoint.spec.node == self.host.node).cloned().collect();
-            let mut inputs = state.policy.inputs().clone();
-            inputs.set_to_host(self.to_host);
-            let wish = PolicyWish { inputs, endpoints };
-            self.policy.send_replace(Some(Arc::new(wish)));
-        }
-        if dirty.fabric {
-            let parents = self.parents.borrow_and_update().clone();
-            let parents_known = parents.is_some();
-            state.cluster.parents = parents.unwrap_or_default();
-            let wish = Arc::new(FabricWish { fabric: tortie_fabric::fabric(&state.cluster), parents_known });
-            let before =
-                self.fabric.send_replace(Some(Arc::clone(&wish))).filter(|before| before.parents_known);
-            for report in wish.fabric.reports.iter().filter(|_| parents_known) {
-                if before.as_ref().is_none_or(|before| !before.fabric.reports.contains(report)) {
-                    tracing::warn!(%report, "fabric");
-                }
+    /// Publishes what the fabric should be.
+    fn publish(&mut self, cluster: &mut Cluster) {
+        let parents = self.parents.borrow_and_update().clone();
+        let parents_known = parents.is_some();
+        cluster.parents = parents.unwrap_or_default();
+        self.policy.set_network(crate::network::network(cluster));
+        let wish = Arc::new(FabricWish { fabric: tortie_fabric::fabric(cluster), parents_known });
+        let before = self.fabric.send_replace(Some(Arc::clone(&wish))).filter(|before| before.parents_known);
+        for report in wish.fabric.reports.iter().filter(|_| parents_known) {
+            if before.as_ref().is_none_or(|before| !before.fabric.reports.contains(report)) {
+                tracing::warn!(%report, "fabric");
             }
         }
     }
 }
 
-impl State {
-    fn new(node: &str) -> Self {
-        Self { policy: PolicyState::default(), cluster: Cluster::new(node) }
-    }
-
-    fn take(&mut self, event: &Event) -> Dirty {
-        match &event.kind {
-            EventKind::Put(value) => self.put(&event.key, value),
-            EventKind::Delete => self.remove(&event.key),
-        }
-    }
-
-    fn put(&mut self, key: &str, value: &[u8]) -> Dirty {
-        let faults = self.policy.insert(key, value);
-        for fault in faults.iter().flatten() {
-            tracing::warn!(%fault, "record has a fault: it is closed, or its last good version stays");
-        }
-        let fabric = match self.cluster.put(key, value) {
-            Ok(change) => change == Change::Changed,
-            Err(error) => {
-                let source = core::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                tracing::warn!(%error, source, "record is malformed: its last good version stays");
-                false
-            }
-        };
-        Dirty { policy: faults.is_some(), fabric }
-    }
-
-    fn remove(&mut self, key: &str) -> Dirty {
-        let policy = self.policy.remove(key);
-        Dirty { policy, fabric: self.cluster.remove(key) == Change::Changed }
+/// Whether the fabric may be another then.
+fn take(cluster: &mut Cluster, event: &Event) -> bool {
+    match &event.kind {
+        EventKind::Put(value) => put(cluster, &event.key, value),
+        EventKind::Delete => cluster.remove(&event.key) == Change::Changed,
     }
 }
 
-impl Dirty {
-    fn or(self, other: Self) -> Self {
-        Self { policy: self.policy || other.policy, fabric: self.fabric || other.fabric }
+fn put(cluster: &mut Cluster, key: &str, value: &[u8]) -> bool {
+    match cluster.put(key, value) {
+        Ok(change) => change == Change::Changed,
+        Err(error) => {
+            let source = core::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(%error, source, "record is malformed: its last good version stays");
+            false
+        }
     }
 }

@@ -15,9 +15,16 @@ pub(crate) enum Kind {
     Node,
     Namespace,
     Profile,
+    Tier,
+    HostEndpoint,
     GlobalNetworkPolicy,
     NetworkPolicy,
     GlobalNetworkSet,
+    NetworkSet,
+    StagedGlobalNetworkPolicy,
+    StagedNetworkPolicy,
+    /// A draft of a `NetworkPolicy` of Kubernetes.
+    StagedKubernetesNetworkPolicy,
     /// A `NetworkPolicy` of Kubernetes.
     KubernetesNetworkPolicy,
     ClusterNetworkPolicy,
@@ -69,6 +76,30 @@ macro_rules! with_spec {
                 type $spec = tortie_datastore::resource::GlobalNetworkSetSpec;
                 $body
             }
+            $crate::kind::Kind::Tier => {
+                type $spec = tortie_datastore::resource::TierSpec;
+                $body
+            }
+            $crate::kind::Kind::HostEndpoint => {
+                type $spec = tortie_datastore::resource::HostEndpointSpec;
+                $body
+            }
+            $crate::kind::Kind::NetworkSet => {
+                type $spec = tortie_datastore::resource::NetworkSetSpec;
+                $body
+            }
+            $crate::kind::Kind::StagedGlobalNetworkPolicy => {
+                type $spec = tortie_datastore::resource::StagedGlobalNetworkPolicySpec;
+                $body
+            }
+            $crate::kind::Kind::StagedNetworkPolicy => {
+                type $spec = tortie_datastore::resource::StagedNetworkPolicySpec;
+                $body
+            }
+            $crate::kind::Kind::StagedKubernetesNetworkPolicy => {
+                type $spec = tortie_datastore::resource::kubernetes::StagedKubernetesNetworkPolicySpec;
+                $body
+            }
             $crate::kind::Kind::KubernetesNetworkPolicy => {
                 type $spec = tortie_datastore::resource::kubernetes::NetworkPolicySpec;
                 $body
@@ -95,7 +126,7 @@ macro_rules! with_spec {
 pub(crate) use with_spec;
 
 impl Kind {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::IpPool,
         Self::IpReservation,
         Self::BgpConfiguration,
@@ -103,9 +134,15 @@ impl Kind {
         Self::Node,
         Self::Namespace,
         Self::Profile,
+        Self::Tier,
+        Self::HostEndpoint,
         Self::GlobalNetworkPolicy,
         Self::NetworkPolicy,
         Self::GlobalNetworkSet,
+        Self::NetworkSet,
+        Self::StagedGlobalNetworkPolicy,
+        Self::StagedNetworkPolicy,
+        Self::StagedKubernetesNetworkPolicy,
         Self::KubernetesNetworkPolicy,
         Self::ClusterNetworkPolicy,
         Self::AdminNetworkPolicy,
@@ -126,6 +163,12 @@ impl Kind {
             Self::GlobalNetworkPolicy => "GlobalNetworkPolicy",
             Self::NetworkPolicy => "NetworkPolicy",
             Self::GlobalNetworkSet => "GlobalNetworkSet",
+            Self::Tier => "Tier",
+            Self::HostEndpoint => "HostEndpoint",
+            Self::NetworkSet => "NetworkSet",
+            Self::StagedGlobalNetworkPolicy => "StagedGlobalNetworkPolicy",
+            Self::StagedNetworkPolicy => "StagedNetworkPolicy",
+            Self::StagedKubernetesNetworkPolicy => "StagedKubernetesNetworkPolicy",
             Self::KubernetesNetworkPolicy => "NetworkPolicy",
             Self::ClusterNetworkPolicy => "ClusterNetworkPolicy",
             Self::AdminNetworkPolicy => "AdminNetworkPolicy",
@@ -157,7 +200,15 @@ impl Kind {
 
     /// Whether objects of the kind live in a namespace.
     pub(crate) const fn namespaced(self) -> bool {
-        matches!(self, Self::NetworkPolicy | Self::KubernetesNetworkPolicy | Self::WorkloadEndpoint)
+        matches!(
+            self,
+            Self::NetworkPolicy
+                | Self::NetworkSet
+                | Self::StagedNetworkPolicy
+                | Self::StagedKubernetesNetworkPolicy
+                | Self::KubernetesNetworkPolicy
+                | Self::WorkloadEndpoint
+        )
     }
 
     /// Whether manifests may hold it; workload endpoints are made by the CNI plugin alone.
@@ -180,6 +231,12 @@ impl Kind {
             Self::GlobalNetworkPolicy => &["gnp", "gnps"],
             Self::NetworkPolicy => &["np", "nps", "policy", "policies", "pol", "pols"],
             Self::GlobalNetworkSet => &["gnetset", "gnetsets"],
+            Self::Tier => &[],
+            Self::HostEndpoint => &["hep", "heps"],
+            Self::NetworkSet => &["netset", "netsets"],
+            Self::StagedGlobalNetworkPolicy => &["sgnp", "sgnps"],
+            Self::StagedNetworkPolicy => &["snp", "snps"],
+            Self::StagedKubernetesNetworkPolicy => &["sknp", "sknps"],
             Self::KubernetesNetworkPolicy => &["knp", "knps"],
             Self::ClusterNetworkPolicy => &["cnp", "cnps"],
             Self::AdminNetworkPolicy => &["anp", "anps"],
@@ -239,9 +296,23 @@ impl Kind {
             ],
             Self::Namespace => &[NAME, LABELS],
             Self::Profile => &[NAME, ("LABELS", |o| text(o, "/spec/labelsToApply"))],
-            Self::GlobalNetworkPolicy => &[NAME, ORDER, SELECTOR, TYPES],
-            Self::NetworkPolicy => &[NAMESPACE, NAME, ORDER, SELECTOR, TYPES],
-            Self::GlobalNetworkSet => &[NAME, ("NETS", |o| text(o, "/spec/nets")), LABELS],
+            Self::Tier => &[NAME, ORDER, ("DEFAULT", |o| or(text(o, "/spec/defaultAction"), "Deny"))],
+            Self::HostEndpoint => &[
+                NAME,
+                ("NODE", |o| text(o, "/spec/node")),
+                ("INTERFACE", |o| text(o, "/spec/interfaceName")),
+                ("IPS", |o| text(o, "/spec/expectedIPs")),
+                LABELS,
+            ],
+            Self::GlobalNetworkPolicy => &[NAME, TIER, ORDER, SELECTOR, TYPES],
+            Self::NetworkPolicy => &[NAMESPACE, NAME, TIER, ORDER, SELECTOR, TYPES],
+            Self::GlobalNetworkSet => &[NAME, NETS, LABELS],
+            Self::NetworkSet => &[NAMESPACE, NAME, NETS, LABELS],
+            Self::StagedGlobalNetworkPolicy => &[NAME, STAGED, TIER, ORDER, SELECTOR, TYPES],
+            Self::StagedNetworkPolicy => &[NAMESPACE, NAME, STAGED, TIER, ORDER, SELECTOR, TYPES],
+            Self::StagedKubernetesNetworkPolicy => {
+                &[NAMESPACE, NAME, STAGED, ("PODS", |o| text(o, "/spec/podSelector"))]
+            }
             Self::KubernetesNetworkPolicy => &[
                 NAMESPACE,
                 NAME,
@@ -266,6 +337,9 @@ impl Kind {
 const NAME: Column = ("NAME", |o| text(o, "/metadata/name"));
 const NAMESPACE: Column = ("NAMESPACE", |o| text(o, "/metadata/namespace"));
 const LABELS: Column = ("LABELS", |o| text(o, "/metadata/labels"));
+const TIER: Column = ("TIER", |o| or(text(o, "/spec/tier"), "default"));
+const NETS: Column = ("NETS", |o| text(o, "/spec/nets"));
+const STAGED: Column = ("ACTION", |o| or(text(o, "/spec/stagedAction"), "Set"));
 const ORDER: Column = ("ORDER", |o| text(o, "/spec/order"));
 const SELECTOR: Column = ("SELECTOR", |o| or(text(o, "/spec/selector"), "all()"));
 const PRIORITY: Column = ("PRIORITY", |o| text(o, "/spec/priority"));

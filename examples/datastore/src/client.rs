@@ -186,7 +186,7 @@ pub async fn plan<K: Kind>(store: &Datastore, wanted: Resource<K>, pending: &[Op
         return Ok(Plan { object, applied: Applied::Created, op });
     };
     let stored: Resource<K> = decode(&record)?;
-    merge(&mut object, &stored);
+    let mut object = merge(object, &stored)?;
     complete(&mut object)?;
     if object == stored {
         return Ok(Plan { object: stored, applied: Applied::Unchanged, op: None });
@@ -249,14 +249,15 @@ fn refuse(errors: Vec<FieldError>) -> Result<(), Error> {
 }
 
 /// Keeps what the user does not say.
-fn merge<K: Kind>(object: &mut Resource<K>, stored: &Resource<K>) {
+fn merge<K: Kind>(mut object: Resource<K>, stored: &Resource<K>) -> Result<Resource<K>, Error> {
     let labels = core::mem::take(&mut object.metadata.labels);
     let annotations = core::mem::take(&mut object.metadata.annotations);
     object.metadata = stored.metadata.clone();
     object.metadata.labels = labels;
     object.metadata.annotations = annotations;
-    object.spec.keep_unknown(&stored.spec);
+    object.spec = resource::keep_unknown(object.spec, &stored.spec)?;
     for (name, value) in &stored.unknown {
         object.unknown.entry(name.clone()).or_insert_with(|| value.clone());
     }
+    Ok(object)
 }

@@ -4,4 +4,4 @@ mod ipam;
 mod policy;
 
 pub use ipam::{pool, pool_view, view};
-pub use policy::{PolicyState, RecordFault, endpoint, endpoint_id};
+pub use policy::{PolicySink, PolicyState, RecordFault, endpoint, endpoint_id};

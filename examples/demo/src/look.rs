@@ -68,6 +68,7 @@ pub(crate) fn rules(host: &Host) -> anyhow::Result<String> {
             let exprs: Vec<_> = rule.exprs.iter().map(expr).collect();
             vec![format!("rule {} {}", rule.chain, exprs.join(" "))]
         }
+        Nft::Object(object) => vec![format!("object {}", object.name)],
         other => vec![format!("{other:?}")],
     });
     Ok(lines.collect::<Vec<_>>().join("\n"))

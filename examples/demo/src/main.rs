@@ -26,6 +26,7 @@ mod screen;
 mod show;
 mod story;
 mod teardown;
+mod tiers;
 mod world;
 
 use clap::Parser as _;

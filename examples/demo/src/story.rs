@@ -7,7 +7,7 @@ use crate::matrix::{self, Expected, Matrix, Way};
 use crate::probe::Outcome;
 use crate::screen::Screen;
 use crate::world::Machine;
-use crate::{Options, bad, bird, keep, peers, resume, routes, show, teardown};
+use crate::{Options, bad, bird, keep, peers, resume, routes, show, teardown, tiers};
 use anyhow::{Context as _, anyhow, bail};
 use core::time::Duration;
 use ipnet::IpNet;
@@ -91,6 +91,7 @@ async fn chapters(
         connected(screen, cluster, &ways, "after policy", |open, denied| open > 0 && denied > 0).await?;
 
     explain(screen, cluster, &ways).await?;
+    let after = tiers::claim(screen, cluster, &ways, &after).await?;
     screen.title("routes of each host");
     screen.show(show::routes(cluster).await?);
     screen.claim(
@@ -125,7 +126,7 @@ fn own_namespaces(machine: &Machine) -> anyhow::Result<String> {
 }
 
 /// Connects all to all until it is as the evaluator says, and claims it.
-async fn connected(
+pub(crate) async fn connected(
     screen: &mut Screen,
     cluster: &mut Cluster,
     ways: &[Way],

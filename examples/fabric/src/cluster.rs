@@ -29,7 +29,7 @@ pub struct Cluster {
     pub blocks: BTreeMap<IpNet, Block>,
     /// Blocks whose affinity to this node is confirmed.
     pub confirmed: BTreeSet<IpNet>,
-    /// Workload endpoints by (namespace, name); those of other nodes are passed over.
+    /// Workload endpoints of this node by (namespace, name); those of others are passed over.
     pub endpoints: BTreeMap<(String, String), Resource<WorkloadEndpointSpec>>,
     /// BGP configurations by name: `default`, and `node.<name>` for the port of one node.
     pub bgp_configurations: BTreeMap<String, Resource<BgpConfigurationSpec>>,
@@ -115,13 +115,20 @@ impl Cluster {
         if let Some(resource) = ResourceKey::parse(key) {
             let name = resource.name.to_owned();
             return match resource.plural {
-                NodeSpec::PLURAL => insert(&mut self.nodes, name, key, value),
-                IpPoolSpec::PLURAL => insert(&mut self.pools, name, key, value),
-                BgpConfigurationSpec::PLURAL => insert(&mut self.bgp_configurations, name, key, value),
-                BgpPeerSpec::PLURAL => insert(&mut self.bgp_peers, name, key, value),
+                NodeSpec::PLURAL => Ok(insert(&mut self.nodes, name, decode(key, value)?)),
+                IpPoolSpec::PLURAL => Ok(insert(&mut self.pools, name, decode(key, value)?)),
+                BgpConfigurationSpec::PLURAL => {
+                    Ok(insert(&mut self.bgp_configurations, name, decode(key, value)?))
+                }
+                BgpPeerSpec::PLURAL => Ok(insert(&mut self.bgp_peers, name, decode(key, value)?)),
                 WorkloadEndpointSpec::PLURAL => {
                     let namespace = resource.namespace.unwrap_or_default().to_owned();
-                    insert(&mut self.endpoints, (namespace, name), key, value)
+                    let endpoint: Resource<WorkloadEndpointSpec> = decode(key, value)?;
+                    // A cluster has very many, and a node few.
+                    if endpoint.spec.node != self.node {
+                        return Ok(self.endpoints.remove(&(namespace, name)).is_some().into());
+                    }
+                    Ok(insert(&mut self.endpoints, (namespace, name), endpoint))
                 }
                 _ => Ok(Change::Unchanged),
             };
@@ -191,15 +198,12 @@ impl From<bool> for Change {
     }
 }
 
-fn insert<N: Ord, S: Kind>(
-    map: &mut BTreeMap<N, Resource<S>>,
-    name: N,
-    key: &str,
-    value: &[u8],
-) -> Result<Change, PutError> {
-    let resource =
-        Resource::decode(value).map_err(|source| PutError::Resource { key: key.to_owned(), source })?;
+fn decode<S: Kind>(key: &str, value: &[u8]) -> Result<Resource<S>, PutError> {
+    Resource::decode(value).map_err(|source| PutError::Resource { key: key.to_owned(), source })
+}
+
+fn insert<N: Ord, S: Kind>(map: &mut BTreeMap<N, Resource<S>>, name: N, resource: Resource<S>) -> Change {
     let changed = map.get(&name) != Some(&resource);
     map.insert(name, resource);
-    Ok(changed.into())
+    changed.into()
 }

@@ -65,6 +65,10 @@ impl Nat {
     pub const IPV4: u32 = 2;
     /// Family of IPv6.
     pub const IPV6: u32 = 10;
+    /// Of the flags: there is an address. The kernel adds it.
+    pub const MAP_IPS: u32 = 1;
+    /// Of the flags: there are ports. The kernel adds it to `nat`, and not to [`Masq`] and [`Redir`].
+    pub const PROTO_SPECIFIED: u32 = 2;
     /// Of the flags: ports at random.
     pub const RANDOM: u32 = 4;
     /// Of the flags: the same address for each connection of a client.
@@ -89,7 +93,7 @@ record! {
     /// let masq = Masq {
     ///     port_min: Some(Register::R1),
     ///     port_max: Some(Register::R2),
-    ///     flags: Some(Nat::FULLY_RANDOM),
+    ///     flags: Some(Nat::PROTO_SPECIFIED | Nat::FULLY_RANDOM),
     /// };
     /// let rule = rule
     ///     .l4proto(6)
@@ -102,7 +106,7 @@ record! {
     pub struct Masq {
         must {}
         may {
-            /// Bits of [`Nat::RANDOM`] and its like.
+            /// Bits of [`Nat::RANDOM`] and its like. Without [`Nat::PROTO_SPECIFIED`] the kernel does not look at the ports.
             flags: u32 = 1,
             /// Where the lowest port is.
             port_min: Register = 2,
@@ -118,7 +122,7 @@ record! {
     /// # Example
     ///
     /// ```
-    /// use tortie_nft_wire::expr::{Immediate, Redir};
+    /// use tortie_nft_wire::expr::{Immediate, Nat, Redir};
     /// use tortie_nft_wire::{Batch, Data, Family, Name, Register, Rule};
     ///
     /// let rule = Rule::new(Name::new("demo")?, Name::new("chain")?);
@@ -126,7 +130,7 @@ record! {
     /// let rule = rule
     ///     .l4proto(6)
     ///     .expr(Immediate::new(Register::R1, Data::value(8080_u16.to_be_bytes())))
-    ///     .expr(Redir { port_min: Some(Register::R1), ..Redir::new() });
+    ///     .expr(Redir { port_min: Some(Register::R1), flags: Some(Nat::PROTO_SPECIFIED), ..Redir::new() });
     /// Batch::new().add(Family::INET, &rule)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

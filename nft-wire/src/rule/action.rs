@@ -198,7 +198,7 @@ impl Rule {
     #[must_use]
     pub fn redirect_to(self, port: u16) -> Self {
         let (rule, port_min, port_max) = self.ports(Some(port..=port));
-        rule.expr(Redir { port_min, port_max, ..Redir::new() })
+        rule.expr(Redir { port_min, port_max, flags: Some(Nat::PROTO_SPECIFIED) })
     }
 
     /// `tproxy to :3128`: to a local socket that listens there with `IP_TRANSPARENT`, at the address that the packet is for.

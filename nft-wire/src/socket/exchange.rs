@@ -19,11 +19,16 @@ const EINTR: i32 = 4;
 
 /// A question as bytes.
 pub(super) fn question(kind: u8, flags: u16, family: Family, number: u32, attributes: &[u8]) -> Vec<u8> {
+    message(SUBSYSTEM << 8 | u16::from(kind), flags, family, number, attributes)
+}
+
+/// The same of any subsystem.
+pub(super) fn message(kind: u16, flags: u16, family: Family, number: u32, attributes: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // Attributes are two names.
+    // Attributes are two names, or one connection.
     let len = u32::try_from(HEADER + SUBHEADER + attributes.len()).unwrap_or(u32::MAX);
     bytes.extend_from_slice(&len.to_ne_bytes());
-    bytes.extend_from_slice(&(SUBSYSTEM << 8 | u16::from(kind)).to_ne_bytes());
+    bytes.extend_from_slice(&kind.to_ne_bytes());
     bytes.extend_from_slice(&(REQUEST | flags).to_ne_bytes());
     bytes.extend_from_slice(&number.to_ne_bytes());
     bytes.extend_from_slice(&[0; 4]);

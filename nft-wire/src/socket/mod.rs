@@ -1,6 +1,7 @@
 //! Sockets to the kernel: transactions, dumps, and what others change.
 
 mod commit;
+mod conntrack;
 mod events;
 mod exchange;
 mod listing;
@@ -14,6 +15,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
+pub use conntrack::{Conntrack, Marked};
 pub use events::{Event, Events};
 pub use listing::Listing;
 pub use port::Options;

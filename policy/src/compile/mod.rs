@@ -191,9 +191,13 @@ impl Rules {
         }
         let profiles = (returns && kind == ListKind::Normal)
             .then(|| Arc::new(self.profiles_key(&list.profiles, direction, is_host, http)));
-        match profiles {
-            Some(profiles) if tiers.is_empty() && !is_host => ChainKey::Profiles(profiles),
-            profiles => ChainKey::List(Arc::new(ListKey { list: kind, direction, is_host, tiers, profiles })),
+        match (profiles, tiers.as_slice()) {
+            (Some(profiles), []) if !is_host => ChainKey::Profiles(profiles),
+            // A tier that decides about all packets is the whole list.
+            (None, [tier]) if !is_host && !returns => ChainKey::Tier(Arc::clone(tier)),
+            (profiles, _) => {
+                ChainKey::List(Arc::new(ListKey { list: kind, direction, is_host, tiers, profiles }))
+            }
         }
     }
 

@@ -40,23 +40,43 @@ fn steps(rule: &Rule, accept: &StepAction) -> Vec<Step> {
         }
         None => vec![None],
     };
-    let mut steps = Vec::new();
+    let mut steps = Vec::with_capacity(families.len());
+    let step = |matches| Step { matches, action: action.clone(), origin: Some(rule.origin.clone()) };
     for family in families {
-        let Some(common) = matches(rule, family) else { continue };
+        let Some(mut common) = matches(rule, family) else { continue };
+        if has_one_way(rule) {
+            for (end, entity) in [(End::Source, &criteria.source), (End::Destination, &criteria.destination)]
+            {
+                common.extend(numbered(end, &entity.not_ports, true));
+                common.extend(numbered(end, &entity.ports, false));
+            }
+            steps.push(step(common));
+            continue;
+        }
         let [sources, destinations] =
             [(End::Source, &criteria.source), (End::Destination, &criteria.destination)]
                 .map(|(end, entity)| port_alternatives(end, entity, criteria.protocol, family));
         for source in &sources {
             for destination in &destinations {
                 for icmp in icmp_alternatives(rule, family) {
-                    let parts = [common.as_slice(), source, destination, &icmp];
-                    let matches = parts.concat();
-                    steps.push(Step { matches, action: action.clone(), origin: Some(rule.origin.clone()) });
+                    steps.push(step([common.as_slice(), source, destination, &icmp].concat()));
                 }
             }
         }
     }
     steps
+}
+
+/// Whether neither names of ports nor types of ICMP messages make it several steps, as in most rules.
+fn has_one_way(rule: &Rule) -> bool {
+    let criteria = &rule.criteria;
+    let (source, destination) = (&criteria.source, &criteria.destination);
+    source.ports.names.is_empty()
+        && source.not_ports.names.is_empty()
+        && destination.ports.names.is_empty()
+        && destination.not_ports.names.is_empty()
+        && criteria.icmp.is_none()
+        && criteria.not_icmp.is_none()
 }
 
 /// Whether the criteria hold of addresses, which are of one family or the other.
@@ -74,7 +94,8 @@ fn names_addresses(end: &Entity) -> bool {
 /// What must hold of a packet of this family, apart from ports and the type of an ICMP message; `None` if nothing can.
 fn matches(rule: &Rule, family: Option<Family>) -> Option<Vec<Match>> {
     let criteria = &rule.criteria;
-    let mut matches: Vec<_> = family.map(Match::Family).into_iter().collect();
+    let mut matches = Vec::with_capacity(6);
+    matches.extend(family.map(Match::Family));
     let protocols = [(criteria.protocol, false), (criteria.not_protocol, true)];
     matches.extend(
         protocols
@@ -89,12 +110,23 @@ fn matches(rule: &Rule, family: Option<Family>) -> Option<Vec<Match>> {
     Some(matches)
 }
 
+/// Those of this family: in rising order, none in another.
+fn of_family(nets: &[IpNet], family: Family) -> Vec<IpNet> {
+    match nets {
+        [net] if net.prefix_len() > 0 => {
+            let net = net.trunc();
+            if Family::of_net(&net) == family { vec![net] } else { Vec::new() }
+        }
+        nets => IpSet::new(nets.iter().copied()).members(family).collect(),
+    }
+}
+
 fn addresses(matches: &mut Vec<Match>, end: End, entity: &Entity, family: Family) -> Option<()> {
     for (nets, negated) in [(&entity.nets, false), (&entity.not_nets, true)] {
         if nets.is_empty() {
             continue;
         }
-        let nets: Vec<_> = IpSet::new(nets.iter().copied()).members(family).collect();
+        let nets = of_family(nets, family);
         if nets.is_empty() && !negated {
             return None;
         }
@@ -132,6 +164,11 @@ pub(super) fn in_net(end: End, net: IpNet) -> Option<Match> {
     (net.prefix_len() > 0).then_some(Match::Address { end, family, addresses, negated: false })
 }
 
+/// The port of this end is one of these numbers, or none.
+fn numbered(end: End, ports: &Ports, negated: bool) -> Option<Match> {
+    (!ports.ranges.is_empty()).then(|| Match::Port { end, ranges: merged(&ports.ranges), negated })
+}
+
 /// What must hold of the port of this end, as alternatives that exclude each other.
 fn port_alternatives(
     end: End,
@@ -139,16 +176,12 @@ fn port_alternatives(
     protocol: Option<u8>,
     family: Option<Family>,
 ) -> Vec<Vec<Match>> {
-    let numbered = |ports: &Ports, negated| {
-        let ranges = (!ports.ranges.is_empty()).then(|| merged(&ports.ranges));
-        ranges.map(|ranges| Match::Port { end, ranges, negated })
-    };
     // A rule with named ports has a family.
     let named = |name, negated| {
         let set = set::named_port(entity, protocol, name);
         family.map(|family| Match::AddressPort { end, family, set, negated })
     };
-    let mut always: Vec<_> = numbered(&entity.not_ports, true).into_iter().collect();
+    let mut always: Vec<_> = numbered(end, &entity.not_ports, true).into_iter().collect();
     always.extend(entity.not_ports.names.iter().filter_map(|name| named(name, true)));
     if entity.ports.is_empty() {
         return vec![always];
@@ -156,9 +189,9 @@ fn port_alternatives(
     // The numbers, or none of them and the first name, or none of these and the second.
     let mut alternatives = Vec::new();
     let mut others = always;
-    if let Some(ports) = numbered(&entity.ports, false) {
+    if let Some(ports) = numbered(end, &entity.ports, false) {
         alternatives.push([others.as_slice(), &[ports]].concat());
-        others.extend(numbered(&entity.ports, true));
+        others.extend(numbered(end, &entity.ports, true));
     }
     for name in &entity.ports.names {
         alternatives.push(others.iter().cloned().chain(named(name, false)).collect());

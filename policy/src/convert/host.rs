@@ -85,5 +85,5 @@ pub(crate) fn host_endpoint(
         profiles: spec.profiles.clone(),
         ports,
     };
-    Converted { value, errors: check.into_errors() }
+    Converted::new(value, check.into_errors())
 }

@@ -28,12 +28,15 @@ use check::{Check, Path};
 #[derive(Debug)]
 pub(crate) struct Converted<T> {
     pub(crate) value: T,
+    /// Whether it may take the place of a version without faults.
+    pub(crate) valid: bool,
     pub(crate) errors: Vec<FieldError>,
 }
 
 impl<T> Converted<T> {
-    pub(crate) fn is_invalid(&self) -> bool {
-        is_invalid(&self.errors)
+    /// One that is valid unless there is an error that makes it not so.
+    pub(crate) fn new(value: T, errors: Vec<FieldError>) -> Self {
+        Self { value, valid: !is_invalid(&errors), errors }
     }
 }
 
@@ -70,7 +73,7 @@ pub(crate) fn profile(name: &str, spec: &model::ProfileSpec) -> Converted<Profil
         profile.ingress = denial(&owner);
         profile.egress = denial(&owner);
     }
-    Converted { value: profile, errors }
+    Converted::new(profile, errors)
 }
 
 /// Tiers that are always there, and what they are.
@@ -105,7 +108,7 @@ pub(crate) fn tier(name: &str, spec: &TierSpec) -> Converted<Tier> {
         }
         tier = *built_in;
     }
-    Converted { value: tier, errors: check.into_errors() }
+    Converted::new(tier, check.into_errors())
 }
 
 /// A network set; one in a namespace inherits the labels of it, and may not say of itself what only the namespace may.
@@ -135,5 +138,5 @@ pub(crate) fn network_set(
             Err(error) => check.error(&Path::Index(&list, index), error),
         }
     }
-    Converted { value: NetworkSet { labels, profiles, nets }, errors: check.into_errors() }
+    Converted::new(NetworkSet { labels, profiles, nets }, check.into_errors())
 }

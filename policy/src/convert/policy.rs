@@ -104,7 +104,7 @@ impl Common<'_> {
                 *rules = denial(&owner);
             }
         }
-        Converted { value: policy, errors }
+        Converted::new(policy, errors)
     }
 }
 

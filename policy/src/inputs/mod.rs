@@ -12,6 +12,8 @@ use core::net::IpAddr;
 use crate::convert::{self, BUILT_IN_TIERS, Converted, HostEndpoint};
 use crate::endpoint::Endpoint;
 use crate::error::FieldError;
+#[cfg(feature = "k8s")]
+use crate::k8s::Document;
 use crate::key::PolicyKey;
 use crate::model::{
     GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec, NetworkPolicySpec, ProfileSpec, Staged,
@@ -98,7 +100,7 @@ pub(crate) struct Node {
     pub(crate) addresses: Vec<IpAddr>,
 }
 
-/// The spec of a policy of any kind, for [`Inputs::insert_policy`]. Made `From` a reference to one.
+/// The spec of a policy of any kind, of Kubernetes too, for [`Inputs::insert_policy`]. Made `From` a reference to one.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicySpec<'a> {
     body: Body<'a>,
@@ -110,6 +112,8 @@ pub struct PolicySpec<'a> {
 enum Body<'a> {
     Namespaced(&'a NetworkPolicySpec),
     Global(&'a GlobalNetworkPolicySpec),
+    #[cfg(feature = "k8s")]
+    Kubernetes(Document<'a>),
 }
 
 impl<'a> From<&'a NetworkPolicySpec> for PolicySpec<'a> {
@@ -136,11 +140,20 @@ impl<'a> From<&'a Staged<GlobalNetworkPolicySpec>> for PolicySpec<'a> {
     }
 }
 
+#[cfg(feature = "k8s")]
+impl<'a> PolicySpec<'a> {
+    pub(crate) const fn kubernetes(document: Document<'a>, staged: Option<&'a Option<StagedAction>>) -> Self {
+        Self { body: Body::Kubernetes(document), staged }
+    }
+}
+
 impl PolicySpec<'_> {
     pub(crate) fn convert(self, key: &Arc<PolicyKey>) -> Converted<Policy> {
         match self.body {
             Body::Namespaced(body) => convert::namespaced_policy(key, self.staged, body),
             Body::Global(body) => convert::global_policy(key, self.staged, body),
+            #[cfg(feature = "k8s")]
+            Body::Kubernetes(body) => body.convert(key, self.staged),
         }
     }
 }
@@ -152,16 +165,12 @@ struct Entry<T> {
 }
 
 fn insert<K: Ord, T>(map: &mut BTreeMap<K, Entry<T>>, key: K, converted: Converted<T>) -> Vec<FieldError> {
-    let valid = !converted.is_invalid();
-    insert_entry(map, key, Entry { value: converted.value, valid });
-    converted.errors
-}
-
-/// What is valid replaces; what is not does not replace what is.
-fn insert_entry<K: Ord, T>(map: &mut BTreeMap<K, Entry<T>>, key: K, entry: Entry<T>) {
-    if entry.valid || !map.get(&key).is_some_and(|entry| entry.valid) {
-        map.insert(key, entry);
+    let Converted { value, valid, errors } = converted;
+    // What is valid replaces; what is not does not replace what is.
+    if valid || !map.get(&key).is_some_and(|entry| entry.valid) {
+        map.insert(key, Entry { value, valid });
     }
+    errors
 }
 
 impl Inputs {
@@ -213,15 +222,10 @@ impl Inputs {
         self.insert_policy(PolicyKey::global(name), spec)
     }
 
-    /// Inserts or replaces a policy that was converted. The answer is what is wrong with it.
-    #[cfg(feature = "k8s")]
-    pub(crate) fn insert_conversion(
-        &mut self,
-        key: Arc<PolicyKey>,
-        conversion: crate::k8s::Conversion,
-    ) -> Vec<FieldError> {
-        insert_entry(&mut self.policies, key, Entry { value: conversion.policy, valid: conversion.valid });
-        conversion.errors
+    /// Whether there is a policy of this name.
+    #[must_use]
+    pub fn has_policy(&self, key: &PolicyKey) -> bool {
+        self.policies.contains_key(key)
     }
 
     /// Removes a policy; whether it was there.
@@ -270,7 +274,7 @@ impl Inputs {
         spec: &HostEndpointSpec,
     ) -> Vec<FieldError> {
         let converted = convert::host_endpoint(name, labels, spec);
-        if !converted.is_invalid() {
+        if converted.valid {
             self.host_endpoints.insert(name.to_string(), converted.value);
         }
         converted.errors

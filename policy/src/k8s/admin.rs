@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 use super::cluster::{
     ADMIN_TIER, BASELINE_TIER, Cluster, ClusterEgressRule, ClusterIngressRule, Dialect, Subject,
 };
-use super::draft::{Conversion, exactly_one};
+use super::draft::exactly_one;
 use super::port::{Item, Layer4, Ports};
+use crate::convert::Converted;
 use crate::convert::check::{Check, Path};
 use crate::error::FieldError;
 use crate::key::{PolicyKey, PolicyKind};
 use crate::model::Unknown;
 use crate::model::value::null_as_default;
+use crate::policy::Policy;
 
 /// Spec of an `AdminNetworkPolicy`: like a [`ClusterNetworkPolicySpec`](super::ClusterNetworkPolicySpec) of tier `Admin`.
 ///
@@ -118,7 +120,7 @@ impl AdminNetworkPolicySpec {
             .errors
     }
 
-    pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Conversion {
+    pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Converted<Policy> {
         let dialect = Dialect { accept: "Allow", actions: "Allow, Deny or Pass", passes: true, ports: true };
         let cluster = Cluster {
             dialect,
@@ -145,7 +147,7 @@ impl BaselineAdminNetworkPolicySpec {
         .errors
     }
 
-    pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Conversion {
+    pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Converted<Policy> {
         let dialect = Dialect { accept: "Allow", actions: "Allow or Deny", passes: false, ports: true };
         let cluster = Cluster {
             dialect,

@@ -9,16 +9,17 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::admin::AdminNetworkPolicyPort;
-use super::draft::{Conversion, Draft, Rules, exactly_one};
+use super::draft::{Draft, Rules, exactly_one};
 use super::labels::LabelSelector;
 use super::network_policy::cidr;
 use super::port::{Item, Layer4, Ports};
-use crate::convert::SPEC;
 use crate::convert::check::{Check, Path};
+use crate::convert::{Converted, SPEC};
 use crate::error::{FieldError, FieldErrorKind};
 use crate::key::{PolicyKey, PolicyKind};
 use crate::model::value::null_as_default;
 use crate::model::{Action, EntityRule, PolicyType, Rule, Unknown};
+use crate::policy::Policy;
 use crate::rule::Family;
 
 /// Tier of policies that come before those of namespaces.
@@ -273,7 +274,7 @@ impl ClusterNetworkPolicySpec {
         .errors
     }
 
-    pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Conversion {
+    pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Converted<Policy> {
         let mut check = Check::unbounded();
         let tier = match self.tier.as_str() {
             "Admin" => ADMIN_TIER,
@@ -306,7 +307,7 @@ impl Cluster<'_> {
     /// not say it.
     ///
     /// Source: calico@87c15906f2 libcalico-go/lib/backend/k8s/conversion/conversion.go, `K8sClusterNetworkPolicyToCalico`.
-    pub(super) fn convert(&self, mut check: Check, key: &Arc<PolicyKey>) -> Conversion {
+    pub(super) fn convert(&self, mut check: Check, key: &Arc<PolicyKey>) -> Converted<Policy> {
         if let Some(priority) = self.priority.filter(|priority| !(0..=MAX_PRIORITY).contains(priority)) {
             check.error(&SPEC.field("priority"), FieldErrorKind::Priority { priority, max: MAX_PRIORITY });
         }
@@ -359,7 +360,7 @@ impl Cluster<'_> {
         let order = self.priority.map(|priority| priority as f64);
         let (tier, unknown) = (self.tier, self.unknown.clone());
         Draft { tier, order, selector, namespaces, types, ingress, egress, unknown, valid }
-            .convert(check, key)
+            .convert(check, key, None)
     }
 
     fn subject(&self, check: &mut Check) -> Option<EntityRule> {

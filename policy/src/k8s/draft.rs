@@ -9,22 +9,13 @@ use crate::convert::check::{Check, Path};
 use crate::convert::{self, Converted};
 use crate::error::{FieldError, FieldErrorKind};
 use crate::key::{Direction, Origin, Owner, PolicyKey};
-use crate::model::{self, Action, PolicyType, Value};
+use crate::model::{self, Action, PolicyType, StagedAction, Value};
 use crate::policy::Policy;
 use crate::rule::Rule;
 
 /// A criterion that cannot be converted. It is known to nobody, so what the law says of such criteria holds: an Allow with
 /// it never matches, a Deny or Pass with it denies everything.
 const UNCONVERTED: &str = "unconverted";
-
-/// A policy, and what was wrong with the document that it was made from.
-#[derive(Debug)]
-pub(crate) struct Conversion {
-    pub(crate) policy: Policy,
-    /// Whether it is right but for single rules.
-    pub(crate) valid: bool,
-    pub(crate) errors: Vec<FieldError>,
-}
 
 /// The rules of one direction. One rule of the document becomes any number of them.
 #[derive(Debug, Default)]
@@ -86,7 +77,12 @@ pub(super) struct Draft {
 
 impl Draft {
     /// The policy, with the faults that `check` has found and those that it finds.
-    pub(super) fn convert(self, mut check: Check, key: &Arc<PolicyKey>) -> Conversion {
+    pub(super) fn convert(
+        self,
+        mut check: Check,
+        key: &Arc<PolicyKey>,
+        staged: Option<&Option<StagedAction>>,
+    ) -> Converted<Policy> {
         let Self { ingress, egress, .. } = self;
         let (tier, order) = (Some(self.tier.to_string()), self.order);
         let converted = match &key.namespace {
@@ -101,7 +97,7 @@ impl Draft {
                     unknown: self.unknown,
                     ..model::NetworkPolicySpec::default()
                 };
-                convert::namespaced_policy(key, None, &spec)
+                convert::namespaced_policy(key, staged, &spec)
             }
             None => {
                 let spec = model::GlobalNetworkPolicySpec {
@@ -115,11 +111,11 @@ impl Draft {
                     unknown: self.unknown,
                     ..model::GlobalNetworkPolicySpec::default()
                 };
-                convert::global_policy(key, None, &spec)
+                convert::global_policy(key, staged, &spec)
             }
         };
-        let valid = self.valid && !converted.is_invalid();
-        let Converted { value: mut policy, errors } = converted;
+        let valid = self.valid && converted.valid;
+        let Converted { value: mut policy, errors, .. } = converted;
         for (direction, sources) in
             [(Direction::Ingress, &ingress.sources), (Direction::Egress, &egress.sources)]
         {
@@ -138,7 +134,7 @@ impl Draft {
             let denial = convert::denial(&Owner::Policy(Arc::clone(key)));
             policy.ingress.iter_mut().chain(&mut policy.egress).for_each(|rules| rules.clone_from(&denial));
         }
-        Conversion { policy, valid, errors: check.into_errors() }
+        Converted { value: policy, valid, errors: check.into_errors() }
     }
 }
 

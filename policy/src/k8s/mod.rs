@@ -1,7 +1,7 @@
 //! Policies and pods of Kubernetes (feature `k8s`).
 //!
-//! The types are the specs and objects as the API of Kubernetes has them. [`Inputs`] takes the specs of
-//! policies and makes of them what it makes of Calico's own:
+//! The types are the specs and objects as the API of Kubernetes has them. [`Inputs`] and [`Resolver`](crate::Resolver) take
+//! the specs of policies and make of them what they make of Calico's own:
 //!
 //! | here | there | tier | order |
 //! |---|---|---|---|
@@ -30,11 +30,12 @@ mod port;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::convert::Converted;
 use crate::error::FieldError;
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, PolicySpec};
 use crate::key::{PolicyKey, PolicyKind};
-
-pub(crate) use draft::Conversion;
+use crate::model::StagedAction;
+use crate::policy::Policy;
 
 pub use admin::{
     AdminNetworkPolicyPort, AdminNetworkPolicySpec, BaselineAdminNetworkPolicySpec, ProtocolPort,
@@ -47,13 +48,60 @@ pub use cluster::{
 pub use labels::{LabelSelector, Requirement};
 pub use network_policy::{
     IpBlock, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicySpec,
+    NetworkPolicySpec, StagedKubernetesNetworkPolicySpec,
 };
 pub use object::{
     Container, ContainerPort, Namespace, ORCHESTRATOR_LABEL, ObjectMeta, Pod, PodIp, PodSpec, PodStatus,
     ServiceAccount,
 };
 pub use port::IntOrString;
+
+/// A policy of Kubernetes of any kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Document<'a> {
+    NetworkPolicy(&'a NetworkPolicySpec),
+    Cluster(&'a ClusterNetworkPolicySpec),
+    Admin(&'a AdminNetworkPolicySpec),
+    Baseline(&'a BaselineAdminNetworkPolicySpec),
+}
+
+impl Document<'_> {
+    pub(crate) fn convert(
+        self,
+        key: &Arc<PolicyKey>,
+        staged: Option<&Option<StagedAction>>,
+    ) -> Converted<Policy> {
+        match self {
+            Self::NetworkPolicy(spec) => spec.convert(key, staged),
+            Self::Cluster(spec) => spec.convert(key),
+            Self::Admin(spec) => spec.convert(key),
+            Self::Baseline(spec) => spec.convert(key),
+        }
+    }
+}
+
+macro_rules! from {
+    ($($spec:ty => $document:ident),*) => {$(
+        impl<'a> From<&'a $spec> for PolicySpec<'a> {
+            fn from(spec: &'a $spec) -> Self {
+                Self::kubernetes(Document::$document(spec), None)
+            }
+        }
+    )*};
+}
+
+from!(
+    NetworkPolicySpec => NetworkPolicy,
+    ClusterNetworkPolicySpec => Cluster,
+    AdminNetworkPolicySpec => Admin,
+    BaselineAdminNetworkPolicySpec => Baseline
+);
+
+impl<'a> From<&'a StagedKubernetesNetworkPolicySpec> for PolicySpec<'a> {
+    fn from(staged: &'a StagedKubernetesNetworkPolicySpec) -> Self {
+        Self::kubernetes(Document::NetworkPolicy(&staged.spec), Some(&staged.staged_action))
+    }
+}
 
 impl Inputs {
     /// Inserts or replaces a `NetworkPolicy` of Kubernetes. The answer is what is wrong with it.
@@ -65,9 +113,10 @@ impl Inputs {
         name: &str,
         spec: &NetworkPolicySpec,
     ) -> Vec<FieldError> {
-        let key = Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesNetworkPolicy, Some(namespace), name));
-        let conversion = spec.convert(&key);
-        self.insert_conversion(key, conversion)
+        self.insert_policy(
+            PolicyKey::of_kind(PolicyKind::KubernetesNetworkPolicy, Some(namespace), name),
+            spec,
+        )
     }
 
     /// Inserts or replaces a `ClusterNetworkPolicy` of Kubernetes. The answer is what is wrong with it.
@@ -78,9 +127,7 @@ impl Inputs {
         name: &str,
         spec: &ClusterNetworkPolicySpec,
     ) -> Vec<FieldError> {
-        let key = Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesClusterNetworkPolicy, None, name));
-        let conversion = spec.convert(&key);
-        self.insert_conversion(key, conversion)
+        self.insert_policy(PolicyKey::of_kind(PolicyKind::KubernetesClusterNetworkPolicy, None, name), spec)
     }
 
     /// Inserts or replaces an `AdminNetworkPolicy` of Kubernetes. The answer is what is wrong with it.
@@ -91,9 +138,7 @@ impl Inputs {
         name: &str,
         spec: &AdminNetworkPolicySpec,
     ) -> Vec<FieldError> {
-        let key = Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesAdminNetworkPolicy, None, name));
-        let conversion = spec.convert(&key);
-        self.insert_conversion(key, conversion)
+        self.insert_policy(PolicyKey::of_kind(PolicyKind::KubernetesAdminNetworkPolicy, None, name), spec)
     }
 
     /// Inserts or replaces a `BaselineAdminNetworkPolicy` of Kubernetes. The answer is what is wrong with it.
@@ -104,8 +149,9 @@ impl Inputs {
         name: &str,
         spec: &BaselineAdminNetworkPolicySpec,
     ) -> Vec<FieldError> {
-        let key = Arc::new(PolicyKey::of_kind(PolicyKind::KubernetesBaselineAdminNetworkPolicy, None, name));
-        let conversion = spec.convert(&key);
-        self.insert_conversion(key, conversion)
+        self.insert_policy(
+            PolicyKey::of_kind(PolicyKind::KubernetesBaselineAdminNetworkPolicy, None, name),
+            spec,
+        )
     }
 }

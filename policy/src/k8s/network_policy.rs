@@ -7,16 +7,17 @@ use alloc::vec::Vec;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::draft::{Conversion, Draft, Rules, exactly_one};
+use super::draft::{Draft, Rules, exactly_one};
 use super::labels::LabelSelector;
 use super::port::{IntOrString, Item, Layer4, Ports};
-use crate::convert::SPEC;
 use crate::convert::check::{Check, Path};
+use crate::convert::{self, Converted, SPEC};
 use crate::error::{FieldError, FieldErrorKind};
 use crate::key::{PolicyKey, PolicyKind};
 use crate::model::value::null_as_default;
-use crate::model::{Action, DEFAULT_TIER, EntityRule, PolicyType, Rule, Unknown};
+use crate::model::{self, Action, DEFAULT_TIER, EntityRule, PolicyType, Rule, Staged, StagedAction, Unknown};
 use crate::net;
+use crate::policy::Policy;
 use crate::rule::Family;
 
 /// Order of all policies of this kind in their tier.
@@ -149,10 +150,18 @@ impl NetworkPolicySpec {
     #[must_use]
     pub fn validate(&self) -> Vec<FieldError> {
         let kind = PolicyKind::KubernetesNetworkPolicy;
-        self.convert(&Arc::new(PolicyKey::of_kind(kind, Some("default"), "unnamed"))).errors
+        self.convert(&Arc::new(PolicyKey::of_kind(kind, Some("default"), "unnamed")), None).errors
     }
 
-    pub(crate) fn convert(&self, key: &Arc<PolicyKey>) -> Conversion {
+    pub(crate) fn convert(
+        &self,
+        key: &Arc<PolicyKey>,
+        staged: Option<&Option<StagedAction>>,
+    ) -> Converted<Policy> {
+        if staged == Some(&Some(StagedAction::Delete)) && *self == Self::default() {
+            // It says nothing else, as it must.
+            return convert::namespaced_policy(key, staged, &model::NetworkPolicySpec::default());
+        }
         let mut check = Check::unbounded();
         let selector = self.pod_selector.pods(&mut check, &SPEC.field("podSelector"));
         let list = SPEC.field("policyTypes");
@@ -197,7 +206,7 @@ impl NetworkPolicySpec {
             unknown: self.unknown.clone(),
             valid,
         };
-        draft.convert(check, key)
+        draft.convert(check, key, staged)
     }
 
     /// The directions that it isolates in; both, if it names one that is not known.
@@ -213,6 +222,19 @@ impl NetworkPolicySpec {
         [PolicyType::Ingress, PolicyType::Egress].into_iter().filter(governs).collect()
     }
 }
+
+impl Staged<NetworkPolicySpec> {
+    /// All that is wrong with it, each with the path of its field; empty if nothing is.
+    #[must_use]
+    pub fn validate(&self) -> Vec<FieldError> {
+        let kind = PolicyKind::StagedKubernetesNetworkPolicy;
+        let key = PolicyKey::of_kind(kind, Some("default"), "unnamed");
+        self.spec.convert(&Arc::new(key), Some(&self.staged_action)).errors
+    }
+}
+
+/// Spec of a `StagedKubernetesNetworkPolicy`: a draft of a `NetworkPolicy` of Kubernetes.
+pub type StagedKubernetesNetworkPolicySpec = Staged<NetworkPolicySpec>;
 
 /// One end of a rule for each peer; one that is everybody, if there are none.
 fn peers(check: &mut Check, path: &Path<'_>, peers: &[NetworkPolicyPeer]) -> Vec<EntityRule> {

@@ -277,6 +277,7 @@ impl Pod {
             spec.containers.iter().chain(&spec.init_containers).flat_map(|container| &container.ports);
         Some(Endpoint {
             id: format!("{namespace}/{}", metadata.name),
+            node: spec.node_name.clone().unwrap_or_default(),
             interface: interface.to_string(),
             namespace: Some(namespace.to_string()),
             service_account: account.cloned(),

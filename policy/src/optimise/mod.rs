@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 
 use crate::key::Origin;
 use crate::program::{Chain, Program, Step, StepAction};
+use crate::resolver::Delta;
 
 pub use shadow::{Reason, Removed};
 
@@ -125,15 +126,34 @@ pub struct Optimised {
 #[must_use]
 pub fn optimise(program: &Program, passes: &Passes) -> Optimised {
     let mut optimised = Optimised { program: program.clone(), removed: Vec::new() };
-    for chain in optimised.program.chains.values_mut() {
-        let steps = steps(chain.steps.clone(), passes, &mut optimised.removed);
-        *chain = Arc::new(Chain { tier: chain.tier.clone(), steps });
-    }
+    optimised.program.chains.values_mut().for_each(|it| chain(it, passes, &mut optimised.removed));
     optimised
 }
 
+impl Delta {
+    /// Runs the passes over the chains that are new or have changed, and tells which of their rules never decide.
+    ///
+    /// What an empty program becomes by all deltas of a [`Resolver`](crate::Resolver), each optimised by the same passes, is
+    /// what [`optimise`] makes of the resolver's program.
+    ///
+    /// # Complexity
+    ///
+    /// In proportion to the steps of these chains, as [`optimise`].
+    pub fn optimise(&mut self, passes: &Passes) -> Vec<Removed> {
+        let mut removed = Vec::new();
+        self.chains.iter_mut().for_each(|(_, it)| chain(it, passes, &mut removed));
+        removed
+    }
+}
+
+/// Runs the passes over one chain.
+fn chain(chain: &mut Arc<Chain>, passes: &Passes, removed: &mut Vec<Removed>) {
+    let steps = steps(chain.steps.clone(), passes, removed);
+    *chain = Arc::new(Chain { tier: chain.tier.clone(), steps });
+}
+
 /// Runs the passes over the steps of one chain.
-pub(crate) fn steps(mut steps: Vec<Step>, passes: &Passes, removed: &mut Vec<Removed>) -> Vec<Step> {
+fn steps(mut steps: Vec<Step>, passes: &Passes, removed: &mut Vec<Removed>) -> Vec<Step> {
     if passes.shadow {
         steps = shadow::remove(steps, removed);
     }

@@ -62,6 +62,8 @@ fn members(inputs: &Inputs, items: &[Item<'_>], id: &SetId) -> Members {
             let nodes = inputs.nodes().filter(|node| selector.matches(&node.labels));
             Members::Addresses(IpSet::new(nodes.flat_map(|node| &node.addresses).map(plain)))
         }
+        // Nobody's labels are asked.
+        SetId::Network(_) => Members::Addresses(IpSet::default()),
         SetId::ServiceAddresses(service) => {
             Members::Addresses(IpSet::new(of_slices(service).flat_map(|slice| &slice.addresses).map(plain)))
         }

@@ -211,6 +211,12 @@ impl Resolver {
         self.is_in_sync = true;
     }
 
+    /// Whether all that was there has been told.
+    #[must_use]
+    pub const fn is_in_sync(&self) -> bool {
+        self.is_in_sync
+    }
+
     /// Says which interfaces the host has, and their addresses.
     pub fn set_interfaces(&mut self, interfaces: BTreeMap<String, Vec<IpAddr>>) {
         if self.host.interfaces != interfaces {

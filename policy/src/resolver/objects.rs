@@ -62,7 +62,7 @@ impl CheckedPolicy {
     pub fn new<'a>(key: PolicyKey, spec: impl Into<PolicySpec<'a>>) -> Self {
         let key = Arc::new(key);
         let converted = spec.into().convert(&key);
-        let stored = Stored { valid: !converted.is_invalid(), value: Packed::policy(&converted.value) };
+        let stored = Stored { valid: converted.valid, value: Packed::policy(&converted.value) };
         let is_enforced = converted.value.staged.is_none();
         let selector = converted.value.selector.filter(|_| is_enforced);
         Self { key, stored, selector, errors: converted.errors }
@@ -128,6 +128,12 @@ impl Resolver {
         self.insert_policy(PolicyKey::global(name), spec)
     }
 
+    /// Whether there is a policy of this name.
+    #[must_use]
+    pub fn has_policy(&self, key: &PolicyKey) -> bool {
+        self.policy_numbers.contains_key(key)
+    }
+
     /// Removes a policy; whether it was there.
     pub fn remove_policy(&mut self, key: &PolicyKey) -> bool {
         let Some(number) = self.policy_numbers.remove(key) else { return false };
@@ -168,7 +174,7 @@ impl Resolver {
     /// Inserts or replaces a tier. The answer is what is wrong with it; the tiers that are always there take no other values.
     pub fn insert_tier(&mut self, name: &str, spec: &TierSpec) -> Vec<FieldError> {
         let converted = convert::tier(name, spec);
-        let new = Stored { valid: !converted.is_invalid(), value: converted.value };
+        let new = Stored { valid: converted.valid, value: converted.value };
         if let Some(new) = replacing(self.tiers.get(name), new) {
             self.tiers.insert(name.into(), new);
             self.touch_tier(name);
@@ -201,7 +207,7 @@ impl Resolver {
             Some((key, stored)) => (Arc::clone(key), Some(stored)),
             None => (Arc::from(name), None),
         };
-        let valid = !converted.is_invalid();
+        let valid = converted.valid;
         if stored.is_some_and(|stored| stored.valid && !valid) {
             return converted.errors;
         }
@@ -321,7 +327,7 @@ impl Resolver {
         let converted = convert::host_endpoint(name, labels, spec);
         let stored = self.host_endpoints.get(name);
         let is_same = stored.is_some_and(|(_, stored)| *stored == converted.value);
-        if converted.is_invalid() || is_same {
+        if !converted.valid || is_same {
             return converted.errors;
         }
         let number = stored.map(|(number, _)| *number);
@@ -377,7 +383,7 @@ impl Resolver {
         labels: &BTreeMap<String, String>,
         spec: &GlobalNetworkSetSpec,
     ) -> Vec<FieldError> {
-        let Converted { value, errors } = convert::network_set(namespace, labels, spec);
+        let Converted { value, errors, .. } = convert::network_set(namespace, labels, spec);
         let profiles = self.profile_names(&value.profiles);
         let key = (namespace.map(String::from), name.to_string());
         let number = self.network_sets.get(&key).copied();

@@ -114,14 +114,12 @@ struct Reader<'a> {
     odd: core::slice::Iter<'a, Selector>,
     owner: Owner,
     direction: Direction,
-    /// The place of the next rule.
-    index: usize,
 }
 
 impl<'a> Reader<'a> {
     fn new(packed: &'a Packed, owner: Owner) -> Self {
         let (bytes, odd) = (packed.bytes.iter(), packed.odd.iter());
-        Self { bytes, selectors: Vec::new(), odd, owner, direction: Direction::Ingress, index: 0 }
+        Self { bytes, selectors: Vec::new(), odd, owner, direction: Direction::Ingress }
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -226,7 +224,6 @@ impl<T: Pack> Pack for Vec<T> {
 
     fn unpack(from: &mut Reader<'_>) -> Option<Self> {
         let len = usize::unpack(from)?;
-        from.index = 0;
         (0..len).map(|_| T::unpack(from)).collect()
     }
 }
@@ -389,7 +386,12 @@ impl Pack for Entity {
 impl Pack for Rule {
     fn pack(&self, to: &mut Writer) {
         let Self { origin, deed, unenforced, never, http, criteria } = self;
-        matches!(origin, Origin::Invalid { .. }).pack(to);
+        // The place in the document, counted from 1: one rule of a document may become several.
+        let place = match origin {
+            Origin::Rule { index, .. } => index.saturating_add(1),
+            _ => 0,
+        };
+        place.pack(to);
         deed.pack(to);
         unenforced.pack(to);
         never.pack(to);
@@ -398,20 +400,19 @@ impl Pack for Rule {
     }
 
     fn unpack(from: &mut Reader<'_>) -> Option<Self> {
-        let (owner, direction, index) = (from.owner.clone(), from.direction, from.index);
-        let is_invalid = bool::unpack(from)?;
-        let origin =
-            if is_invalid { Origin::Invalid { owner } } else { Origin::Rule { owner, direction, index } };
-        let rule = Self {
+        let (owner, direction) = (from.owner.clone(), from.direction);
+        let origin = match usize::unpack(from)?.checked_sub(1) {
+            Some(index) => Origin::Rule { owner, direction, index },
+            None => Origin::Invalid { owner },
+        };
+        Some(Self {
             origin,
             deed: Pack::unpack(from)?,
             unenforced: Pack::unpack(from)?,
             never: Pack::unpack(from)?,
             http: Pack::unpack(from)?,
             criteria: Pack::unpack(from)?,
-        };
-        from.index = index + 1;
-        Some(rule)
+        })
     }
 }
 

@@ -54,7 +54,7 @@ impl Item {
                     }
                 }
             }
-            SetId::Service(_) | SetId::ServiceAddresses(_) => {}
+            SetId::Service(_) | SetId::ServiceAddresses(_) | SetId::Network(_) => {}
         }
     }
 }
@@ -330,6 +330,7 @@ impl Sets {
                     on(event, node_items, sets, touched, changes);
                 });
             }
+            SetId::Network(_) => {}
             SetId::Service(service) | SetId::ServiceAddresses(service) => {
                 let slices = self.services.get(service).into_iter().flatten();
                 let Some(set) = self.sets.get_mut(number) else { return };

@@ -99,6 +99,7 @@ fn endpoints(choices: &mut Choices<'_>, world: &World, objects: &mut Vec<Object>
         });
         objects.push(Object::Endpoint(Endpoint {
             id: format!("host-{}/pod-{index}", index % 2),
+            node: format!("host-{}", index % 2),
             interface: world.links[index].clone(),
             namespace,
             service_account,

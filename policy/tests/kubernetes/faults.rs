@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use tortie_policy::k8s::{
     AdminNetworkPolicySpec, BaselineAdminNetworkPolicySpec, ClusterNetworkPolicySpec, NetworkPolicySpec,
+    StagedKubernetesNetworkPolicySpec,
 };
 use tortie_policy::{Endpoint, FieldError, Flow, Inputs, PolicyKey, PolicyKind, Verdict, evaluate};
 
@@ -280,8 +281,11 @@ impl Open {
     }
 
     fn is_reached(&self) -> bool {
-        let flow = Flow::tcp("192.0.2.1:40000".parse().unwrap(), "10.0.0.1:80".parse().unwrap());
-        evaluate(&self.0, &flow).verdict == Verdict::Allow
+        evaluate(&self.0, &Self::flow()).verdict == Verdict::Allow
+    }
+
+    fn flow() -> Flow {
+        Flow::tcp("192.0.2.1:40000".parse().unwrap(), "10.0.0.1:80".parse().unwrap())
     }
 
     fn cluster(&mut self, tier: &str, more: &str) {
@@ -371,4 +375,35 @@ fn large_documents_are_converted_whole() {
     let spec = format!(r#"{{ "ingress": [{}] }}"#, vec![rule; 1500].join(","));
     assert_eq!(open.0.insert_kubernetes_network_policy("shop", "policy", &read(&spec)), []);
     assert!(!open.is_reached());
+}
+
+/// A draft isolates nobody, but the evaluator says what it would do.
+#[test]
+fn a_draft_is_judged_and_not_enforced() {
+    let mut open = Open::new();
+    let key = PolicyKey::of_kind(PolicyKind::StagedKubernetesNetworkPolicy, Some("shop"), "draft");
+    let draft = |text| read::<StagedKubernetesNetworkPolicySpec>(text);
+    assert_eq!(draft(r#"{ "stagedAction": "Delete" }"#).validate(), []);
+    let full = texts(
+        draft(r#"{ "stagedAction": "Delete", "podSelector": {}, "policyTypes": ["Ingress"] }"#).validate(),
+    );
+    assert_eq!(full.len(), 1, "{full:?}");
+    assert!(full[0].starts_with("spec.stagedAction: "), "{full:?}");
+    let odd = texts(draft(r#"{ "stagedAction": "Perhaps", "podSelector": {}, "moon": 1 }"#).validate());
+    assert_eq!(odd.len(), 2, "{odd:?}");
+
+    let isolate = draft(r#"{ "podSelector": {} }"#);
+    assert_eq!(open.0.insert_policy(key.clone(), &isolate), []);
+    assert!(open.is_reached());
+    let trace = evaluate(&open.0, &Open::flow()).to_string();
+    assert!(trace.contains("with staged policies enforced: deny"), "{trace}");
+    assert!(trace.contains("StagedKubernetesNetworkPolicy shop/draft"), "{trace}");
+    // One that takes an enforced policy away.
+    let enforced = PolicyKey::of_kind(PolicyKind::KubernetesNetworkPolicy, Some("shop"), "draft");
+    assert_eq!(open.0.insert_policy(enforced, &isolate.spec), []);
+    assert!(!open.is_reached());
+    assert_eq!(open.0.insert_policy(key, &draft(r#"{ "stagedAction": "Delete" }"#)), []);
+    assert!(!open.is_reached());
+    let trace = evaluate(&open.0, &Open::flow()).to_string();
+    assert!(trace.contains("with staged policies enforced: allow"), "{trace}");
 }

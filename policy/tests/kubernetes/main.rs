@@ -11,7 +11,8 @@ use core::net::{IpAddr, SocketAddr};
 use proptest::prelude::*;
 use tortie_policy::k8s::{Container, ContainerPort, Namespace, ObjectMeta, Pod, PodIp, PodSpec, PodStatus};
 use tortie_policy::{
-    Flow, Host, Inputs, Packet, Place, Transport, Verdict, compile, evaluate, interpret, resolve,
+    Flow, Host, Inputs, Packet, Place, PolicyKey, PolicyKind, Program, Resolver, Transport, Verdict, compile,
+    evaluate, interpret, resolve,
 };
 
 use twin::{Attempt, Cluster, TwinPod};
@@ -72,6 +73,32 @@ fn inputs(cluster: &Cluster) -> Inputs {
     inputs
 }
 
+/// The program that is kept, of the same.
+fn kept(cluster: &Cluster, inputs: &Inputs) -> Program {
+    let mut resolver = Resolver::new(Host::new("node"), |_| true);
+    for (name, labels) in &cluster.namespaces {
+        let metadata = ObjectMeta { name: name.clone(), labels: labels.clone(), ..ObjectMeta::default() };
+        let (name, spec) = Namespace { metadata, ..Namespace::default() }.profile();
+        resolver.insert_profile(&name, &spec);
+    }
+    for (index, node) in cluster.nodes.iter().enumerate() {
+        resolver.insert_node(&format!("node-{index}"), &node.labels, &node.addresses);
+    }
+    inputs.endpoints().for_each(|endpoint| resolver.insert_endpoint(endpoint));
+    for (index, (namespace, spec)) in cluster.policies.iter().enumerate() {
+        let (kind, name) = (PolicyKind::KubernetesNetworkPolicy, format!("policy-{index}"));
+        resolver.insert_policy(PolicyKey::of_kind(kind, Some(namespace), name), spec);
+    }
+    for (index, spec) in cluster.cluster_policies.iter().enumerate() {
+        let (kind, name) = (PolicyKind::KubernetesClusterNetworkPolicy, format!("policy-{index}"));
+        resolver.insert_policy(PolicyKey::of_kind(kind, None, name), spec);
+    }
+    resolver.set_in_sync();
+    let mut program = Program::default();
+    program.apply(resolver.flush());
+    program
+}
+
 fn flow(attempt: &Attempt) -> Flow {
     let (source, destination) =
         (SocketAddr::new(attempt.source, 40_000), SocketAddr::new(attempt.destination, attempt.port));
@@ -118,6 +145,7 @@ proptest! {
     fn evaluator_and_program_agree_with_the_documentation(cluster in random::cluster()) {
         let inputs = inputs(&cluster);
         let program = compile(&resolve(&inputs, &Host::new("node"), |_| true));
+        prop_assert_eq!(&kept(&cluster, &inputs), &program);
         for attempt in attempts(&cluster) {
             let flow = flow(&attempt);
             let allowed = cluster.allows(&attempt);

@@ -45,6 +45,7 @@ fn a_pod_is_an_endpoint() {
         endpoint,
         Endpoint {
             id: "shop/web-0".into(),
+            node: "node-1".into(),
             interface: "cali1".into(),
             namespace: Some("shop".into()),
             service_account: Some("robot".into()),

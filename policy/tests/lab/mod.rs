@@ -215,6 +215,23 @@ impl Lab {
         pod.or(outside).map_or(&self.host, |index| &self.stations[index])
     }
 
+    /// What arrives next at this address and port of the world's, if anything does in a while.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub(crate) fn received(&self, address: IpAddr, port: u16) -> Option<Vec<u8>> {
+        let is_it = |socket: &&UdpSocket| socket.local_addr().is_ok_and(|local| local.port() == port);
+        let socket = self.station(address).udp.iter().find(is_it)?;
+        let start = Instant::now();
+        let mut buffer = vec![0; 64];
+        while start.elapsed() < PATIENCE {
+            if let Ok(len) = socket.recv(&mut buffer) {
+                buffer.truncate(len);
+                return Some(buffer);
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        None
+    }
+
     /// Sends the first packet of each flow; for each, whether it arrives. What is expected only says how long to wait.
     /// UDP, TCP without a port of its own (the kernel's choice, from 50000), and echo requests.
     pub(crate) fn send(&mut self, flows: &[(Flow, bool)]) -> Vec<bool> {

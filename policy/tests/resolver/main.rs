@@ -13,7 +13,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use tortie_policy::testing::{Both, Object};
 use tortie_policy::{
-    Addresses, Chain, ChainKey, Delta, Endpoint, Match, Program, ResolverStats, SetChange, SetId, resolve,
+    Addresses, Chain, ChainKey, Delta, Endpoint, Match, Passes, Program, ResolverStats, SetChange, SetId,
+    compile, optimise, resolve,
 };
 
 use changes::{Dice, HOST, both, change, make, object};
@@ -188,6 +189,34 @@ fn after_every_change_it_is_what_is_made_anew() {
     }
     let seen = seen.into_inner();
     assert!(seen.len() == 17 && seen.values().all(|count| *count >= 5), "what the run has met: {seen:?}");
+}
+
+#[test]
+fn what_is_optimised_change_by_change_is_the_whole_optimised() {
+    let strategy = vec(any::<[u8; BYTES]>(), 0..60);
+    let passes = Passes::default().inline(1);
+    let changed = RefCell::new(0);
+    let result = runner(11, 3).run(&strategy, |bytes| {
+        let mut both = Both::new();
+        both.resolver.set_in_sync();
+        let (mut program, mut optimised) = (Program::default(), Program::default());
+        for bytes in &bytes {
+            both.make(&change(&mut Dice::new(bytes)));
+            let mut delta = both.resolver.flush();
+            program.apply(delta.clone());
+            let removed = delta.optimise(&passes);
+            optimised.apply(delta);
+            let whole = optimise(&program, &passes);
+            assert_eq!(optimised, whole.program);
+            assert!(removed.iter().all(|removed| whole.removed.contains(removed)));
+            *changed.borrow_mut() += usize::from(optimised != program);
+        }
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    assert!(changed.into_inner() > 100, "there was something to optimise");
 }
 
 /// One object of each name: the last.

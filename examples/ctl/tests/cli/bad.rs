@@ -89,7 +89,7 @@ fn wrong_values() {
     );
     refused(
         &format!("{HEAD}kind: NetworkPolicy\nmetadata: {{name: p}}\nspec:\n  tier: mine\n"),
-        &["m.yaml: document 1, line 5: NetworkPolicy default/p: spec.tier: is not supported by this version"],
+        &["m.yaml: document 1, line 5: NetworkPolicy default/p: spec.tier: there is no tier `mine`"],
     );
 }
 

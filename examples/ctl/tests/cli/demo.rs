@@ -148,6 +148,18 @@ fn explain_names_the_rule() {
             && said.contains("\nallow: tcp [fd77::"),
         "{said}"
     );
+    assert!(
+        said.contains(
+            "with staged policies enforced: deny, by StagedGlobalNetworkPolicy close-fronts ingress[0]"
+        ) && said.contains("| StagedGlobalNetworkPolicy close-fronts (order 1)"),
+        "{said}"
+    );
+    let said = explain(&["--from", "blue/monitor-3", "--to", "red/web-1", "--port", "8080"]).good();
+    assert!(
+        said.matches("deny, by GlobalNetworkPolicy guard.no-monitor ingress[0]").count() == 2
+            && said.contains("tier guard (order 100)"),
+        "{said}"
+    );
     for (arguments, why) in [
         (&["--from", "red/nobody", "--to", "red/api-1", "--port", "1"][..], "no endpoint of a pod nobody"),
         (&["--from", "web-1", "--to", "red/api-1", "--port", "1"], "neither an address nor"),

@@ -36,12 +36,22 @@ node-2            172.30.0.12/24  fd00:30::12/64  kubernetes.io/hostname=node-2,
         namespaces,
         "NAME  LABELS\nblue  purpose=shop-data,team=blue\nred   purpose=shop-front,team=red\n"
     );
-    assert_eq!(shop.run(&["get", "np"]).good(), "NAMESPACE  NAME  ORDER  SELECTOR  TYPES\n");
+    assert_eq!(shop.run(&["get", "np"]).good(), "NAMESPACE  NAME  TIER  ORDER  SELECTOR  TYPES\n");
     let policies = shop.run(&["get", "policy", "-n", "red"]).good();
-    let want = "red        api    100    app == \"api\"           Ingress\n";
+    let want = "red        api    default  100    app == \"api\"           Ingress\n";
     assert!(policies.contains(want), "{policies}");
     assert_eq!(shop.run(&["get", "np", "-A"]).good(), policies);
-    for (kind, lines) in [("bgpp", 2), ("bgpconfig", 2), ("pro", 3), ("gnp", 6), ("gnetset", 2), ("wep", 1)] {
+    for (kind, lines) in [
+        ("bgpp", 2),
+        ("bgpconfig", 2),
+        ("pro", 3),
+        ("gnp", 7),
+        ("gnetset", 2),
+        ("tier", 2),
+        ("sgnp", 2),
+        ("knp", 1),
+        ("wep", 1),
+    ] {
         assert_eq!(shop.run(&["get", kind]).good().lines().count(), lines, "{kind}");
     }
 }
@@ -49,11 +59,24 @@ node-2            172.30.0.12/24  fd00:30::12/64  kubernetes.io/hostname=node-2,
 #[test]
 fn what_is_shown_can_be_applied_again() {
     let shop = shop();
-    let kinds = ["ippool", "bgpconfig", "bgppeer", "node", "ns", "profile", "gnp", "np", "gnetset"];
+    let kinds = [
+        "ippool",
+        "bgpconfig",
+        "bgppeer",
+        "node",
+        "ns",
+        "profile",
+        "gnp",
+        "np",
+        "gnetset",
+        "tier",
+        "sgnp",
+        "knp",
+    ];
     for output in ["yaml", "json"] {
         for kind in kinds {
             let mut arguments = vec!["get", kind, "-o", output];
-            arguments.extend(["np"].contains(&kind).then_some("-A"));
+            arguments.extend(["np", "knp"].contains(&kind).then_some("-A"));
             let shown = shop.run(&arguments).good();
             let applied = shop.apply(&shown).good();
             assert!(!applied.is_empty(), "{shown}");

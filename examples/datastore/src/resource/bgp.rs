@@ -107,10 +107,6 @@ impl Kind for BgpConfigurationSpec {
     fn unknown_fields(&self) -> Vec<String> {
         self.unknown.keys().map(|name| format!("spec.{name}")).collect()
     }
-
-    fn keep_unknown(&mut self, stored: &Self) {
-        super::keep_unknown(&mut self.unknown, &stored.unknown);
-    }
 }
 
 /// A peer's address, with a port if it does not listen on 179: `ip`, `v4:port` or `[v6]:port`.
@@ -215,9 +211,5 @@ impl Kind for BgpPeerSpec {
 
     fn unknown_fields(&self) -> Vec<String> {
         self.unknown.keys().map(|name| format!("spec.{name}")).collect()
-    }
-
-    fn keep_unknown(&mut self, stored: &Self) {
-        super::keep_unknown(&mut self.unknown, &stored.unknown);
     }
 }

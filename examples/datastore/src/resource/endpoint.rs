@@ -225,8 +225,4 @@ impl Kind for WorkloadEndpointSpec {
         }
         fields
     }
-
-    fn keep_unknown(&mut self, stored: &Self) {
-        super::keep_unknown(&mut self.unknown, &stored.unknown);
-    }
 }

@@ -1,7 +1,8 @@
-//! Policies of Kubernetes, kept as they are: the specs are those of `tortie_policy::k8s`.
+//! Policies of Kubernetes, kept as they are, and drafts of them: the specs are those of `tortie_policy::k8s`.
 
 pub use tortie_policy::k8s::{
     AdminNetworkPolicySpec, BaselineAdminNetworkPolicySpec, ClusterNetworkPolicySpec, NetworkPolicySpec,
+    StagedKubernetesNetworkPolicySpec,
 };
 
 use super::field::FieldError;
@@ -23,10 +24,6 @@ macro_rules! kind {
 
             fn unknown_fields(&self) -> Vec<String> {
                 unknown(&Self::validate(self))
-            }
-
-            fn keep_unknown(&mut self, stored: &Self) {
-                super::keep_unknown(&mut self.unknown, &stored.unknown);
             }
         }
     };
@@ -54,4 +51,11 @@ kind!(
     "kubernetesbaselineadminnetworkpolicies",
     "policy.networking.k8s.io/v1alpha1",
     false
+);
+kind!(
+    StagedKubernetesNetworkPolicySpec,
+    "StagedKubernetesNetworkPolicy",
+    "stagedkubernetesnetworkpolicies",
+    "projectcalico.org/v3",
+    true
 );

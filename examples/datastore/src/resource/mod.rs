@@ -3,6 +3,7 @@
 mod bgp;
 mod endpoint;
 mod field;
+mod keep;
 pub mod kubernetes;
 mod metadata;
 mod name;
@@ -22,15 +23,17 @@ use tortie_ipam::Versioned;
 pub use bgp::{BgpConfigurationSpec, BgpPeerSpec, PeerAddress, ProgramClusterRoutes};
 pub use endpoint::{EndpointPort, IpNat, NameError, WorkloadEndpointSpec};
 pub use field::{FieldError, FieldErrors};
+pub(crate) use keep::keep_unknown;
 pub use metadata::Metadata;
 pub use name::ResourceKey;
 pub use node::{NodeAddress, NodeBgp, NodeSpec};
-pub use policy::{namespace_of_profile, namespace_profile, namespace_profile_name};
+pub use policy::{NetworkSetSpec, namespace_of_profile, namespace_profile, namespace_profile_name};
 pub use pool::{AllowedUse, AssignmentMode, EncapMode, IpPoolSpec};
 pub use reservation::IpReservationSpec;
 pub use text::AsNumber;
 pub use tortie_policy::model::{
-    GlobalNetworkPolicySpec, GlobalNetworkSetSpec, NetworkPolicySpec, ProfileSpec,
+    GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec, NetworkPolicySpec, ProfileSpec,
+    StagedGlobalNetworkPolicySpec, StagedNetworkPolicySpec, TierSpec,
 };
 
 /// The API group and version of every stored resource but those of Kubernetes.
@@ -43,13 +46,6 @@ pub const PREFIX: &str = "/calico/resources/v3/projectcalico.org/";
 
 /// Fields of a record that this version does not know, kept as they were read.
 pub type Unknown = BTreeMap<String, serde_json::Value>;
-
-/// Takes over the stored fields that the new object does not give.
-fn keep_unknown<V: Clone>(new: &mut BTreeMap<String, V>, stored: &BTreeMap<String, V>) {
-    for (name, value) in stored {
-        new.entry(name.clone()).or_insert_with(|| value.clone());
-    }
-}
 
 /// A kind of resource, named by the type of its `spec`.
 pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -71,16 +67,14 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send 
         Vec::new()
     }
 
-    /// Paths of the fields inside this `spec` that this version does not know, such as `spec.colour`.
+    /// Paths of the fields inside this `spec` that this version does not know, such as `spec.colour`. They survive when an
+    /// object that does not give them is applied.
     fn unknown_fields(&self) -> Vec<String>;
 
     /// Writes out the defaults that a stored record spells.
     fn complete(&mut self, metadata: &mut Metadata) {
         let _ = metadata;
     }
-
-    /// Takes over the fields of the `stored` spec that this version does not know, as far as they are not inside lists.
-    fn keep_unknown(&mut self, stored: &Self);
 
     /// Prefixes of the keys of the records that [`Kind::validate_among`] wants to see.
     const NEIGHBOURS: &'static [&'static str] = &[];

@@ -1,5 +1,8 @@
 //! `Node`: one host.
 
+use alloc::collections::BTreeSet;
+use core::net::IpAddr;
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +61,16 @@ pub struct NodeAddress {
     pub unknown: Unknown,
 }
 
+impl NodeSpec {
+    /// Every address of the host, those for peering first; none twice. Those that cannot be read are left out.
+    pub fn every_address(&self) -> impl Iterator<Item = IpAddr> {
+        let bgp = self.bgp.iter().flat_map(|bgp| [bgp.ipv4_address, bgp.ipv6_address]).flatten();
+        let others = self.addresses.iter().filter_map(|it| text::parse_cidr_or_ip(&it.address).ok());
+        let mut seen = BTreeSet::new();
+        bgp.chain(others).map(|net| net.addr().to_canonical()).filter(move |address| seen.insert(*address))
+    }
+}
+
 impl Kind for NodeSpec {
     const KIND: &'static str = "Node";
     const PLURAL: &'static str = "nodes";
@@ -93,12 +106,5 @@ impl Kind for NodeSpec {
             fields.extend(address.unknown.keys().map(|name| format!("spec.addresses[{index}].{name}")));
         }
         fields
-    }
-
-    fn keep_unknown(&mut self, stored: &Self) {
-        super::keep_unknown(&mut self.unknown, &stored.unknown);
-        if let (Some(bgp), Some(stored)) = (&mut self.bgp, &stored.bgp) {
-            super::keep_unknown(&mut bgp.unknown, &stored.unknown);
-        }
     }
 }

@@ -1,16 +1,23 @@
-//! `NetworkPolicy`, `GlobalNetworkPolicy`, `GlobalNetworkSet`, `Profile`: the specs are those of `tortie_policy`.
+//! Policies, tiers, profiles, host endpoints and network sets of Calico: the specs are those of `tortie_policy`.
 
 use alloc::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+use tortie_ipam::Versioned;
 use tortie_policy::FieldErrorKind;
 use tortie_policy::model::{
-    Action, DEFAULT_TIER, GlobalNetworkPolicySpec, GlobalNetworkSetSpec, NetworkPolicySpec, ProfileSpec, Rule,
+    Action, DEFAULT_TIER, GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec, NetworkPolicySpec,
+    ProfileSpec, Rule, StagedAction, StagedGlobalNetworkPolicySpec, StagedNetworkPolicySpec, TierSpec,
 };
 use tortie_policy::{NAMESPACE_LABEL_PREFIX, SERVICE_ACCOUNT_LABEL_PREFIX};
 
 use super::field::FieldError;
-use super::{Kind, Metadata, Resource};
+use super::{Kind, Metadata, Resource, ResourceKey};
 
+/// The prefix of the keys of tiers.
+const TIERS: &str = "/calico/resources/v3/projectcalico.org/tiers/";
+/// Longest name of a tier, in characters.
+const TIER_LIMIT: usize = 63;
 /// The label of a stored policy that repeats its tier.
 const TIER_LABEL: &str = "projectcalico.org/tier";
 /// The label, behind the prefix, that repeats the name of a namespace.
@@ -38,73 +45,135 @@ pub(super) fn unknown(errors: &[tortie_policy::FieldError]) -> Vec<String> {
     unknown.map(|error| error.path().to_owned()).collect()
 }
 
-/// Fields that speak of objects which are not stored here yet: tiers of one's own, and host endpoints. Stored by others they
-/// open nothing; but who writes them here wants them to work.
-fn without_objects(tier: Option<&String>, for_hosts: &[(&str, Option<bool>)]) -> Vec<FieldError> {
-    let is_there = |tier: &str| [DEFAULT_TIER, "kube-admin", "kube-baseline"].contains(&tier);
-    let tier = tier.filter(|tier| !is_there(tier)).map(|_| "tier");
-    let fields = for_hosts.iter().filter(|(_, on)| *on == Some(true)).map(|(name, _)| *name).chain(tier);
-    fields.map(|name| FieldError::new(format!("spec.{name}"), "is not supported by this version")).collect()
-}
-
 /// Writes out the tier, as the reference does.
 fn complete_tier(tier: &mut Option<String>, metadata: &mut Metadata) {
     let tier = tier.get_or_insert_with(|| DEFAULT_TIER.to_owned());
     metadata.labels.insert(TIER_LABEL.to_owned(), tier.clone());
 }
 
-impl Kind for NetworkPolicySpec {
-    const KIND: &'static str = "NetworkPolicy";
-    const PLURAL: &'static str = "networkpolicies";
-    const NAMESPACED: bool = true;
+/// Tiers that are always there.
+const BUILT_IN_TIERS: [&str; 3] = [DEFAULT_TIER, "kube-admin", "kube-baseline"];
 
-    fn validate(&self, _metadata: &Metadata) -> Vec<FieldError> {
-        let mut found = faults(Self::validate(self));
-        found.extend(without_objects(self.tier.as_ref(), &[]));
+/// What is wrong with a policy among these tiers: its own must be there when it is created.
+fn without_tier(tier: Option<&String>, neighbours: &[Versioned]) -> Vec<FieldError> {
+    let tier = tier.map(String::as_str).filter(|tier| !tier.is_empty() && !BUILT_IN_TIERS.contains(tier));
+    let is_it = |tier: &str| {
+        let keys = neighbours.iter().filter_map(|record| ResourceKey::parse(&record.key));
+        keys.into_iter().any(|key| key.plural == TierSpec::PLURAL && key.name == tier)
+    };
+    let missing = tier.filter(|tier| !is_it(tier));
+    let error = |tier| FieldError::new("spec.tier", format!("there is no tier `{tier}`"));
+    missing.map(error).into_iter().collect()
+}
+
+/// A kind of policy; `$spec` are the fields that it has in common with all.
+macro_rules! policy {
+    ($type:ty, $kind:literal, $plural:literal, $namespaced:literal, |$it:ident| $spec:expr, $is_whole:expr) => {
+        impl Kind for $type {
+            const KIND: &'static str = $kind;
+            const PLURAL: &'static str = $plural;
+            const NAMESPACED: bool = $namespaced;
+
+            fn validate(&self, _metadata: &Metadata) -> Vec<FieldError> {
+                faults(Self::validate(self))
+            }
+
+            fn unknown_fields(&self) -> Vec<String> {
+                unknown(&Self::validate(self))
+            }
+
+            fn complete(&mut self, metadata: &mut Metadata) {
+                let $it = self;
+                // One that only takes another away says nothing else.
+                if $is_whole {
+                    $spec.types = $spec.types_or_default();
+                }
+                complete_tier(&mut $spec.tier, metadata);
+            }
+
+            const NEIGHBOURS: &'static [&'static str] = &[TIERS];
+
+            fn validate_among(&self, _metadata: &Metadata, neighbours: &[Versioned]) -> Vec<FieldError> {
+                let $it = self;
+                without_tier($spec.tier.as_ref(), neighbours)
+            }
+        }
+    };
+}
+
+policy!(NetworkPolicySpec, "NetworkPolicy", "networkpolicies", true, |it| it, true);
+policy!(GlobalNetworkPolicySpec, "GlobalNetworkPolicy", "globalnetworkpolicies", false, |it| it, true);
+policy!(
+    StagedNetworkPolicySpec,
+    "StagedNetworkPolicy",
+    "stagednetworkpolicies",
+    true,
+    |it| it.spec,
+    it.staged_action != Some(StagedAction::Delete)
+);
+policy!(
+    StagedGlobalNetworkPolicySpec,
+    "StagedGlobalNetworkPolicy",
+    "stagedglobalnetworkpolicies",
+    false,
+    |it| it.spec,
+    it.staged_action != Some(StagedAction::Delete)
+);
+
+impl Kind for TierSpec {
+    const KIND: &'static str = "Tier";
+    const PLURAL: &'static str = "tiers";
+    const NAMESPACED: bool = false;
+
+    fn validate(&self, metadata: &Metadata) -> Vec<FieldError> {
+        let mut found = faults(Self::validate(self, &metadata.name));
+        if metadata.name.len() > TIER_LIMIT || metadata.name.contains('.') {
+            let message = format!("must have at most {TIER_LIMIT} characters, and no `.`");
+            found.push(FieldError::new("metadata.name", message));
+        }
         found
     }
 
     fn unknown_fields(&self) -> Vec<String> {
-        unknown(&Self::validate(self))
+        unknown(&Self::validate(self, ""))
     }
 
-    fn complete(&mut self, metadata: &mut Metadata) {
-        self.types = self.types_or_default();
-        complete_tier(&mut self.tier, metadata);
-    }
-
-    fn keep_unknown(&mut self, stored: &Self) {
-        super::keep_unknown(&mut self.unknown, &stored.unknown);
+    fn complete(&mut self, _metadata: &mut Metadata) {
+        self.default_action.get_or_insert(Action::Deny);
     }
 }
 
-impl Kind for GlobalNetworkPolicySpec {
-    const KIND: &'static str = "GlobalNetworkPolicy";
-    const PLURAL: &'static str = "globalnetworkpolicies";
+impl Kind for HostEndpointSpec {
+    const KIND: &'static str = "HostEndpoint";
+    const PLURAL: &'static str = "hostendpoints";
     const NAMESPACED: bool = false;
 
     fn validate(&self, _metadata: &Metadata) -> Vec<FieldError> {
-        let mut found = faults(Self::validate(self));
-        let for_hosts = [
-            ("doNotTrack", self.do_not_track),
-            ("preDNAT", self.pre_dnat),
-            ("applyOnForward", self.apply_on_forward),
-        ];
-        found.extend(without_objects(self.tier.as_ref(), &for_hosts));
-        found
+        faults(Self::validate(self))
     }
 
     fn unknown_fields(&self) -> Vec<String> {
         unknown(&Self::validate(self))
     }
+}
 
-    fn complete(&mut self, metadata: &mut Metadata) {
-        self.types = self.types_or_default();
-        complete_tier(&mut self.tier, metadata);
+/// `spec` of a `NetworkSet`: that of a `GlobalNetworkSet`, in a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+#[expect(clippy::exhaustive_structs, reason = "one spec for two kinds")]
+pub struct NetworkSetSpec(pub GlobalNetworkSetSpec);
+
+impl Kind for NetworkSetSpec {
+    const KIND: &'static str = "NetworkSet";
+    const PLURAL: &'static str = "networksets";
+    const NAMESPACED: bool = true;
+
+    fn validate(&self, metadata: &Metadata) -> Vec<FieldError> {
+        Kind::validate(&self.0, metadata)
     }
 
-    fn keep_unknown(&mut self, stored: &Self) {
-        super::keep_unknown(&mut self.unknown, &stored.unknown);
+    fn unknown_fields(&self) -> Vec<String> {
+        self.0.unknown_fields()
     }
 }
 
@@ -120,10 +189,6 @@ impl Kind for GlobalNetworkSetSpec {
     fn unknown_fields(&self) -> Vec<String> {
         unknown(&Self::validate(self, &BTreeMap::new()))
     }
-
-    fn keep_unknown(&mut self, stored: &Self) {
-        super::keep_unknown(&mut self.unknown, &stored.unknown);
-    }
 }
 
 impl Kind for ProfileSpec {
@@ -137,10 +202,6 @@ impl Kind for ProfileSpec {
 
     fn unknown_fields(&self) -> Vec<String> {
         unknown(&Self::validate(self))
-    }
-
-    fn keep_unknown(&mut self, stored: &Self) {
-        super::keep_unknown(&mut self.unknown, &stored.unknown);
     }
 }
 

@@ -246,10 +246,6 @@ impl Kind for IpPoolSpec {
         self.unknown.keys().map(|name| format!("spec.{name}")).collect()
     }
 
-    fn keep_unknown(&mut self, stored: &Self) {
-        super::keep_unknown(&mut self.unknown, &stored.unknown);
-    }
-
     const NEIGHBOURS: &'static [&'static str] =
         &["/calico/resources/v3/projectcalico.org/ippools/", tortie_ipam::keys::BLOCKS];
 

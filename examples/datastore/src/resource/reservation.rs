@@ -49,8 +49,4 @@ impl Kind for IpReservationSpec {
     fn unknown_fields(&self) -> Vec<String> {
         self.unknown.keys().map(|name| format!("spec.{name}")).collect()
     }
-
-    fn keep_unknown(&mut self, stored: &Self) {
-        super::keep_unknown(&mut self.unknown, &stored.unknown);
-    }
 }

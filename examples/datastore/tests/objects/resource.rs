@@ -271,8 +271,6 @@ fn rules_of_policies_carry_their_paths_and_carets() {
     let column = lines[caret].find('^').unwrap();
     assert_eq!(&lines[caret - 1][column..], "= 'web'", "{drawing}");
 
-    let tier = faults::<NetworkPolicySpec>(r#"{"tier":"mine"}"#);
-    assert_eq!(tier, ["spec.tier: is not supported by this version"]);
     let mut set = object::<GlobalNetworkSetSpec>("x", r#"{"nets":["10.0.0.0/8","x"]}"#);
     set.metadata.labels.insert("projectcalico.org/namespace".to_owned(), "red".to_owned());
     let paths: Vec<String> = set.validate().into_iter().map(|error| error.path).collect();

@@ -1,7 +1,8 @@
 //! Rule programs as text for `nft -f -`.
 //!
 //! One table of family `inet`, for IPv4 and IPv6, replaced as a whole by one transaction. It has base chains on these
-//! hooks, and touches no packet that neither comes from nor goes to an interface of a workload or of a host endpoint:
+//! hooks. But for what a [`Network`] asks for, it touches no packet that neither comes from nor goes to an interface of a
+//! workload or of a host endpoint:
 //!
 //! | hook | priority | what it does |
 //! |---|---|---|
@@ -17,6 +18,8 @@
 //! | forward | filter + 3 | egress policy of host endpoints for what is forwarded |
 //! | input | filter + 2 | normal ingress policy of host endpoints |
 //! | output | filter | normal egress policy of host endpoints |
+//! | forward | filter + 4 | drops what goes to an address of a service that nobody translated |
+//! | postrouting | srcnat + 10 | translates sources of members of pools |
 //!
 //! A drop is final; an accept ends only the base chain it stands in, so that both ends are judged, and tables of others
 //! have their say. What the host itself sends to its workloads is not policed. Packets of connections that were accepted
@@ -26,6 +29,15 @@
 //! The host accepts neighbour discovery and multicast listener messages from workloads (ICMPv6 types 130 to 133, 135 and
 //! 136), and never router advertisements or redirects.
 //!
+//! # Connections that are there
+//!
+//! What was accepted goes on when policy changes, until somebody asks about each connection that the kernel tracks: then
+//! `Ruleset::connection_mark` says which ones policy would not accept now, and packets of those that have the mark, of both
+//! directions, are dropped. So an agent that takes over a node cuts what began before there was policy, and one that is told
+//! to evaluate connections anew does so after each change.
+//!
+//! # Rules
+//!
 //! Every rule carries a comment with the policy or profile that it stems from, its direction and its place in the list.
 //!
 //! Works with nft 1.0.6 and Linux 5.10 or later. Nothing of a table persists if the kernel is told to flush it by others:
@@ -33,7 +45,11 @@
 //!
 //! Source of the layout: calico@87c15906f2 felix/rules/{static,endpoints,dispatch}.go.
 
+mod denied;
+#[cfg(feature = "nft-wire")]
+mod foreign;
 mod layout;
+mod network;
 mod options;
 #[cfg(feature = "nft-wire")]
 mod ruleset;
@@ -43,6 +59,12 @@ mod wire;
 
 use alloc::string::String;
 
+#[cfg(feature = "nft-wire")]
+pub use denied::Denied;
+pub use denied::Denier;
+#[cfg(feature = "nft-wire")]
+pub use foreign::{ForeignDrop, foreign_drops};
+pub use network::{Network, ServiceLoop};
 pub use options::{Options, OptionsError};
 #[cfg(feature = "nft-wire")]
 pub use ruleset::{Counts, Denial, Ruleset};

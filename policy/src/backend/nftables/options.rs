@@ -2,6 +2,8 @@
 
 use alloc::string::{String, ToString};
 
+use super::Network;
+
 /// Choices for the text, all with a default.
 ///
 /// # Example
@@ -17,7 +19,9 @@ use alloc::string::{String, ToString};
 pub struct Options {
     pub(super) workload_prefix: String,
     pub(super) mark: u32,
+    pub(super) connection_mark: u32,
     pub(super) log_prefix: String,
+    pub(super) network: Network,
     #[cfg(feature = "nft-wire")]
     pub(super) owned: bool,
     #[cfg(feature = "nft-wire")]
@@ -29,7 +33,9 @@ impl Default for Options {
         Self {
             workload_prefix: "cali".to_string(),
             mark: 0x1_0000,
+            connection_mark: 0x4_0000,
             log_prefix: "calico-packet: ".to_string(),
+            network: Network::new(),
             #[cfg(feature = "nft-wire")]
             owned: false,
             #[cfg(feature = "nft-wire")]
@@ -54,6 +60,9 @@ pub enum OptionsError {
     /// The mark is not one bit.
     #[error("mark is not one bit")]
     Mark,
+    /// The interface is not 1 to 15 of `[a-zA-Z0-9:._-]`, and perhaps a `+` at the end.
+    #[error("interface is not of 1 to 15 of [a-zA-Z0-9:._-], and perhaps a + at the end")]
+    Interface,
 }
 
 impl Options {
@@ -85,6 +94,21 @@ impl Options {
         Ok(self)
     }
 
+    /// The bit of a connection's mark that says that it is cut, although it was accepted once; by default `0x40000`. Nothing
+    /// sets it but whoever [asks](crate::nftables#connections-that-are-there) for it. Others who write whole marks of
+    /// connections must leave it alone.
+    ///
+    /// # Errors
+    ///
+    /// [`OptionsError::Mark`]: not one bit.
+    pub fn connection_mark(mut self, bit: u32) -> Result<Self, OptionsError> {
+        if bit.count_ones() != 1 {
+            return Err(OptionsError::Mark);
+        }
+        self.connection_mark = bit;
+        Ok(self)
+    }
+
     /// How the kernel's log lines for Log rules begin; by default `calico-packet: `.
     ///
     /// # Errors
@@ -97,6 +121,13 @@ impl Options {
         }
         self.log_prefix = prefix.to_string();
         Ok(self)
+    }
+
+    /// Whose sources are translated, and which services do not loop; by default nobody's and none.
+    #[must_use]
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = network;
+        self
     }
 
     /// Whether the table belongs to the socket that it is sent through, so that nobody else changes it or flushes it, and

@@ -1,9 +1,12 @@
 //! Chains of a program as chains of the kernel.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::counters::Counters;
+use super::inline::compare;
 use super::{Catalogue, Comment, Deed, LaidChain, Line, Test, about, leaf_name};
 use crate::program::{Addresses, Chain, ChainKey, Match, Step, StepAction};
 use crate::table::Spread;
@@ -15,18 +18,20 @@ pub(in super::super) fn laid_chain<'a>(
     chain: &'a Chain,
 ) -> Vec<LaidChain<'a>> {
     let name = catalogue.chain(key).unwrap_or_default();
-    let mut laid =
-        vec![LaidChain { name: name.into(), about: Some(about(key)), hook: None, lines: Vec::new() }];
+    let first = LaidChain { about: Some(about(key)), ..LaidChain::new(name, None, Vec::new()) };
+    let mut laid = vec![first];
+    let mut counters = Counters::new(key, chain);
     let mut lines = Vec::with_capacity(chain.steps.len());
     for (place, step) in chain.steps.iter().enumerate() {
         let leaves = alloc::format!("{name}-leaf-{place}");
         if let StepAction::Spread(spread) = &step.action {
-            laid.extend(leaf_chains(catalogue, spread, &leaves));
+            laid.extend(leaf_chains(catalogue, spread, &leaves, &mut counters));
         }
-        push(catalogue, step, leaves, &mut lines);
+        push(catalogue, step, leaves, counters.of(step), &mut lines);
     }
     if let Some(first) = laid.first_mut() {
         first.lines = lines;
+        first.counters = counters.all;
     }
     laid
 }
@@ -35,34 +40,68 @@ fn leaf_chains<'a>(
     catalogue: &'a impl Catalogue,
     spread: &'a Spread,
     leaves: &str,
+    counters: &mut Counters<'a>,
 ) -> impl Iterator<Item = LaidChain<'a>> {
-    spread.leaves.iter().enumerate().map(move |(number, steps)| LaidChain {
-        name: leaf_name(leaves, number),
-        about: None,
-        hook: None,
-        lines: lines(catalogue, steps),
+    spread.leaves.iter().enumerate().map(move |(number, steps)| {
+        let mut lines = Vec::with_capacity(steps.len());
+        for step in steps {
+            push(catalogue, step, String::new(), counters.of(step), &mut lines);
+        }
+        LaidChain::new(leaf_name(leaves, number), None, lines)
     })
 }
 
-/// Steps that lead to no leaves.
+/// Steps that lead to no leaves, and whose packets are not counted.
 pub(super) fn lines<'a>(catalogue: &'a impl Catalogue, steps: &'a [Step]) -> Vec<Line<'a>> {
     let mut lines = Vec::with_capacity(steps.len());
-    steps.iter().for_each(|step| push(catalogue, step, String::new(), &mut lines));
+    steps.iter().for_each(|step| push(catalogue, step, String::new(), None, &mut lines));
     lines
 }
 
 /// A step as one line, or as several of which no two match one packet: one for each part of the sets that it wants.
-fn push<'a>(catalogue: &'a impl Catalogue, step: &'a Step, leaves: String, lines: &mut Vec<Line<'a>>) {
-    let mut rows = vec![Vec::with_capacity(step.matches.len())];
-    for wanted in &step.matches {
-        let (end, family, set, negated) = match wanted {
+fn push<'a>(
+    catalogue: &'a impl Catalogue,
+    step: &'a Step,
+    leaves: String,
+    counter: Option<Arc<str>>,
+    lines: &mut Vec<Line<'a>>,
+) {
+    let rows = rows(catalogue, &step.matches);
+    let comment = step.origin.as_ref().map(Comment::Origin);
+    let deed = match &step.action {
+        StepAction::Accept => Deed::Accept,
+        StepAction::AcceptHost { untracked } => Deed::AcceptMarked { untracked: *untracked },
+        StepAction::Drop => Deed::Drop,
+        StepAction::Log => Deed::Log,
+        // What is not there cannot let a packet pass.
+        StepAction::Jump(key) => catalogue.chain(key).map_or(Deed::Drop, Deed::Jump),
+        StepAction::Goto(key) => catalogue.chain(key).map_or(Deed::Drop, Deed::Goto),
+        StepAction::Return => Deed::Return,
+        StepAction::Spread(spread) => Deed::Spread(spread, leaves),
+    };
+    lines.extend(rows.into_iter().map(|tests| Line {
+        tests,
+        counter: counter.clone(),
+        deed: deed.clone(),
+        comment,
+    }));
+}
+
+/// What must hold, in rows of which no two hold of one packet: one for each part of the sets that are wanted.
+pub(super) fn rows<'a>(catalogue: &'a impl Catalogue, matches: &'a [Match]) -> Vec<Vec<Test<'a>>> {
+    // What costs little is asked first. All must hold, so the order is nobody's concern.
+    let mut tests = Vec::with_capacity(matches.len());
+    let mut sets = Vec::new();
+    for wanted in matches {
+        match wanted {
             Match::Address { end, family, addresses: Addresses::Set(set), negated }
-            | Match::AddressPort { end, family, set, negated } => (*end, *family, set, *negated),
-            _ => {
-                rows.iter_mut().for_each(|row| row.push(Test::Match(wanted)));
-                continue;
-            }
-        };
+            | Match::AddressPort { end, family, set, negated } => sets.push((*end, *family, set, *negated)),
+            _ if compare(wanted, &mut tests) => {}
+            _ => tests.push(Test::Match(wanted)),
+        }
+    }
+    let mut rows = vec![tests];
+    for (end, family, set, negated) in sets {
         let parts = catalogue.parts(set, family);
         let test = |part| Test::InSet { end, family, part, negated };
         match parts {
@@ -79,17 +118,5 @@ fn push<'a>(catalogue: &'a impl Catalogue, step: &'a Step, leaves: String, lines
             }
         }
     }
-    let comment = step.origin.as_ref().map(Comment::Origin);
-    let deed = match &step.action {
-        StepAction::Accept => Deed::Accept,
-        StepAction::AcceptHost { untracked } => Deed::AcceptMarked { untracked: *untracked },
-        StepAction::Drop => Deed::Drop,
-        StepAction::Log => Deed::Log,
-        // What is not there cannot let a packet pass.
-        StepAction::Jump(key) => catalogue.chain(key).map_or(Deed::Drop, Deed::Jump),
-        StepAction::Goto(key) => catalogue.chain(key).map_or(Deed::Drop, Deed::Goto),
-        StepAction::Return => Deed::Return,
-        StepAction::Spread(spread) => Deed::Spread(spread, leaves),
-    };
-    lines.extend(rows.into_iter().map(|tests| Line { tests, deed: deed.clone(), comment }));
+    rows
 }

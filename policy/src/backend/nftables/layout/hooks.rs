@@ -8,6 +8,7 @@ use core::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 
 use super::chains::lines;
+use super::network::{Matches, network_chains};
 use super::{Catalogue, Comment, Deed, Hook, LaidChain, Leads, Line, Place, Priority, Side, Test};
 use crate::backend::nftables::Options;
 use crate::key::{Direction, ListKind};
@@ -83,16 +84,16 @@ const WORKLOAD_HOOKS: [(Hook, &str, Side, &str); 5] = [
     (at(Place::Input, Priority::Filter, 1), "input-to-host", Side::In, "to-host"),
 ];
 
-const fn at(place: Place, priority: Priority, behind: u8) -> Hook {
+pub(super) const fn at(place: Place, priority: Priority, behind: u8) -> Hook {
     Hook { place, priority, behind }
 }
 
 const fn line<'a>(tests: Vec<Test<'a>>, deed: Deed<'a>) -> Line<'a> {
-    Line { tests, deed, comment: None }
+    Line { tests, counter: None, deed, comment: None }
 }
 
-const fn said<'a>(tests: Vec<Test<'a>>, deed: Deed<'a>, comment: &'static str) -> Line<'a> {
-    Line { tests, deed, comment: Some(Comment::Text(comment)) }
+pub(super) const fn said<'a>(tests: Vec<Test<'a>>, deed: Deed<'a>, comment: &'static str) -> Line<'a> {
+    Line { tests, counter: None, deed, comment: Some(Comment::Text(comment)) }
 }
 
 fn established<'a>() -> Line<'a> {
@@ -185,36 +186,31 @@ pub(in super::super) fn is_fixed_equal(a: &Program, b: &Program, options: &Optio
         && others(a) == others(b)
 }
 
-/// The chains that every table has, and those for interfaces of the host if there are any.
+/// The chains that every table has, those for interfaces of the host if there are any, and those of the network.
 pub(in super::super) fn fixed_chains<'a>(
     program: &'a Program,
     catalogue: &'a impl Catalogue,
     options: &'a Options,
+    matches: &'a [Matches; 2],
 ) -> Vec<LaidChain<'a>> {
     let fixed = Fixed { program, catalogue, options };
     let mut chains = fixed.judges();
-    chains.extend(WORKLOAD_HOOKS.iter().map(|(hook, name, side, judge)| LaidChain {
-        name: (*name).into(),
-        about: None,
-        hook: Some(*hook),
-        lines: fixed.for_workloads(*side, &Deed::Goto(judge)),
+    chains.extend(WORKLOAD_HOOKS.iter().map(|(hook, name, side, judge)| {
+        LaidChain::new(*name, Some(*hook), fixed.for_workloads(*side, &Deed::Goto(judge)))
     }));
     chains.extend(HOST_HOOKS.iter().filter(|_| has_hosts(program)).map(|hook| fixed.host_hook(hook)));
+    chains.extend(network_chains(&options.network, matches, catalogue));
     chains
 }
 
 /// Chains that drop every packet from and to workloads, established connections included.
 pub(in super::super) fn lockdown_chains(options: &Options) -> Vec<LaidChain<'_>> {
-    let chain = |name: &str, place, sides: &[Side]| LaidChain {
-        name: name.into(),
-        about: None,
-        hook: Some(at(place, Priority::Filter, 0)),
-        lines: (sides.iter())
-            .map(|side| {
-                let prefix = Test::Prefix(*side, &options.workload_prefix);
-                said(vec![prefix], Deed::Drop, "no policy is loaded")
-            })
-            .collect(),
+    let chain = |name: &str, place, sides: &[Side]| {
+        let lines = sides.iter().map(|side| {
+            let prefix = Test::Prefix(*side, &options.workload_prefix);
+            said(vec![prefix], Deed::Drop, "no policy is loaded")
+        });
+        LaidChain::new(name, Some(at(place, Priority::Filter, 0)), lines.collect())
     };
     vec![
         chain("lockdown-forward", Place::Forward, &[Side::In, Side::Out]),
@@ -240,7 +236,12 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
         ] {
             // Plain rules, not a map or a set: while the table is replaced, a packet may still run through the old chain,
             // where the elements are gone already; an established connection would then lose it.
-            let mut rules = vec![established(), invalid()];
+            let marked = |is_set| Test::ConnectionMarked { mark: self.options.connection_mark, is_set };
+            let mut rules = vec![
+                line(vec![Test::Established, marked(false)], Deed::Accept),
+                said(vec![marked(true)], Deed::Drop, "this connection is cut"),
+                invalid(),
+            ];
             if to_host {
                 rules.extend(lines(self.catalogue, &program.to_host));
             }
@@ -252,7 +253,7 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
             };
             rules.push(line(vec![], Deed::Dispatch(side, direction.as_str())));
             rules.push(said(vec![], Deed::Drop, "unknown interface"));
-            chains.push(LaidChain { name: name.into(), about: None, hook: None, lines: rules });
+            chains.push(LaidChain::new(name, None, rules));
         }
 
         let mut rules = vec![established()];
@@ -263,7 +264,7 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
             HostAction::Return => Deed::Return,
         };
         rules.push(said(vec![], deed, "from a workload to its host"));
-        chains.push(LaidChain { name: "to-host".into(), about: None, hook: None, lines: rules });
+        chains.push(LaidChain::new("to-host", None, rules));
 
         // Link-local addresses are not forwarded, and each interface has its own; without any address yet, a workload
         // asks whether the one that it wants is taken.
@@ -276,7 +277,7 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
             line(vec![nobody, neighbours, Test::Protocol(Protocol::ICMPV6)], Deed::Accept),
             said(vec![Test::Unrouted], Deed::Drop, "source address is not of this workload"),
         ];
-        chains.push(LaidChain { name: "check-source".into(), about: None, hook: None, lines: rules });
+        chains.push(LaidChain::new("check-source", None, rules));
         chains
     }
 
@@ -335,6 +336,6 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
                 },
             ));
         }
-        LaidChain { name: hook.chain.into(), about: None, hook: Some(hook.hook), lines: rules }
+        LaidChain::new(hook.chain, Some(hook.hook), rules)
     }
 }

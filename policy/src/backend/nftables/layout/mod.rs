@@ -1,27 +1,36 @@
 //! The layout of the table: which sets, maps and chains it has and what stands in them, whoever writes it down.
 
 mod chains;
+mod counters;
 mod hooks;
+mod inline;
 mod names;
+mod network;
 mod parts;
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 
 pub(super) use chains::laid_chain;
+pub(super) use counters::Counter;
 #[cfg(feature = "nft-wire")]
 pub(super) use hooks::is_fixed_equal;
 pub(super) use hooks::{InterfaceMap, fixed_chains, lockdown_chains};
+#[cfg(feature = "nft-wire")]
+pub(super) use inline::joined;
 pub(super) use names::{about, chain_name, comment};
+pub(super) use network::matches as network_matches;
 #[cfg(feature = "nft-wire")]
 pub(super) use parts::Lengths;
 pub(super) use parts::{Part, PartKind, parts_of, room};
 
 use crate::key::Origin;
 use crate::program::{ChainKey, End, Match};
-use crate::rule::Family;
+use crate::rule::{Family, PortRange};
 use crate::set::SetId;
 use crate::table::Spread;
 
@@ -41,6 +50,8 @@ pub(super) struct LaidChain<'a> {
     pub(super) about: Option<String>,
     pub(super) hook: Option<Hook>,
     pub(super) lines: Vec<Line<'a>>,
+    /// Of the first of several: counters that all of them speak of.
+    pub(super) counters: Vec<Counter>,
 }
 
 /// Where a base chain is hooked in.
@@ -59,6 +70,7 @@ pub(super) enum Place {
     Input,
     Forward,
     Output,
+    Postrouting,
 }
 
 /// A priority with a name.
@@ -67,12 +79,29 @@ pub(super) enum Priority {
     Raw,
     Mangle,
     Filter,
+    SrcNat,
+}
+
+impl<'a> LaidChain<'a> {
+    /// One without counters.
+    fn new(name: impl Into<String>, hook: Option<Hook>, lines: Vec<Line<'a>>) -> Self {
+        Self { name: name.into(), about: None, hook, lines, counters: Vec::new() }
+    }
+}
+
+impl Hook {
+    /// The kind of a base chain here.
+    pub(super) fn kind(self) -> &'static str {
+        if self.priority == Priority::SrcNat { "nat" } else { "filter" }
+    }
 }
 
 /// One rule of the kernel.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
     pub(super) tests: Vec<Test<'a>>,
+    /// Name of what counts the packets for which all that holds.
+    pub(super) counter: Option<Arc<str>>,
     pub(super) deed: Deed<'a>,
     pub(super) comment: Option<Comment<'a>>,
 }
@@ -98,12 +127,18 @@ pub(super) enum Test<'a> {
     Match(&'a Match),
     /// Its address is in this part of a set, or is not.
     InSet { end: End, family: Family, part: &'a Part, negated: bool },
+    /// Its port is in this range, or is not.
+    Port { end: End, range: PortRange, negated: bool },
+    /// Its address is from the first of these to the last, or is not.
+    Between { end: End, addresses: (IpAddr, IpAddr), negated: bool },
     /// Its address is in this prefix.
     Net(End, IpNet),
     /// Its protocol is this one.
     Protocol(u8),
     /// It is of a connection that was accepted, or related to one.
     Established,
+    /// This bit of the mark of its connection is set, or is not.
+    ConnectionMarked { mark: u32, is_set: bool },
     /// It is of no connection, and begins none.
     Invalid,
     /// This bit of its mark is set.
@@ -123,6 +158,13 @@ pub(super) enum Test<'a> {
 pub(super) enum Deed<'a> {
     Accept,
     Drop,
+    /// It is dropped, and its sender is told.
+    Reject,
+    /// Its source is translated, to ports among these.
+    Translate {
+        address: Option<IpAddr>,
+        ports: Option<PortRange>,
+    },
     Return,
     Log,
     /// The mark is set, and the packet accepted.

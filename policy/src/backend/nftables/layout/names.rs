@@ -1,5 +1,6 @@
 //! Names of chains, and what is said of chains and rules.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -26,16 +27,21 @@ pub(in super::super) fn chain_name(key: &ChainKey) -> String {
         ChainKey::List(key) => ("list", key.list.to_string()),
         ChainKey::Failsafe { .. } => ("failsafe", String::new()),
     };
+    // Debug text tells all fields apart.
+    named(&format!("{kind}-{direction}"), &name, &format!("{key:?}"))
+}
+
+/// A name for people that begins so, with a digest of what tells it apart.
+pub(super) fn named(kind: &str, name: &str, what: &str) -> String {
     let plain = |character: char| match character {
         'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '.' | '-' => character,
         _ => '_',
     };
     let name: String = name.chars().take(48).map(plain).collect();
     let hyphen = if name.is_empty() { "" } else { "-" };
-    // Debug text tells all fields apart.
-    let id = unique_id(kind, &format!("{key:?}"));
+    let id = unique_id(kind, what);
     let digest: String = id.chars().skip(kind.len().saturating_add(1)).take(DIGEST).collect();
-    format!("{kind}-{direction}{hyphen}{name}-{digest}")
+    format!("{kind}{hyphen}{name}-{digest}")
 }
 
 /// What a chain is about, for people.
@@ -66,7 +72,11 @@ const MAX_COMMENT_LEN: usize = 120;
 const COMMENT_TAIL: usize = 40;
 
 /// The text as it may stand between quotes: what is not plain is replaced, and of what is too long the middle is left out.
-pub(in super::super) fn comment(text: &str) -> String {
+pub(in super::super) fn comment(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if text.len() <= MAX_COMMENT_LEN && text.bytes().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
     let plain = |character: char| match character {
         '"' => '\'',
         '\\' => '/',
@@ -76,8 +86,8 @@ pub(in super::super) fn comment(text: &str) -> String {
     let plain: String = text.chars().map(plain).collect();
     // Plain text has a character in every byte.
     let tail = plain.len().saturating_sub(COMMENT_TAIL);
-    match (plain.get(..MAX_COMMENT_LEN.saturating_sub(COMMENT_TAIL + 5)), plain.get(tail..)) {
+    Cow::Owned(match (plain.get(..MAX_COMMENT_LEN.saturating_sub(COMMENT_TAIL + 5)), plain.get(tail..)) {
         (Some(head), Some(tail)) if plain.len() > MAX_COMMENT_LEN => format!("{head} ... {tail}"),
         _ => plain,
-    }
+    })
 }

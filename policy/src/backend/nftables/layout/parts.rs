@@ -42,6 +42,13 @@ pub(in super::super) enum PartKind {
     Ports,
 }
 
+impl PartKind {
+    /// What the kernel counts for so many members: of an interval, both ends.
+    pub(in super::super) fn ends(self, len: usize) -> usize {
+        if self == Self::Intervals { len.saturating_mul(2) } else { len }
+    }
+}
+
 /// How many members of each prefix length there are.
 pub(in super::super) type Lengths = BTreeMap<u8, usize>;
 
@@ -103,7 +110,5 @@ pub(in super::super) fn parts_of(set: &SetId, id: &str, family: Family, lengths:
 /// The size that a set of the kernel for so many members is declared with: with room for half as many more.
 pub(in super::super) fn room(kind: PartKind, len: usize) -> u32 {
     let len = len.saturating_add(len / 2).max(1).next_multiple_of(STEP);
-    // The kernel counts both ends of an interval.
-    let ends = if kind == PartKind::Intervals { 2 } else { 1 };
-    u32::try_from(len.saturating_mul(ends)).unwrap_or(u32::MAX)
+    u32::try_from(kind.ends(len)).unwrap_or(u32::MAX)
 }

@@ -1,18 +1,18 @@
 //! The transaction that makes the kernel as wished.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use tortie_nft_wire::EncodeError;
 
 use super::set::{HeldPart, SetState};
-use super::{Flight, HeldChain, HeldMap, Lead, Ruleset, View, maps};
+use super::{Flight, Held, HeldChain, HeldMap, Lead, Pending, Ruleset, View, maps};
 use crate::backend::nftables::layout::{
-    Catalogue, InterfaceMap, LaidChain, Leads, fixed_chains, laid_chain, room,
+    Catalogue, Counter, InterfaceMap, LaidChain, Leads, fixed_chains, laid_chain, network_matches, room,
 };
 use crate::backend::nftables::wire::{Change, Writer, map_room, set_about};
-use crate::program::{Addresses, Chain, ChainKey, Match, Step, StepAction};
+use crate::program::{Addresses, Chain, ChainKey, Match, Program, Step, StepAction};
 use crate::set::SetId;
 
 type Result<T> = core::result::Result<T, EncodeError>;
@@ -28,13 +28,29 @@ impl Ruleset {
     /// Writes the batch. If something cannot be written, `culprit` is what it belongs to.
     pub(super) fn build(&mut self, culprit: &mut Option<Culprit>) -> Result<Flight> {
         self.mark_speakers();
-        let Self { options, program, sets, names, held, pending, batch, barred, barred_sets, banned, .. } =
-            self;
+        let Self {
+            options,
+            program,
+            sets,
+            names,
+            held,
+            pending,
+            batch,
+            barred,
+            barred_sets,
+            banned,
+            tally,
+            ..
+        } = self;
         let view = View { names, sets, barred };
         let mut writer = Writer::new(batch, options)?;
         let mut flight = Flight { is_fresh: !held.is_there, ..Flight::default() };
         if flight.is_fresh {
             writer.fresh_table()?;
+        }
+        grow(&mut writer, program, &view, held, pending, barred_sets, &mut flight)?;
+        if flight.grown.is_some() {
+            return Ok(flight);
         }
 
         // What is new.
@@ -60,16 +76,27 @@ impl Ruleset {
             }
             filled.push((key, laid, old));
         }
+        // A chain that is barred stays as it is: interfaces of the host may lead to it.
+        let is_gone = |key: &&ChainKey| !program.chains.contains_key(*key);
+        let over: Vec<_> = pending
+            .chains
+            .iter()
+            .filter(is_gone)
+            .filter_map(|key| Some((key, held.chains.get(key)?)))
+            .collect();
         *culprit = None;
-        let fixed = if pending.fixed { fixed_chains(program, &view, options) } else { Vec::new() };
+        flight.counters = counters(&filled, &over, held);
+        for (counter, _) in flight.counters.iter().filter(|(counter, uses)| is_begun(held, counter, *uses)) {
+            writer.add_counter(&counter.name, tally.of(&counter.name))?;
+        }
+        let matches = network_matches(&options.network);
+        let fixed = if pending.fixed { fixed_chains(program, &view, options, &matches) } else { Vec::new() };
         let is_new = |chain: &&LaidChain<'_>| !held.fixed.contains(&chain.name);
         fixed.iter().filter(is_new).try_for_each(|chain| writer.add_chain(chain))?;
         for map in maps().filter(|map| map.is_there(program)) {
             let old = held.maps.get(map.name());
             let size = map_room(map.interfaces(program).count());
-            if old.is_none_or(|old| {
-                map.interfaces(program).count() > usize::try_from(old.size).unwrap_or(usize::MAX)
-            }) {
+            if old.is_none_or(|old| old.size < size && is_nearly(map.interfaces(program).count(), old.size)) {
                 writer.declare_map(map.name(), size)?;
                 flight.maps.push((map.name(), Some(size)));
             }
@@ -89,7 +116,8 @@ impl Ruleset {
                 }
                 writer.fill(chain)?;
             }
-            let now = HeldChain { name: first.unwrap_or_default(), leaves };
+            let counters = laid.into_iter().flat_map(|laid| laid.counters).collect();
+            let now = HeldChain { name: first.unwrap_or_default(), leaves, counters };
             let over = old.iter().flat_map(|old| &old.leaves).filter(|leaf| !now.leaves.contains(leaf));
             leaves_gone.extend(over.cloned());
             flight.chains.push((key.clone(), Some(now)));
@@ -127,14 +155,6 @@ impl Ruleset {
                 flight.maps.push((map.name(), None));
             }
         }
-        // A chain that is barred stays as it is: interfaces of the host may lead to it.
-        let is_gone = |key: &&ChainKey| !program.chains.contains_key(*key);
-        let over: Vec<_> = pending
-            .chains
-            .iter()
-            .filter(is_gone)
-            .filter_map(|key| Some((key, held.chains.get(key)?)))
-            .collect();
         let all = || {
             over.iter()
                 .flat_map(|(_, chain)| [&chain.name].into_iter().chain(&chain.leaves))
@@ -143,6 +163,10 @@ impl Ruleset {
         all().try_for_each(|name| writer.flush_chain(name))?;
         all().try_for_each(|name| writer.delete_chain(name))?;
         flight.chains.extend(over.iter().map(|(key, _)| ((*key).clone(), None)));
+        let ended = flight.counters.iter().filter(|(_, uses)| *uses == 0);
+        for (counter, _) in ended.filter(|(counter, _)| held.counters.contains_key(&counter.name)) {
+            writer.delete_counter(&counter.name)?;
+        }
         gone.iter().try_for_each(|held: &&HeldPart| writer.delete_part(&held.part))?;
         for (set, state) in &pending.dropped_sets {
             state.held.iter().try_for_each(|held| writer.delete_part(&held.part))?;
@@ -162,8 +186,33 @@ impl Ruleset {
             self.program.chains.iter().filter(speaks).map(|(key, _)| key.clone()).collect();
         self.pending.chains.extend(speakers);
         let program = &self.program;
-        self.pending.fixed |= speaks_of(&program.guard, &relaid) || speaks_of(&program.to_host, &relaid);
+        let is_network = relaid.iter().any(|set| matches!(set, SetId::Network(_)));
+        self.pending.fixed |=
+            is_network || speaks_of(&program.guard, &relaid) || speaks_of(&program.to_host, &relaid);
     }
+}
+
+/// A chain that is to be written, with its leaves, and what the kernel has of it.
+type Filled<'a> = (&'a ChainKey, Vec<LaidChain<'a>>, Option<&'a HeldChain>);
+
+/// How many chains speak of each counter of which others speak than before.
+fn counters(filled: &[Filled<'_>], over: &[(&ChainKey, &HeldChain)], held: &Held) -> Vec<(Counter, usize)> {
+    let mut uses: BTreeMap<&str, (&Counter, usize)> = BTreeMap::new();
+    let old = filled.iter().filter_map(|(.., old)| *old).chain(over.iter().map(|(_, chain)| *chain));
+    let before = old.flat_map(|chain| &chain.counters).map(|counter| (counter, false));
+    let laid = filled.iter().flat_map(|(_, laid, _)| laid);
+    let now = laid.flat_map(|laid| &laid.counters).map(|counter| (counter, true));
+    for (counter, is_more) in now.chain(before) {
+        let held = || held.counters.get(&counter.name).map_or(0, |held| held.uses);
+        let (_, count) = uses.entry(&counter.name).or_insert_with(|| (counter, held()));
+        *count = if is_more { count.saturating_add(1) } else { count.saturating_sub(1) };
+    }
+    uses.into_values().map(|(counter, uses)| (counter.clone(), uses)).collect()
+}
+
+/// Whether the kernel gets this counter with this batch.
+fn is_begun(held: &Held, counter: &Counter, uses: usize) -> bool {
+    uses > 0 && !held.counters.contains_key(&counter.name)
 }
 
 /// Whether some of these steps speak of some of these sets.
@@ -201,9 +250,9 @@ fn set<'s>(
             continue;
         };
         let mut size = held.size;
-        // In the middle of the transaction there are never more than at its end, or its beginning.
+        // While there is still some, so that a few members more seldom take a transaction before theirs.
         let wanted = room(part.kind, part.len);
-        if wanted > size && needs(part.kind, part.len) > size {
+        if wanted > size && is_nearly(part.kind.ends(part.len), size) {
             size = wanted;
             writer.declare(part, size, &set_about(id))?;
         }
@@ -216,10 +265,52 @@ fn set<'s>(
     Ok((now, gone))
 }
 
-/// The least size for so many members.
-fn needs(kind: crate::backend::nftables::layout::PartKind, len: usize) -> u32 {
-    let ends = if kind == crate::backend::nftables::layout::PartKind::Intervals { 2 } else { 1 };
-    u32::try_from(len.saturating_mul(ends)).unwrap_or(u32::MAX)
+/// Whether less than a fifth of a size would be left.
+fn is_nearly(len: usize, size: u32) -> bool {
+    len.saturating_add(len / 4) > usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+/// Makes room where the kernel has too little for what is on the way.
+///
+/// The kernel takes a larger size at the end of a transaction, and until then counts what the transaction deletes.
+fn grow(
+    writer: &mut Writer<'_>,
+    program: &Program,
+    view: &View<'_>,
+    held: &Held,
+    pending: &Pending,
+    barred: &BTreeSet<SetId>,
+    flight: &mut Flight,
+) -> Result<()> {
+    let lacks = |most: usize, size: u32| most > usize::try_from(size).unwrap_or(usize::MAX);
+    let mut grown = Vec::new();
+    for id in pending.sets.iter().filter(|id| !barred.contains(*id)) {
+        let Some(state) = view.sets.get(id) else { continue };
+        let added = state.differences().1;
+        for part in state.all_parts() {
+            let Some(held) = state.held.iter().find(|held| held.part.name == part.name) else { continue };
+            let new = part.nets(&added).count().saturating_add(part.ports(&added).count());
+            let most = held.part.len.saturating_add(new);
+            if lacks(part.kind.ends(most), held.size) {
+                let size = room(part.kind, most);
+                writer.declare(part, size, &set_about(id))?;
+                grown.push((id.clone(), part.name.clone(), size));
+            }
+        }
+    }
+    for map in maps().filter(|map| map.is_there(program)) {
+        let Some(old) = held.maps.get(map.name()) else { continue };
+        let most = old.leads.len().saturating_add(pending.interfaces.len());
+        if lacks(most, old.size) {
+            let size = map_room(most);
+            writer.declare_map(map.name(), size)?;
+            flight.maps.push((map.name(), Some(size)));
+        }
+    }
+    if !grown.is_empty() || !flight.maps.is_empty() {
+        flight.grown = Some(grown);
+    }
+    Ok(())
 }
 
 /// Makes the elements of a map as wished, for those interfaces that may differ.

@@ -6,16 +6,18 @@ use alloc::vec::Vec;
 
 use super::Ruleset;
 use super::set::SetState;
+use crate::backend::nftables::Network;
 use crate::backend::nftables::layout::{chain_name, is_fixed_equal};
 use crate::program::{Chain, ChainKey, Program};
 use crate::resolver::{Delta, SetChange};
-use crate::set::{Members, SetId};
+use crate::set::{Members, NetworkSet, SetId};
 
 /// What is wished while a batch is out.
 #[derive(Debug)]
 pub(super) enum Change {
     Program(Program),
     Delta(Delta),
+    Network(Network),
 }
 
 impl Ruleset {
@@ -37,6 +39,12 @@ impl Ruleset {
         self.change(Change::Delta(delta));
     }
 
+    /// Wishes for this network instead of that of the options, or what was wished for. Members of its sets are single elements;
+    /// its rules are written again if they are others.
+    pub fn set_network(&mut self, network: Network) {
+        self.change(Change::Network(network));
+    }
+
     fn change(&mut self, change: Change) {
         if self.flight.is_some() {
             self.later.push(change);
@@ -56,7 +64,20 @@ impl Ruleset {
         match change {
             Change::Program(program) => self.take_program(program),
             Change::Delta(delta) => self.take_delta(delta),
+            Change::Network(network) => self.take_network(network),
         }
+    }
+
+    pub(super) fn take_network(&mut self, network: Network) {
+        self.pending.fixed |= !self.options.network.is_laid_as(&network);
+        for set in NetworkSet::ALL {
+            let id = SetId::Network(set);
+            match network.sets().find(|(used, _)| *used == set) {
+                Some((_, members)) => self.take_set(id, members),
+                None => self.drop_set(id),
+            }
+        }
+        self.options.network = network;
     }
 
     fn take_delta(&mut self, delta: Delta) {
@@ -176,7 +197,8 @@ impl Ruleset {
     fn take_program(&mut self, mut program: Program) {
         self.pending.fixed |= !is_fixed_equal(&self.program, &program, &self.options);
         let sets = core::mem::take(&mut program.sets);
-        let gone: Vec<_> = self.sets.keys().filter(|set| !sets.contains_key(*set)).cloned().collect();
+        let is_gone = |set: &&SetId| !matches!(set, SetId::Network(_)) && !sets.contains_key(*set);
+        let gone: Vec<_> = self.sets.keys().filter(is_gone).cloned().collect();
         for (set, members) in sets {
             if self.sets.get(&set).is_none_or(|state| state.members != members) {
                 self.take_set(set, members);

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use tortie_nft_wire::expr::{Expr, Lookup};
+use tortie_nft_wire::expr::{Expr, Lookup, Nat};
 use tortie_nft_wire::{EncodeError, Entry, Family, Name, Set};
 
 use super::Ruleset;
@@ -130,6 +130,10 @@ fn plain(expr: &Expr, sets: &BTreeMap<SetKey, (bool, String)>) -> String {
         }
         Expr::Bitwise(bitwise) => {
             format!("{:?}", tortie_nft_wire::expr::Bitwise { op: None, ..bitwise.clone() })
+        }
+        Expr::Nat(nat) => {
+            let flags = nat.flags.map(|flags| flags & !(Nat::MAP_IPS | Nat::PROTO_SPECIFIED));
+            format!("{:?}", Nat { flags, ..nat.clone() })
         }
         Expr::Log(log) => format!("log {:?} {:?}", log.group, log.prefix),
         other => format!("{other:?}"),

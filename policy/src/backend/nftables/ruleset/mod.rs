@@ -2,23 +2,27 @@
 
 mod build;
 mod change;
+mod connection;
+mod denied;
 mod drift;
 mod refuse;
 mod set;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use tortie_nft_wire::{Batch, EncodeError};
 
-use super::layout::{Catalogue, InterfaceMap, Leads, Part};
+use super::layout::{Catalogue, Counter, InterfaceMap, Leads, Part};
 use super::options::Options;
 use super::wire::Writer;
 use crate::program::{ChainKey, Program};
 use crate::rule::Family;
 use crate::set::SetId;
 
+use denied::{HeldCounter, Tally};
 pub use refuse::Denial;
 use refuse::Hunt;
 use set::{HeldPart, SetState};
@@ -27,8 +31,9 @@ use set::{HeldPart, SetState};
 ///
 /// It is told what is wished, as a [whole program](Self::set_program) or [change](Self::apply) by change, and gives what
 /// differs from what the kernel has as one transaction: first what is new, then what refers to it, what nothing refers to any
-/// more at the end. Members of sets and interfaces are single elements; only chains that changed are written again. Whoever
-/// hands the transaction to the kernel says what became of it.
+/// more at the end. Members of sets and interfaces are single elements; only chains that changed are written again. Where a set
+/// has too little room for what comes at once, it grows by a transaction of its own before. Whoever hands the transaction to
+/// the kernel says what became of it.
 ///
 /// # Example
 ///
@@ -74,6 +79,7 @@ pub struct Ruleset {
     banned: BTreeSet<String>,
     denials: BTreeMap<String, String>,
     hunt: Option<Hunt>,
+    tally: Tally,
 }
 
 /// What the kernel has, but for sets.
@@ -81,6 +87,7 @@ pub struct Ruleset {
 struct Held {
     is_there: bool,
     chains: BTreeMap<ChainKey, HeldChain>,
+    counters: BTreeMap<Arc<str>, HeldCounter>,
     /// Names of the chains that every table has.
     fixed: Vec<String>,
     maps: BTreeMap<&'static str, HeldMap>,
@@ -90,6 +97,7 @@ struct Held {
 struct HeldChain {
     name: String,
     leaves: Vec<String>,
+    counters: Vec<Counter>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -143,7 +151,11 @@ impl Pending {
 #[derive(Debug, Default)]
 struct Flight {
     is_fresh: bool,
+    /// Sets, parts of them and maps that get another size, and nothing else: the rest is the next batch.
+    grown: Option<Vec<(SetId, String, u32)>>,
     chains: Vec<(ChainKey, Option<HeldChain>)>,
+    /// How many chains speak of these counters then.
+    counters: Vec<(Counter, usize)>,
     fixed: Option<Vec<String>>,
     maps: Vec<(&'static str, Option<u32>)>,
     leads: Vec<(&'static str, String, Option<Lead>)>,
@@ -175,7 +187,8 @@ impl Ruleset {
     /// One of which nothing is in the kernel, as far as is known: the first batch removes what is there, and makes all anew.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self {
+        let network = options.network.clone();
+        let mut ruleset = Self {
             options,
             program: Program::default(),
             sets: BTreeMap::new(),
@@ -190,7 +203,10 @@ impl Ruleset {
             banned: BTreeSet::new(),
             denials: BTreeMap::new(),
             hunt: None,
-        }
+            tally: Tally::default(),
+        };
+        ruleset.take_network(network);
+        ruleset
     }
 
     /// What differs from the kernel, as one transaction; `None` if nothing does. Until [`confirm`](Self::confirm) or
@@ -231,6 +247,10 @@ impl Ruleset {
     /// The kernel has taken the batch.
     pub fn confirm(&mut self) {
         let Some(flight) = self.flight.take() else { return };
+        if let Some(grown) = flight.grown {
+            self.grow(&grown, flight.maps);
+            return self.catch_up();
+        }
         if flight.is_fresh {
             self.held = Held { is_there: true, ..Held::default() };
         }
@@ -240,6 +260,17 @@ impl Ruleset {
                 None => self.held.chains.remove(&key),
             };
         }
+        for (Counter { name, denier }, uses) in flight.counters {
+            if !self.held.counters.contains_key(&name) {
+                self.tally.begin(&name);
+            }
+            if uses > 0 {
+                self.held.counters.insert(name, HeldCounter { denier, uses });
+            } else {
+                self.held.counters.remove(&name);
+            }
+        }
+        self.tally.keep(&self.held.counters);
         if let Some(fixed) = flight.fixed {
             self.held.fixed = fixed;
         }
@@ -264,6 +295,18 @@ impl Ruleset {
         self.pending = Pending::default();
         self.hunted(true);
         self.catch_up();
+    }
+
+    /// The kernel has taken other sizes.
+    fn grow(&mut self, parts: &[(SetId, String, u32)], maps: Vec<(&'static str, Option<u32>)>) {
+        for (set, name, size) in parts {
+            let held = self.sets.get_mut(set).into_iter().flat_map(|state| &mut state.held);
+            held.filter(|held| held.part.name == *name).for_each(|held| held.size = *size);
+        }
+        for (name, size) in maps {
+            let map = self.held.maps.get_mut(name);
+            map.into_iter().zip(size).for_each(|(map, size)| map.size = size);
+        }
     }
 
     /// What is in the kernel is not known any more: because somebody else has changed or removed the table, or because nobody

@@ -104,13 +104,17 @@ impl Ruleset {
 
     fn set_named(&self, name: &str) -> Option<SetId> {
         let mut sets = self.sets.iter();
-        sets.find(|(_, state)| state.all_parts().any(|part| part.name == name)).map(|(set, _)| set.clone())
+        sets.find(|(set, state)| {
+            !matches!(set, SetId::Network(_)) && state.all_parts().any(|part| part.name == name)
+        })
+        .map(|(set, _)| set.clone())
     }
 
     /// Bars sets that have more members than they may have.
     pub(super) fn bar_full_sets(&mut self) {
         let most = self.options.max_set_len;
-        let full = self.pending.sets.iter().filter(|set| {
+        let is_policy = |set: &&SetId| !matches!(set, SetId::Network(_));
+        let full = self.pending.sets.iter().filter(is_policy).filter(|set| {
             self.sets.get(*set).is_some_and(|state| state.all_parts().any(|part| part.len > most))
         });
         for set in full.cloned().collect::<Vec<_>>() {
@@ -126,6 +130,8 @@ impl Ruleset {
                 self.bar(key, &error.to_string());
                 is_new
             }
+            // It denies nobody: nothing helps.
+            Culprit::Set(SetId::Network(_)) => false,
             Culprit::Set(set) => {
                 let is_new = !self.barred_sets.contains(set);
                 self.bar_set(set, &error.to_string());

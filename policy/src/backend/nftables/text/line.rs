@@ -2,6 +2,7 @@
 
 use alloc::string::{String, ToString};
 use core::fmt::{self, Write};
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -9,13 +10,16 @@ use super::{Prefix, list, one_or_set, tables};
 use crate::backend::nftables::Options;
 use crate::backend::nftables::layout::{Comment, Deed, Line, PartKind, Side, Test, comment, leaf_name};
 use crate::program::{Addresses, End, Match};
-use crate::rule::Family;
+use crate::rule::{Family, PortRange};
 
 pub(super) fn line(out: &mut String, options: &Options, line: &Line<'_>) -> fmt::Result {
     out.write_str("\t\t")?;
     for wanted in &line.tests {
         test(out, wanted)?;
         out.write_char(' ')?;
+    }
+    if let Some(counter) = &line.counter {
+        write!(out, "counter name \"{counter}\" ")?;
     }
     deed(out, options, &line.deed)?;
     match line.comment {
@@ -30,6 +34,8 @@ fn deed(out: &mut String, options: &Options, deed: &Deed<'_>) -> fmt::Result {
     match deed {
         Deed::Accept => out.write_str("accept"),
         Deed::Drop => out.write_str("drop"),
+        Deed::Reject => out.write_str("reject with icmpx port-unreachable"),
+        Deed::Translate { address, ports } => translate(out, *address, *ports),
         Deed::Return => out.write_str("return"),
         Deed::Log => write!(out, "log prefix \"{}\"", options.log_prefix),
         Deed::AcceptMarked { untracked } => {
@@ -42,6 +48,18 @@ fn deed(out: &mut String, options: &Options, deed: &Deed<'_>) -> fmt::Result {
         Deed::Dispatch(side, map) => write!(out, "{} vmap @{map}", interface(*side)),
         Deed::Spread(spread, leaves) => tables::spread(out, spread, |number| leaf_name(leaves, number)),
     }
+}
+
+fn translate(out: &mut String, address: Option<IpAddr>, ports: Option<PortRange>) -> fmt::Result {
+    match (address, ports) {
+        (None, None) => out.write_str("masquerade"),
+        (None, Some(ports)) => write!(out, "masquerade to :{ports}"),
+        (Some(IpAddr::V4(address)), None) => write!(out, "snat ip to {address}"),
+        (Some(IpAddr::V4(address)), Some(ports)) => write!(out, "snat ip to {address}:{ports}"),
+        (Some(IpAddr::V6(address)), None) => write!(out, "snat ip6 to {address}"),
+        (Some(IpAddr::V6(address)), Some(ports)) => write!(out, "snat ip6 to [{address}]:{ports}"),
+    }?;
+    out.write_str(" fully-random")
 }
 
 const fn interface(side: Side) -> &'static str {
@@ -79,10 +97,10 @@ pub(super) fn masked(out: &mut String, end: End, family: Family, len: u8) -> fmt
     }
 }
 
-const fn unspecified(family: Family) -> core::net::IpAddr {
+const fn unspecified(family: Family) -> IpAddr {
     match family {
-        Family::V4 => core::net::IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
-        Family::V6 => core::net::IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED),
+        Family::V4 => IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
+        Family::V6 => IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED),
     }
 }
 
@@ -97,9 +115,17 @@ fn test(out: &mut String, test: &Test<'_>) -> fmt::Result {
             }?;
             write!(out, " {}@{}", not(*negated), part.name)
         }
+        Test::Port { end, range, negated } => write!(out, "{} {}{range}", port(*end), not(*negated)),
+        Test::Between { end, addresses: (from, to), negated } => {
+            write!(out, "{} {}{from}", address(*end, Family::of(from)), not(*negated))?;
+            if from == to { Ok(()) } else { write!(out, "-{to}") }
+        }
         Test::Net(end, net) => write!(out, "{} {}", address(*end, Family::of_net(net)), Prefix(*net)),
         Test::Protocol(number) => write!(out, "meta l4proto {number}"),
         Test::Established => out.write_str("ct state established,related"),
+        Test::ConnectionMarked { mark, is_set } => {
+            write!(out, "ct mark & {mark:#x} {} 0", if *is_set { "!=" } else { "==" })
+        }
         Test::Invalid => out.write_str("ct state invalid"),
         Test::Marked(mark) => write!(out, "meta mark & {mark:#x} != 0"),
         Test::Interface(side, name) => write!(out, "{} \"{name}\"", interface(*side)),

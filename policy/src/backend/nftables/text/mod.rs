@@ -3,7 +3,7 @@
 mod line;
 mod tables;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use super::TABLE;
 use super::layout::{
     Catalogue, Hook, InterfaceMap, LaidChain, Leads, Part, PartKind, Place, Priority, chain_name, comment,
-    fixed_chains, laid_chain, lockdown_chains, parts_of, room,
+    fixed_chains, laid_chain, lockdown_chains, network_matches, parts_of, room,
 };
 use super::options::Options;
 use crate::program::{ChainKey, Program};
@@ -42,9 +42,13 @@ pub(super) fn lockdown(options: &Options) -> String {
 
 pub(super) fn render(program: &Program, options: &Options) -> String {
     let mut out = String::new();
-    let _ = write(&mut out, program, &Names::new(program), options);
+    let network = options.network.sets().map(|(set, members)| (SetId::Network(set), members)).collect();
+    let _ = write(&mut out, program, &network, &Names::new(program, &network), options);
     out
 }
+
+/// Sets with their members.
+type Sets = BTreeMap<SetId, Members>;
 
 /// What the chains and sets of one program are called.
 struct Names<'a> {
@@ -53,14 +57,14 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn new(program: &'a Program) -> Self {
+    fn new(program: &'a Program, network: &'a Sets) -> Self {
         let parts = |(set, members): (&'a SetId, &'a Members)| {
             let id = set.id().replace(':', "-");
             (set, Family::ALL.map(|family| parts_of(set, &id, family, &members.lengths(family))))
         };
         Self {
             chains: program.chains.keys().map(|key| (key, chain_name(key))).collect(),
-            parts: program.sets.iter().map(parts).collect(),
+            parts: program.sets.iter().chain(network).map(parts).collect(),
         }
     }
 }
@@ -75,21 +79,32 @@ impl Catalogue for Names<'_> {
     }
 }
 
-fn write(out: &mut String, program: &Program, names: &Names<'_>, options: &Options) -> fmt::Result {
+fn write(
+    out: &mut String,
+    program: &Program,
+    network: &Sets,
+    names: &Names<'_>,
+    options: &Options,
+) -> fmt::Result {
     write_remove(out)?;
     writeln!(out, "table inet {TABLE} {{")?;
-    for (id, members) in &program.sets {
+    for (id, members) in program.sets.iter().chain(network) {
         for part in Family::ALL.iter().flat_map(|family| names.parts(id, *family)) {
             set(out, id, part, members)?;
         }
     }
-    for (key, steps) in &program.chains {
-        laid_chain(names, key, steps).iter().try_for_each(|laid| chain(out, options, laid))?;
+    let laid: Vec<_> = program.chains.iter().flat_map(|(key, steps)| laid_chain(names, key, steps)).collect();
+    let counters: BTreeSet<_> =
+        laid.iter().flat_map(|laid| &laid.counters).map(|counter| &counter.name).collect();
+    for name in counters {
+        writeln!(out, "\tcounter {name} {{\n\t}}")?;
     }
+    laid.iter().try_for_each(|laid| chain(out, options, laid))?;
     for map in InterfaceMap::all().filter(|map| map.is_there(program)) {
         verdict_map(out, map, program, names)?;
     }
-    fixed_chains(program, names, options).iter().try_for_each(|laid| chain(out, options, laid))?;
+    let matches = network_matches(&options.network);
+    fixed_chains(program, names, options, &matches).iter().try_for_each(|laid| chain(out, options, laid))?;
     writeln!(out, "}}")
 }
 
@@ -140,19 +155,22 @@ fn verdict_map(out: &mut String, map: InterfaceMap, program: &Program, names: &N
 
 fn chain(out: &mut String, options: &Options, laid: &LaidChain<'_>) -> fmt::Result {
     writeln!(out, "\tchain {} {{", laid.name)?;
-    if let Some(Hook { place, priority, behind }) = laid.hook {
+    if let Some(hook) = laid.hook {
+        let Hook { place, priority, behind } = hook;
         let place = match place {
             Place::Prerouting => "prerouting",
             Place::Input => "input",
             Place::Forward => "forward",
             Place::Output => "output",
+            Place::Postrouting => "postrouting",
         };
         let priority = match priority {
             Priority::Raw => "raw",
             Priority::Mangle => "mangle",
             Priority::Filter => "filter",
+            Priority::SrcNat => "srcnat",
         };
-        write!(out, "\t\ttype filter hook {place} priority {priority}")?;
+        write!(out, "\t\ttype {} hook {place} priority {priority}", hook.kind())?;
         if behind > 0 {
             write!(out, " + {behind}")?;
         }

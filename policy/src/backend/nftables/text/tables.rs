@@ -1,4 +1,7 @@
 //! Tables of a program as anonymous sets and verdict maps.
+//!
+//! The protocol comes last. Of a table of intervals, the kernel finds all elements that have the first part of a packet's key,
+//! then those of them that have the second, one by one; nearly all of them have the same protocol.
 
 use alloc::string::String;
 use core::fmt::{self, Write as _};
@@ -19,12 +22,12 @@ pub(super) fn tuples(out: &mut String, tuples: &Tuples) -> fmt::Result {
         }?;
         between = " . ";
     }
-    if tuples.protocol() {
-        write!(out, "{between}meta l4proto")?;
-        between = " . ";
-    }
     if let Some(end) = tuples.port() {
         write!(out, "{between}{}", port(end))?;
+        between = " . ";
+    }
+    if tuples.protocol() {
+        write!(out, "{between}meta l4proto")?;
     }
     out.write_str(" { ")?;
     list(out, ", ", tuples.rows().iter().map(|row| Key { row, is_masked: mask.is_some() }))?;
@@ -33,9 +36,9 @@ pub(super) fn tuples(out: &mut String, tuples: &Tuples) -> fmt::Result {
 
 /// The verdict map that leads to the leaves.
 pub(super) fn spread(out: &mut String, spread: &Spread, leaf: impl Fn(usize) -> String) -> fmt::Result {
-    out.write_str("meta l4proto . th dport vmap { ")?;
+    out.write_str("th dport . meta l4proto vmap { ")?;
     let rows = (spread.rows.iter())
-        .map(|row| alloc::format!("{} . {} : jump {}", row.protocol, row.ports, leaf(row.leaf)));
+        .map(|row| alloc::format!("{} . {} : jump {}", row.ports, row.protocol, leaf(row.leaf)));
     list(out, ", ", rows)?;
     out.write_str(" }")
 }
@@ -56,12 +59,12 @@ impl fmt::Display for Key<'_> {
             }
             between = " . ";
         }
-        if let Some(protocol) = self.row.protocol {
-            write!(f, "{between}{protocol}")?;
+        if let Some(ports) = self.row.ports {
+            write!(f, "{between}{ports}")?;
             between = " . ";
         }
-        match self.row.ports {
-            Some(ports) => write!(f, "{between}{ports}"),
+        match self.row.protocol {
+            Some(protocol) => write!(f, "{between}{protocol}"),
             None => Ok(()),
         }
     }

@@ -1,8 +1,11 @@
 //! Expressions of a rule, one behind the other.
 
+use core::net::IpAddr;
+
 use ipnet::IpNet;
 use tortie_nft_wire::expr::{
-    Bitwise, Cmp, CmpOp, Expr, Exprs, Lookup, Meta, MetaKey, Payload, Range, RangeOp,
+    Bitwise, Cmp, CmpOp, Expr, Exprs, Immediate, Lookup, Masq, Meta, MetaKey, Nat, NatType, Payload, Range,
+    RangeOp,
 };
 use tortie_nft_wire::{Data, Name, Register, Selector};
 
@@ -14,6 +17,8 @@ pub(super) struct Appender<'e> {
     pub(super) exprs: &'e mut Exprs,
     /// Which family the packets are of that come so far, once that is asked.
     family: Option<Family>,
+    /// What the first register still holds.
+    loaded: Option<Selector>,
 }
 
 pub(super) const fn address(end: End, family: Family) -> Selector {
@@ -36,16 +41,18 @@ const R1: Register = Register::R1;
 
 impl<'e> Appender<'e> {
     pub(super) const fn new(exprs: &'e mut Exprs) -> Self {
-        Self { exprs, family: None }
+        Self { exprs, family: None, loaded: None }
     }
 
     pub(super) fn push(&mut self, expr: impl Into<Expr>) {
+        self.loaded = None;
         self.exprs.push(expr.into());
     }
 
     pub(super) fn compare(&mut self, value: &[u8], negated: bool) {
         let op = if negated { CmpOp::NEQ } else { CmpOp::EQ };
-        self.push(Cmp::new(R1, op, Data::value(value)));
+        // It changes no register.
+        self.exprs.push(Cmp::new(R1, op, Data::value(value)).into());
     }
 
     /// It is of this family.
@@ -105,13 +112,32 @@ impl<'e> Appender<'e> {
     }
 
     pub(super) fn port(&mut self, end: End, range: &PortRange, negated: bool) {
-        self.push(port(end).load(R1));
-        if range.min == range.max {
-            return self.compare(&range.min.to_be_bytes(), negated);
+        self.load(port(end));
+        self.range(&range.min.to_be_bytes(), &range.max.to_be_bytes(), negated);
+    }
+
+    /// An address is from the first of these to the last.
+    pub(super) fn between(&mut self, end: End, (from, to): (IpAddr, IpAddr), negated: bool) {
+        let family = Family::of(&from);
+        self.family(family);
+        self.load(address(end, family));
+        self.range(super::octets(from).as_ref(), super::octets(to).as_ref(), negated);
+    }
+
+    /// Loads into the first register what is not there already.
+    fn load(&mut self, selector: Selector) {
+        if self.loaded != Some(selector) {
+            self.push(selector.load(R1));
+            self.loaded = Some(selector);
         }
-        let (from, to) = (Data::value(range.min.to_be_bytes()), Data::value(range.max.to_be_bytes()));
+    }
+
+    fn range(&mut self, from: &[u8], to: &[u8], negated: bool) {
+        if from == to {
+            return self.compare(from, negated);
+        }
         let op = if negated { RangeOp::NEQ } else { RangeOp::EQ };
-        self.push(Range::new(R1, op, from, to));
+        self.exprs.push(Range::new(R1, op, Data::value(from), Data::value(to)).into());
     }
 
     /// A byte behind the transport header's beginning.
@@ -133,6 +159,41 @@ impl<'e> Appender<'e> {
             };
             self.push(part.load(register));
             word = word.saturating_add(part.len().div_ceil(4));
+        }
+    }
+
+    /// Its source becomes this address, or that of the interface, and a port among these.
+    pub(super) fn translate(&mut self, address: Option<IpAddr>, ports: Option<PortRange>) {
+        let flags = Some(Nat::FULLY_RANDOM);
+        if let Some(address) = address {
+            self.push(Immediate::new(R1, Data::value(super::octets(address))));
+        }
+        let registers = ports.map(|ports| {
+            self.push(Immediate::new(Register::R2, Data::value(ports.min.to_be_bytes())));
+            if ports.min == ports.max {
+                return (Register::R2, Register::R2);
+            }
+            self.push(Immediate::new(Register::R3, Data::value(ports.max.to_be_bytes())));
+            (Register::R2, Register::R3)
+        });
+        let (port_min, port_max) = (registers.map(|(min, _)| min), registers.map(|(_, max)| max));
+        match address {
+            None => {
+                let ports = if registers.is_some() { Nat::PROTO_SPECIFIED } else { 0 };
+                self.push(Masq { flags: flags.map(|flags| flags | ports), port_min, port_max });
+            }
+            Some(address) => {
+                let family = if address.is_ipv4() { Nat::IPV4 } else { Nat::IPV6 };
+                let (addr_min, addr_max) = (Some(R1), Some(R1));
+                self.push(Nat {
+                    addr_min,
+                    addr_max,
+                    port_min,
+                    port_max,
+                    flags,
+                    ..Nat::new(NatType::SNAT, family)
+                });
+            }
         }
     }
 

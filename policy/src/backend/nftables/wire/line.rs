@@ -1,16 +1,21 @@
 //! One rule as expressions.
 
-use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::fmt::Write as _;
 
 use ipnet::IpNet;
 use tortie_nft_wire as nft;
-use tortie_nft_wire::expr::{Cmp, CmpOp, Ct, CtKey, Fib, FibResult, Immediate, Log, Meta, MetaKey, Notrack};
+use tortie_nft_wire::expr::{
+    Cmp, CmpOp, Ct, CtKey, Fib, FibResult, Immediate, Log, Meta, MetaKey, Notrack, ObjectType, Objref,
+    Reject, RejectType,
+};
 use tortie_nft_wire::{Bytes, CtState, Data, EncodeError, Name, Register, Rule, Selector, Set, Type};
 
 use super::exprs::{Appender, address, port};
 use super::{INET, Key, Writer, interface, octets};
-use crate::backend::nftables::layout::{Comment, Deed, Line, PartKind, Side, Test, comment, leaf_name};
+use crate::backend::nftables::layout::{
+    Comment, Deed, Line, PartKind, Side, Test, comment, joined, leaf_name,
+};
 use crate::program::{Addresses, Match};
 use crate::rule::{Family, PortRange};
 use crate::table::{Row, Spread, Tuples};
@@ -30,10 +35,19 @@ pub(super) fn rule(
     for wanted in &line.tests {
         test(writer, &mut appender, wanted)?;
     }
+    if let Some(counter) = &line.counter {
+        let (kind, name) = (Some(ObjectType::COUNTER), Some(Name::new(counter.as_ref())?));
+        appender.push(Objref { kind, name, ..Objref::new() });
+    }
     deed(writer, &mut appender, &line.deed)?;
     rule.exprs = exprs;
     Ok(match line.comment {
-        Some(Comment::Origin(origin)) => rule.comment(&comment(&origin.to_string())),
+        Some(Comment::Origin(origin)) => {
+            writer.text.clear();
+            // Into a text, it never fails.
+            let _ = write!(writer.text, "{origin}");
+            rule.comment(&comment(&writer.text))
+        }
         Some(Comment::Text(text)) => rule.comment(text),
         None => rule,
     })
@@ -53,6 +67,15 @@ fn deed(writer: &mut Writer<'_>, out: &mut Appender<'_>, deed: &Deed<'_>) -> Res
         Deed::Accept => nft::Verdict::Accept,
         Deed::Drop => nft::Verdict::Drop,
         Deed::Return => nft::Verdict::Return,
+        Deed::Reject => {
+            let code = Some(Reject::PORT_UNREACHABLE);
+            out.push(Reject { icmp_code: code, ..Reject::new(RejectType::ICMPX_UNREACH) });
+            return Ok(());
+        }
+        Deed::Translate { address, ports } => {
+            out.translate(*address, *ports);
+            return Ok(());
+        }
         Deed::Jump(chain) => nft::Verdict::Jump(Name::new(chain)?),
         Deed::Goto(chain) => nft::Verdict::Goto(Name::new(chain)?),
         Deed::Log => {
@@ -98,9 +121,16 @@ fn test(writer: &mut Writer<'_>, out: &mut Appender<'_>, test: &Test<'_>) -> Res
             }
             out.lookup(Name::new(&part.name)?, None, false, *negated);
         }
+        Test::Port { end, range, negated } => out.port(*end, range, *negated),
+        Test::Between { end, addresses, negated } => out.between(*end, *addresses, *negated),
         Test::Net(end, net) => out.net(*end, *net, false),
         Test::Protocol(number) => out.protocol(*number, false),
         Test::Established => state(out, CtState::ESTABLISHED.or(CtState::RELATED)),
+        Test::ConnectionMarked { mark, is_set } => {
+            out.push(Ct { dreg: Some(R1), ..Ct::new(CtKey::MARK) });
+            out.mask(&mark.to_ne_bytes(), &[0; 4]);
+            out.compare(&[0; 4], *is_set);
+        }
         Test::Invalid => state(out, CtState::INVALID),
         Test::Marked(mark) => {
             out.mark(*mark, 0);
@@ -154,14 +184,11 @@ fn wanted(writer: &mut Writer<'_>, out: &mut Appender<'_>, wanted: &Match) -> Re
         },
         // These are laid out as parts.
         Match::Address { .. } | Match::AddressPort { .. } => {}
-        Match::Port { end, ranges, negated } => match ranges.as_slice() {
-            [range] => out.port(*end, range, *negated),
-            ranges => {
-                let (set, id) = ports_set(writer, ranges)?;
-                out.push(port(*end).load(R1));
-                out.lookup(set, Some(id), false, *negated);
-            }
-        },
+        Match::Port { end, ranges, negated } => {
+            let (set, id) = ports_set(writer, ranges)?;
+            out.push(port(*end).load(R1));
+            out.lookup(set, Some(id), false, *negated);
+        }
         Match::IcmpType { family, kind, negated } => {
             out.family(*family);
             out.transport_byte(0, *kind, *negated);
@@ -193,24 +220,6 @@ const fn address_type(family: Family) -> (Type, u32) {
         Family::V4 => (Type::IPV4_ADDR, 4),
         Family::V6 => (Type::IPV6_ADDR, 16),
     }
-}
-
-/// The first and the last address of each run of prefixes that touch; they are in order and do not overlap.
-fn joined(nets: impl Iterator<Item = IpNet>) -> Vec<(core::net::IpAddr, core::net::IpAddr)> {
-    let bits = |address| match address {
-        core::net::IpAddr::V4(address) => u128::from(u32::from(address)),
-        core::net::IpAddr::V6(address) => u128::from(address),
-    };
-    let mut runs: Vec<(core::net::IpAddr, core::net::IpAddr)> = Vec::new();
-    for net in nets {
-        match runs.last_mut() {
-            Some((_, last)) if bits(*last).checked_add(1) == Some(bits(net.network())) => {
-                *last = net.broadcast()
-            }
-            _ => runs.push((net.network(), net.broadcast())),
-        }
-    }
-    runs
 }
 
 fn nets_set(
@@ -265,13 +274,14 @@ fn tuples(writer: &mut Writer<'_>, out: &mut Appender<'_>, tuples: &Tuples) -> R
         part(kind, len);
         parts.push(address(end, family));
     }
-    if tuples.protocol() {
-        part(Type::INET_PROTO, 1);
-        parts.push(Selector::L4proto);
-    }
     if let Some(end) = tuples.port() {
         part(Type::INET_SERVICE, 2);
         parts.push(port(end));
+    }
+    // Last, as in the text: what is the same for nearly all rows takes the kernel the longest.
+    if tuples.protocol() {
+        part(Type::INET_PROTO, 1);
+        parts.push(Selector::L4proto);
     }
     let Some(key_type) = key_type else { return Ok(()) };
     // A key of one part is as long as that.
@@ -319,13 +329,13 @@ fn ends(row: &Row) -> (Key, Key) {
         from.push(octets(net.network()).as_ref());
         to.push(octets(net.broadcast()).as_ref());
     }
-    if let Some(protocol) = row.protocol {
-        from.push(&[protocol]);
-        to.push(&[protocol]);
-    }
     if let Some(ports) = row.ports {
         from.push(&ports.min.to_be_bytes());
         to.push(&ports.max.to_be_bytes());
+    }
+    if let Some(protocol) = row.protocol {
+        from.push(&[protocol]);
+        to.push(&[protocol]);
     }
     (from, to)
 }
@@ -342,18 +352,18 @@ fn cut((mut key, len): (Key, u32)) -> Key {
 /// the leaves if the elements of its map were gone. Those of intervals in several parts are found until the map itself goes.
 fn spread_map(writer: &mut Writer<'_>, out: &mut Appender<'_>, spread: &Spread, leaves: &str) -> Result {
     let id = writer.next_set();
-    let key_type = Type::INET_PROTO.then(Type::INET_SERVICE);
+    let key_type = Type::INET_SERVICE.then(Type::INET_PROTO);
     let size = u32::try_from(spread.rows.len().max(1)).unwrap_or(u32::MAX);
     let map = Set::of(writer.table.clone(), Name::new("__map%d")?, id, key_type, 8);
-    let map = map.map(Type::VERDICT, 0).size(size).parts(&[1, 2]).flags(Set::ANONYMOUS | Set::CONSTANT);
+    let map = map.map(Type::VERDICT, 0).size(size).parts(&[2, 1]).flags(Set::ANONYMOUS | Set::CONSTANT);
     writer.batch.add(INET, &map)?;
     let names =
         (0..spread.leaves.len()).map(|leaf| Ok(nft::Verdict::Jump(Name::new(leaf_name(leaves, leaf))?)));
     let names = names.collect::<core::result::Result<Vec<_>, EncodeError>>()?;
     let key = |protocol: u8, port: u16| {
         let mut key = Key::default();
-        key.push(&[protocol]);
         key.push(&port.to_be_bytes());
+        key.push(&[protocol]);
         key
     };
     let rows = spread.rows.iter().filter_map(|row| {
@@ -361,8 +371,8 @@ fn spread_map(writer: &mut Writer<'_>, out: &mut Appender<'_>, spread: &Spread, 
         names.get(row.leaf).map(|verdict| (from, to, verdict))
     });
     writer.batch.add_interval_verdicts(INET, &map, rows)?;
-    out.push(Selector::L4proto.load(R1));
-    out.more(1, &[Selector::Dport]);
+    out.push(Selector::Dport.load(R1));
+    out.more(2, &[Selector::L4proto]);
     out.lookup(map.name, Some(id), true, false);
     Ok(())
 }

@@ -9,7 +9,10 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 use tortie_nft_wire as nft;
-use tortie_nft_wire::{Attachment, Batch, EncodeError, Family as NftFamily, Name, Rule, Set, Table, Type};
+use tortie_nft_wire::expr::{Counter, ObjectType};
+use tortie_nft_wire::{
+    Attachment, Batch, EncodeError, Family as NftFamily, Name, Object, Rule, Set, Table, Type,
+};
 
 use super::TABLE;
 use super::layout::{LaidChain, Leads, Line, Part, PartKind, Place, Priority, comment, room};
@@ -27,6 +30,8 @@ pub(super) struct Writer<'b> {
     table: Name,
     /// Number of the last set of the batch.
     set: u32,
+    /// Room for a comment.
+    text: String,
 }
 
 /// What is done to members of a set.
@@ -40,7 +45,7 @@ type Result = core::result::Result<(), EncodeError>;
 
 impl<'b> Writer<'b> {
     pub(super) fn new(batch: &'b mut Batch, options: &'b Options) -> core::result::Result<Self, EncodeError> {
-        Ok(Self { batch, options, table: Name::new(TABLE)?, set: 0 })
+        Ok(Self { batch, options, table: Name::new(TABLE)?, set: 0, text: String::new() })
     }
 
     /// The table, without anything that it has had.
@@ -185,6 +190,18 @@ impl<'b> Writer<'b> {
         self.batch.delete_keys(INET, &set, names.map(interface))
     }
 
+    /// Adds a counter that begins with so many packets and octets.
+    pub(super) fn add_counter(&mut self, name: &str, (packets, octets): (u64, u64)) -> Result {
+        let counter = Counter { packets: Some(packets), bytes: Some(octets) };
+        self.batch.add(INET, &Object::counter(self.table.clone(), Name::new(name)?, counter))
+    }
+
+    /// Deletes a counter that nothing speaks of any more.
+    pub(super) fn delete_counter(&mut self, name: &str) -> Result {
+        let counter = Object::named(self.table.clone(), Name::new(name)?, ObjectType::COUNTER);
+        self.batch.delete(INET, &counter)
+    }
+
     /// Adds a chain, with nothing in it.
     pub(super) fn add_chain(&mut self, laid: &LaidChain<'_>) -> Result {
         let mut chain = nft::Chain::new(self.table.clone(), Name::new(&laid.name)?);
@@ -194,14 +211,16 @@ impl<'b> Writer<'b> {
                 Place::Input => nft::Hook::INPUT,
                 Place::Forward => nft::Hook::FORWARD,
                 Place::Output => nft::Hook::OUTPUT,
+                Place::Postrouting => nft::Hook::POSTROUTING,
             };
             let priority = match hook.priority {
                 Priority::Raw => Attachment::RAW,
                 Priority::Mangle => Attachment::MANGLE,
                 Priority::Filter => Attachment::FILTER,
+                Priority::SrcNat => Attachment::SRCNAT,
             };
             let attachment = Attachment::new(place, priority.saturating_add(i32::from(hook.behind)));
-            chain = chain.base(Name::new("filter")?, attachment).policy(nft::Policy::ACCEPT);
+            chain = chain.base(Name::new(hook.kind())?, attachment).policy(nft::Policy::ACCEPT);
         }
         if let Some(about) = &laid.about {
             chain = chain.comment(&comment(about))?;

@@ -1,0 +1,148 @@
+//! Policy in the kernel: what differs, as one transaction at a time, and endpoints acknowledged once it holds them.
+
+mod established;
+mod feed;
+mod kernel;
+
+use crate::health::{BEAT, Metrics, Reporter};
+use crate::options::{Established, Host, Run};
+use crate::status::{Status, Statuses};
+use anyhow::Context as _;
+use core::time::Duration;
+use established::Judge;
+use kernel::Kernel;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tortie_datastore::resource::{Resource, WorkloadEndpointSpec};
+use tortie_nft_wire::AsyncSocket;
+use tortie_policy::nftables::{Options, Ruleset};
+use tortie_policy::{Passes, Program};
+
+pub(crate) use feed::Feed;
+
+/// The first and the longest pause before what failed is tried again.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// How long changes are gathered for one transaction.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// Keeps the kernel's table as wished.
+pub(crate) struct Enforcer {
+    options: Options,
+    feed: Arc<Feed>,
+    statuses: Statuses,
+    health: Reporter,
+    metrics: Metrics,
+    kernel: Option<Kernel>,
+    /// What is said of endpoints, by interface, once the kernel has their rules.
+    endpoints: BTreeMap<String, Status>,
+    judge: Judge,
+}
+
+impl Enforcer {
+    pub(crate) fn new(
+        run: &Run,
+        feed: Arc<Feed>,
+        statuses: Statuses,
+        health: Reporter,
+        metrics: Metrics,
+    ) -> anyhow::Result<Self> {
+        let endpoints = BTreeMap::new();
+        let judge = Judge::new(run.established == Established::ReEvaluate);
+        let options = options(&run.host)?;
+        Ok(Self { options, feed, statuses, health, metrics, kernel: None, endpoints, judge })
+    }
+
+    /// Enforces every change, and repairs what others change; for ever.
+    pub(crate) async fn run(mut self) {
+        let mut pause = RETRY.0;
+        loop {
+            let wait = match self.enforce().await {
+                Ok(()) => {
+                    pause = RETRY.0;
+                    self.judge.wait().unwrap_or(BEAT)
+                }
+                Err(error) => {
+                    // What was committed before stays: never less than the last rules.
+                    self.health.not_ready(format!("{error:#}"));
+                    let wait = pause;
+                    pause = (pause * 2).min(RETRY.1);
+                    wait
+                }
+            };
+            self.health.beat();
+            tokio::select! {
+                () = self.feed.changed() => tokio::time::sleep(GATHER).await,
+                () = tokio::time::sleep(wait.min(BEAT)) => {}
+            }
+        }
+    }
+
+    /// Commits what differs, and acknowledges.
+    async fn enforce(&mut self) -> anyhow::Result<()> {
+        let kernel = match &mut self.kernel {
+            Some(kernel) => kernel,
+            None => self.kernel.insert(Kernel::open(self.options.clone()).await?),
+        };
+        let Some(changes) = self.feed.flush(&Passes::default()) else { return Ok(()) };
+        if changes.is_whole {
+            let mut program = Program::default();
+            program.apply(changes.delta);
+            kernel.ruleset.set_program(program);
+        } else {
+            kernel.ruleset.apply(changes.delta);
+        }
+        if let Some(network) = changes.network {
+            kernel.ruleset.set_network(network);
+        }
+        if let Some(endpoints) = changes.endpoints {
+            let addresses = |endpoint: &Resource<WorkloadEndpointSpec>| {
+                let interface = endpoint.spec.interface_name.clone();
+                endpoint.spec.ip_networks.clone().into_iter().map(move |net| (net.addr(), interface.clone()))
+            };
+            self.judge.workloads = endpoints.iter().flat_map(addresses).collect();
+            let status = |endpoint: &Resource<WorkloadEndpointSpec>| {
+                Some((endpoint.spec.interface_name.clone(), Status::of(endpoint)?))
+            };
+            self.endpoints = endpoints.iter().filter_map(status).collect();
+        }
+        let result = kernel.settle(&self.metrics, &mut self.judge).await;
+        let denied: BTreeMap<&str, &str> =
+            kernel.ruleset.denials().map(|denial| (denial.interface, denial.reason)).collect();
+        self.metrics.set_counts(&kernel.ruleset.counts(), denied.len());
+        result?;
+        let enforced =
+            self.endpoints.iter().filter(|(interface, _)| !denied.contains_key(interface.as_str()));
+        self.statuses.acknowledge(enforced.map(|(_, status)| status)).await;
+        if denied.is_empty() {
+            // Whether others drop what we accept, only people can say.
+            let foreign: Vec<_> = kernel.foreign.iter().map(ToString::to_string).collect();
+            let foreign = (!foreign.is_empty())
+                .then(|| format!("others drop what they do not accept: {}", foreign.join(", ")));
+            let notes: Vec<_> = self.judge.fault.iter().cloned().chain(foreign).collect();
+            if notes.is_empty() {
+                self.health.ready();
+            } else {
+                self.health.ready_but(notes.join("; "));
+            }
+        } else {
+            let names: Vec<_> =
+                denied.iter().map(|(interface, reason)| format!("{interface} ({reason})")).collect();
+            self.health
+                .not_ready(format!("rules are refused, and all packets dropped: {}", names.join(", ")));
+        }
+        Ok(())
+    }
+}
+
+/// Removes the table.
+pub(crate) async fn remove(host: &Host) -> anyhow::Result<()> {
+    let mut socket =
+        AsyncSocket::open(tortie_nft_wire::Options::new()).context("cannot talk to nf_tables")?;
+    let mut batch = Ruleset::remove(&options(host)?)?;
+    Ok(socket.commit(&mut batch).await?)
+}
+
+/// How this host's table is laid out.
+fn options(host: &Host) -> anyhow::Result<Options> {
+    Ok(Options::default().workload_prefix(&host.interface_prefix)?)
+}

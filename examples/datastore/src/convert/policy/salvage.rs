@@ -1,0 +1,39 @@
+//! What takes the place of a policy that cannot be read: as much as can be read of it, and it denies.
+
+use tortie_policy::k8s;
+use tortie_policy::model::Salvage;
+
+use crate::resource::Kind;
+
+/// What can still be read of the spec of a policy of Calico.
+pub(super) fn salvage(spec: serde_json::Value) -> Salvage {
+    serde_json::from_value(spec).unwrap_or_default()
+}
+
+/// What isolates the pods that a spec says, in the directions that it says; all pods in both, if it does not say that.
+pub(super) fn salvage_isolation(spec: serde_json::Value) -> k8s::NetworkPolicySpec {
+    let kept = |name: &str| spec.get(name).cloned().unwrap_or_default();
+    let both = serde_json::json!(["Ingress", "Egress"]);
+    let types =
+        Some(kept("policyTypes")).filter(|types| types.as_array().is_some_and(|types| !types.is_empty()));
+    let types = types.unwrap_or_else(|| both.clone());
+    let attempts =
+        [(kept("podSelector"), types), (kept("podSelector"), both.clone()), (serde_json::Value::Null, both)];
+    let read = |(selector, types)| {
+        serde_json::from_value(serde_json::json!({ "podSelector": selector, "policyTypes": types })).ok()
+    };
+    attempts.into_iter().find_map(read).unwrap_or_default()
+}
+
+/// What denies all to and from the subject of a spec; to and from all pods, if it does not say it.
+pub(super) fn salvage_denial<S: Kind + Default>(spec: serde_json::Value) -> S {
+    // Without peers, a rule has a fault, and denies everything.
+    let rules = serde_json::json!([{ "action": "Deny" }]);
+    let kept = |names: &[&str]| {
+        let kept = names.iter().filter_map(|name| Some(((*name).to_owned(), spec.get(name)?.clone())));
+        let denial = ["ingress", "egress"].map(|name| (name.to_owned(), rules.clone()));
+        serde_json::from_value(denial.into_iter().chain(kept).collect::<serde_json::Value>()).ok()
+    };
+    let attempts = [&["tier", "priority", "subject"][..], &["tier", "subject"], &["tier"], &[]];
+    attempts.into_iter().find_map(kept).unwrap_or_default()
+}
