@@ -14,7 +14,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tortie_policy::testing::{Both, Object};
 use tortie_policy::{
     Addresses, Chain, ChainKey, Delta, Endpoint, Match, Passes, Program, ResolverStats, SetChange, SetId,
-    compile, optimise, resolve,
+    optimise, resolve,
 };
 
 use changes::{Dice, HOST, both, change, make, object};
@@ -197,11 +197,11 @@ fn what_is_optimised_change_by_change_is_the_whole_optimised() {
     let passes = Passes::default().inline(1);
     let changed = RefCell::new(0);
     let result = runner(11, 3).run(&strategy, |bytes| {
-        let mut both = Both::new();
+        let mut both = both();
         both.resolver.set_in_sync();
         let (mut program, mut optimised) = (Program::default(), Program::default());
         for bytes in &bytes {
-            both.make(&change(&mut Dice::new(bytes)));
+            make(&mut both, &change(&mut Dice::new(bytes)));
             let mut delta = both.resolver.flush();
             program.apply(delta.clone());
             let removed = delta.optimise(&passes);
