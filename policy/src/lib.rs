@@ -70,6 +70,7 @@
 //! * `std` (default): `std` of `tortie-selector`.
 //! * `k8s`: policies and pods of Kubernetes, in module `k8s`.
 //! * `nft-wire`: `nftables::Ruleset`, which makes the kernel's table by netlink messages.
+//! * `testing`: random policy and packets, and what holds a backend of your own against the evaluator, in module `testing`.
 //!
 //! MSRV: 1.85.
 //!
@@ -109,6 +110,8 @@ mod service;
 mod set;
 mod settings;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod verdict;
 
 /// README's example, held as a test.

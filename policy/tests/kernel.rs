@@ -7,7 +7,6 @@
     reason = "test code: a panic is a failed test, and what is printed says what was tried"
 )]
 
-mod common;
 mod lab;
 mod transaction;
 
@@ -18,13 +17,12 @@ use ipnet::IpNet;
 use tortie_nft_wire::{CommitError, Family, Socket};
 use tortie_policy::model::GlobalNetworkSetSpec;
 use tortie_policy::nftables::{self, Network, Options, Ruleset, ServiceLoop};
+use tortie_policy::testing::{Choices, World, bytes_of, inputs};
 use tortie_policy::{
     Addresses, Endpoint, Flow, Host, Inputs, Match, Packet, Passes, Program, Resolver, StepAction, Transport,
     Verdict, compile, evaluate, evaluate_packet, optimise, resolve,
 };
 
-use common::objects::{inputs, interface};
-use common::{Choices, World};
 use lab::{HOST, Lab, Place, enter, nft, ruleset};
 use transaction::{commit, settle};
 
@@ -35,18 +33,6 @@ const PROGRAMS: u64 = 24;
 
 fn prove(count: u64) -> u64 {
     if std::env::var_os("TORTIE_PROVE").is_some_and(|value| value == "1") { count * 10 } else { count }
-}
-
-/// Pseudo-random bytes of a seed (xorshift64*).
-fn bytes_of(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_be_bytes()[0]
-    };
-    (0..len).map(|_| next()).collect()
 }
 
 fn host() -> Host {
@@ -130,7 +116,7 @@ fn netns_messages_meet_the_verdicts_of_the_evaluator() {
     if let Place::Done = enter("netns_messages_meet_the_verdicts_of_the_evaluator") {
         return;
     }
-    let world = World { faults: false, interfaces: &[], ..World::new() };
+    let world = World { faults: false, interfaces: vec![], ..World::new() };
     let mut lab = Lab::new(&world);
     let mut socket = Socket::open().unwrap();
     let mut rules = Ruleset::new(Options::default());
@@ -190,16 +176,15 @@ fn netns_messages_meet_the_verdicts_of_host_endpoints() {
     if let Place::Done = enter("netns_messages_meet_the_verdicts_of_host_endpoints") {
         return;
     }
-    let world = World { faults: false, interfaces: &["uplink", "*"], ..World::new() };
+    let world = World { faults: false, interfaces: ["uplink", "*"].map(String::from).into(), ..World::new() };
     let mut lab = Lab::new(&world);
     let mut socket = Socket::open().unwrap();
     let mut rules = Ruleset::new(Options::default());
-    let interfaces: Vec<_> = (0..world.endpoints.len()).map(interface).collect();
     let place = |address: core::net::IpAddr| {
         let pod = world.endpoints.iter().position(|pair| pair.contains(&address));
         let outside = world.outside.iter().flatten().any(|other| *other == address);
         match pod {
-            Some(index) => tortie_policy::Place::Workload(&interfaces[index]),
+            Some(index) => tortie_policy::Place::Workload(&world.links[index]),
             None if outside => tortie_policy::Place::Interface("uplink"),
             None => tortie_policy::Place::Host,
         }
@@ -417,7 +402,7 @@ fn netns_a_refused_chain_denies_its_own_endpoint() {
     for (index, addresses) in world.endpoints.iter().enumerate() {
         inputs.insert_endpoint(Endpoint {
             id: format!("host/pod-{index}"),
-            interface: interface(index),
+            interface: world.links[index].clone(),
             labels: BTreeMap::from([("pod".to_string(), index.to_string())]),
             addresses: addresses.to_vec(),
             ..Endpoint::default()

@@ -7,7 +7,6 @@
     reason = "test code: a panic is a failed test, and what is printed says why one was skipped"
 )]
 
-mod common;
 mod lab;
 
 use core::net::{IpAddr, SocketAddr};
@@ -16,13 +15,12 @@ use std::net::UdpSocket;
 
 use tortie_policy::model::{Action, GlobalNetworkPolicySpec, PolicyType, ProfileSpec, Rule};
 use tortie_policy::nftables::{self, Options};
+use tortie_policy::testing::{Choices, World, bytes_of, inputs};
 use tortie_policy::{
     Endpoint, Flow, Host, HostAction, Inputs, Packet, Transport, Verdict, compile, evaluate, evaluate_packet,
     resolve,
 };
 
-use common::objects::{inputs, interface};
-use common::{Choices, World};
 use lab::{HOST, Lab, Place, enter, nft, ruleset};
 
 /// Random policies whose packets are sent; ten times as many with `TORTIE_PROVE=1`.
@@ -30,21 +28,9 @@ const ROUNDS: u64 = 30;
 /// Random policies that only nft looks at.
 const TEXTS: u64 = 30;
 
-/// Pseudo-random bytes of a seed (xorshift64*).
-fn bytes_of(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_be_bytes()[0]
-    };
-    (0..len).map(|_| next()).collect()
-}
-
 fn world() -> World {
     // Faults deny, and have their own tests.
-    World { faults: false, interfaces: &[], ..World::new() }
+    World { faults: false, interfaces: vec![], ..World::new() }
 }
 
 fn text(inputs: &Inputs) -> String {
@@ -60,7 +46,7 @@ fn open() -> Inputs {
     for (index, addresses) in world().endpoints.iter().enumerate().take(4) {
         inputs.insert_endpoint(Endpoint {
             id: format!("host/pod-{index}"),
-            interface: interface(index),
+            interface: world().links[index].clone(),
             profiles: vec!["open".to_string()],
             addresses: addresses.to_vec(),
             ..Endpoint::default()
@@ -152,15 +138,14 @@ fn netns_packets_meet_the_verdicts_of_host_endpoints() {
     if let Place::Done = enter("netns_packets_meet_the_verdicts_of_host_endpoints") {
         return;
     }
-    let world = World { interfaces: &["uplink", "*"], ..world() };
+    let world = World { interfaces: ["uplink", "*"].map(String::from).into(), ..world() };
     let mut lab = Lab::new(&world);
-    let interfaces: Vec<_> = (0..world.endpoints.len()).map(interface).collect();
     let host = Host { name: "host".to_string(), interfaces: [("uplink".to_string(), vec![])].into() };
     let place = |address: IpAddr| {
         let pod = world.endpoints.iter().position(|pair| pair.contains(&address));
         let outside = world.outside.iter().flatten().any(|other| *other == address);
         match pod {
-            Some(index) => tortie_policy::Place::Workload(&interfaces[index]),
+            Some(index) => tortie_policy::Place::Workload(&world.links[index]),
             None if outside => tortie_policy::Place::Interface("uplink"),
             None => tortie_policy::Place::Host,
         }

@@ -1,6 +1,5 @@
 //! An optimised program gives the verdicts and the log lines of the program that it was made from, on random and on boundary
 //! packets, with each pass alone and with all of them.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "test code: a panic is a failed test")]
 
 use core::cell::Cell;
 use core::net::{IpAddr, Ipv4Addr};
@@ -10,15 +9,11 @@ use proptest::prelude::any;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use tortie_policy::model::{Action, EntityRule, GlobalNetworkPolicySpec, Port, Protocol, Rule};
+use tortie_policy::testing::{Choices, World, inputs};
 use tortie_policy::{
     Endpoint, Flow, Host, Inputs, Match, Origin, Packet, Passes, Place, Program, Reason, Step, StepAction,
     Transport, compile, interpret, optimise, resolve,
 };
-
-use common::objects::inputs;
-use common::{Choices, World};
-
-mod common;
 
 /// Random policies tried; fifty times as many with `TORTIE_PROVE=1`.
 const CASES: u32 = 200;

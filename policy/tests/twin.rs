@@ -1,24 +1,15 @@
 //! The compiled program agrees with the reference evaluator, on random policy and random flows.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "test code: a panic is a failed test")]
+#![expect(clippy::unwrap_used, reason = "test code: a panic is a failed test")]
 
 use core::cell::RefCell;
-use core::net::{IpAddr, SocketAddr};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-use tortie_policy::model::Action;
-use tortie_policy::{
-    Consulted, EndTrace, Endpoint, Flow, Host, Inputs, Judgement, ListKind, Origin, Outcome, Packet, Place,
-    Transport, compile, evaluate_packet, interpret, resolve,
-};
-
-use common::objects::{inputs, objects};
-use common::{Choices, World};
-
-mod common;
+use tortie_policy::testing::{Choices, World, inputs, judgements, objects, packet};
+use tortie_policy::{Endpoint, Host, Inputs, ListKind, Origin, compile, evaluate_packet, interpret, resolve};
 
 /// Random policies tried; fifty times as many with `TORTIE_PROVE=1`.
 const CASES: u32 = 400;
@@ -32,27 +23,6 @@ fn runner() -> TestRunner {
     let cases = if prove { CASES * 50 } else { CASES };
     let config = Config { cases, max_shrink_iters: 20_000, failure_persistence: None, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]))
-}
-
-/// What the evaluator says of one end, in the form of the interpreter.
-fn judgement(end: &EndTrace) -> Judgement {
-    let rules = end.consulted.iter().flat_map(|consulted| match consulted {
-        Consulted::Policy { rules, .. } => rules.clone(),
-        Consulted::Profile { rules, .. } => rules.clone().unwrap_or_default(),
-        _ => Vec::new(),
-    });
-    let logged = rules
-        .filter(|rule| rule.action == Action::Log && matches!(rule.outcome, Outcome::Matched { .. }))
-        .map(|rule| rule.origin)
-        .collect();
-    Judgement {
-        endpoint: end.endpoint.clone(),
-        direction: end.direction,
-        list: end.list,
-        verdict: end.verdict,
-        decided_by: end.decided_by.clone(),
-        logged,
-    }
 }
 
 fn kind(origin: &Origin) -> &'static str {
@@ -82,75 +52,30 @@ fn agree(
 ) -> Result<(), TestCaseError> {
     let local = choices.below(4);
     let is_local = |id: &str| local == 3 || id.starts_with("host-0/") || (local == 2 && id.ends_with('1'));
-    let interfaces =
-        BTreeMap::from([("eth0".to_string(), vec![]), ("eth2".to_string(), world.host.to_vec())]);
-    let host = Host { name: "host".to_string(), interfaces };
+    let host = world.host();
     let is_local = |endpoint: &Endpoint| is_local(&endpoint.id);
     let program = compile(&resolve(inputs, &host, is_local));
     for _ in 0..FLOWS {
-        let packet = packet(inputs, choices, world, is_local);
+        let packet = packet(choices, world, inputs, is_local);
         let got = interpret(&program, &packet);
         let evaluation = evaluate_packet(inputs, &host, is_local, &packet);
-        let want: Vec<_> = evaluation.trace.ends.iter().map(judgement).collect();
+        let want = judgements(&evaluation);
         if got.judgements != want || got.verdict() != evaluation.verdict {
             return Err(TestCaseError::fail(format!("{got:#?}\nbut {packet:?}\n{evaluation}")));
         }
         let mut seen = seen.borrow_mut();
-        for end in evaluation.trace.ends {
-            let judgement = judgement(&end);
+        for (end, judgement) in evaluation.trace.ends.iter().zip(want) {
             let list = if end.list == ListKind::Normal { "" } else { end.list.as_str() };
             seen.insert((kind(&judgement.decided_by), format!("{list} {}", judgement.verdict)));
             if !judgement.logged.is_empty() {
                 seen.insert(("log", String::new()));
             }
-            if end.staged.is_some_and(|staged| staged.verdict != end.verdict) {
+            if end.staged.as_ref().is_some_and(|staged| staged.verdict != end.verdict) {
                 seen.insert(("staged differs", String::new()));
             }
         }
     }
     Ok(())
-}
-
-/// A random packet, on a way that such a packet can take.
-fn packet<'a>(
-    inputs: &'a Inputs,
-    choices: &mut Choices<'_>,
-    world: &World,
-    is_local: impl Fn(&Endpoint) -> bool,
-) -> Packet<'a> {
-    let family = choices.below(2);
-    let of = |pairs: &[[IpAddr; 2]]| pairs.iter().map(|pair| pair[family]).collect::<Vec<_>>();
-    let all = [of(&world.endpoints), of(&world.outside), of(&[world.host])].concat();
-    let (source, destination) = (*choices.one(&all), *choices.one(&all));
-    let name: &str = choices.one::<&str>(&["eth0", "eth1", "eth2", "eth3"]);
-    let elsewhere = Place::Interface(name);
-    let mut place = |address| match inputs.endpoint_at(address) {
-        Some(endpoint) if is_local(endpoint) => Place::Workload(&endpoint.interface),
-        None if address == world.host[family] && choices.below(4) > 0 => Place::Host,
-        None if choices.once_in(20) => Place::Workload("cali99"),
-        _ => elsewhere,
-    };
-    let (from, to) = (place(source), place(destination));
-    let mut packet = Packet::new(from, to, Flow::new(source, destination, transport(choices, world)));
-    if choices.once_in(4) {
-        packet.original_destination = Some(SocketAddr::new(*choices.one(&all), *choices.one(&world.ports)));
-    }
-    packet
-}
-
-fn transport(choices: &mut Choices<'_>, world: &World) -> Transport {
-    let source_port = *choices.one(&[40000, 80, 443, 22]);
-    let destination_port =
-        if choices.once_in(8) { *choices.one(&[22, 53, 179]) } else { *choices.one(&world.ports) };
-    match choices.below(6) {
-        0 | 1 => Transport::Tcp { source_port, destination_port },
-        2 | 3 => Transport::Udp { source_port, destination_port },
-        4 => Transport::Icmp { kind: *choices.one(&[8, 128, 134, 135]), code: *choices.one(&[0, 1]) },
-        _ => match choices.below(2) {
-            0 => Transport::Sctp { source_port, destination_port },
-            _ => Transport::Other(*choices.one(&[253, 4, 47])),
-        },
-    }
 }
 
 /// What was inserted first makes no difference to anything.
@@ -168,7 +93,7 @@ fn the_order_of_insertion_does_not_matter() {
                 objects.swap(index, other % (index + 1));
             }
             let mut inputs = Inputs::new();
-            objects.iter().for_each(|insert| insert(&mut inputs));
+            objects.iter().for_each(|object| object.insert(&mut inputs));
             let resolved = resolve(&inputs, &Host::new("host"), |_| true);
             (compile(&resolved), resolved)
         });

@@ -4,6 +4,7 @@
 mod file;
 mod format;
 mod kernel;
+mod random;
 mod run;
 
 use core::ops::AddAssign;
@@ -15,6 +16,7 @@ use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
 
 use kernel::{Kernel, Place};
+use random::Random;
 use run::{Run, Tally, Verdicts};
 
 /// Runs files of cases, prints those that fail and counts the rest.
@@ -22,8 +24,10 @@ use run::{Run, Tally, Verdicts};
 #[command(name = "tortie-conformance", version)]
 struct Arguments {
     /// Files, or folders to search for *.jsonl and *.json
-    #[arg(required = true)]
+    #[arg(required_unless_present = "random")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    random: Random,
     /// Send real packets, too, in network namespaces of its own: needs nft, ip and unshare
     #[arg(long)]
     kernel: Option<Backend>,
@@ -32,7 +36,7 @@ struct Arguments {
 /// What makes a kernel enforce policy.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Backend {
-    /// The text that `nft` loads
+    /// Of files the text that `nft` loads, of random policy what messages make
     Nftables,
 }
 
@@ -63,15 +67,14 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let mut kernel = match arguments.kernel {
-        None => None,
-        Some(Backend::Nftables) => match kernel::enter()? {
-            Place::Inside => Some(Kernel::new()?),
-            Place::Done(status) => {
-                return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-            }
-        },
-    };
+    let asks_kernel = arguments.kernel.is_some();
+    if asks_kernel && let Place::Done(status) = kernel::enter()? {
+        return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if arguments.random.is_asked() {
+        return arguments.random.run(asks_kernel);
+    }
+    let mut kernel = asks_kernel.then(|| Kernel::new(&[])).transpose()?;
     let mut total = Count::default();
     let mut table = Vec::new();
     for path in file::find(&arguments.paths)? {

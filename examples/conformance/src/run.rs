@@ -218,7 +218,7 @@ impl Run<'_> {
         explain: impl Fn(&Flow) -> Evaluation,
     ) {
         let Some(kernel) = self.kernel.as_deref_mut() else { return };
-        let arrived = match kernel.send(program, homes, flows) {
+        let arrived = match kernel.load(program).and_then(|()| kernel.send(homes, flows)) {
             Ok(arrived) => arrived,
             Err(error) => {
                 self.verdicts.kernel.failed += flows.len();

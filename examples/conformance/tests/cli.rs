@@ -1,6 +1,10 @@
 //! The tool on files that are right, wrong, strange and broken.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "test code: what is printed says why one was skipped"
+)]
 
 use std::path::Path;
 use std::process::Command;
@@ -39,19 +43,46 @@ fn a_folder_of_good_cases_passes_and_names_what_it_skips() {
     assert!(text.ends_with("all 20 cases pass\n"), "{text}");
 }
 
-/// The kernel gives the same verdicts on real packets.
-#[test]
-fn netns_the_kernel_gives_the_same_verdicts() {
+/// Whether namespaces can be made; says why if not.
+fn has_namespaces() -> bool {
     let probe = "ip link add probe0 type veth peer name probe1 && nft add table inet probe";
     let run = Command::new("unshare").args(["-n", "-m", "sh", "-c", probe]).output();
     if !run.as_ref().is_ok_and(|output| output.status.success()) {
         println!("skipped: cannot make network namespaces with nftables in them as this user: {run:?}");
+        return false;
+    }
+    true
+}
+
+/// The kernel gives the same verdicts on real packets.
+#[test]
+fn netns_the_kernel_gives_the_same_verdicts() {
+    if !has_namespaces() {
         return;
     }
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata");
     let (success, text) = run_with(&["--kernel", "nftables"], &[&cases]);
     assert!(success, "{text}");
     assert!(text.contains("   140      0     17  kernel       all\n"), "{text}");
+}
+
+/// Random policy sets, each an incremental change of the kernel's one table: a small share; two thousand with
+/// `TORTIE_PROVE=1`.
+#[test]
+fn netns_the_kernel_agrees_on_random_policy() {
+    if !has_namespaces() {
+        return;
+    }
+    let prove = std::env::var_os("TORTIE_PROVE").is_some_and(|value| value == "1");
+    let sets = if prove { "2000" } else { "30" };
+    let (success, text) = run_with(&["--kernel", "nftables", "--random", sets], &[]);
+    println!("{text}");
+    assert!(success, "{text}");
+    assert!(
+        text.contains(&format!("{sets} policy sets")) && text.contains("from the host to workload"),
+        "{text}"
+    );
+    assert!(!text.contains(" 0 of them sent past"), "{text}");
 }
 
 #[test]

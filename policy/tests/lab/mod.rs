@@ -15,10 +15,8 @@ use std::time::Instant;
 use rustix::net::{AddressFamily, SocketType, ipproto};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use tortie_policy::testing::World;
 use tortie_policy::{Flow, Transport};
-
-use crate::common::World;
-use crate::common::objects::interface;
 
 /// How long something that must arrive is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -178,7 +176,7 @@ impl Lab {
         }
         let mut inside: Vec<(String, String, Vec<[IpAddr; 2]>)> = Vec::new();
         for (index, addresses) in world.endpoints.iter().enumerate() {
-            inside.push((format!("pod{index}"), interface(index), vec![*addresses]));
+            inside.push((format!("pod{index}"), world.links[index].clone(), vec![*addresses]));
         }
         inside.push(("world".to_string(), "uplink".to_string(), world.outside.clone()));
 

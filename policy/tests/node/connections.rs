@@ -9,11 +9,10 @@ use tortie_nft_wire::{Conntrack, Socket};
 use tortie_policy::nftables::{Options, Ruleset};
 use tortie_policy::{Host, Inputs, Place as At, compile, resolve};
 
-use crate::common::World;
-use crate::common::objects::interface;
 use crate::lab::{HOST, Lab, Place, enter, nft, ruleset};
 use crate::transaction::settle;
 use crate::{open, world};
+use tortie_policy::testing::World;
 
 /// How long something that must not arrive is waited for.
 const GRACE: Duration = Duration::from_millis(60);
@@ -73,7 +72,7 @@ const LINKS: [IpAddr; 2] =
 fn place(world: &World) -> impl Fn(IpAddr) -> At<'static> {
     let interfaces: Vec<(IpAddr, &'static str)> = (world.endpoints.iter().enumerate())
         .flat_map(|(index, pair)| {
-            let name: &'static str = interface(index).leak();
+            let name: &'static str = world.links[index].clone().leak();
             pair.map(|address| (address, name))
         })
         .collect();

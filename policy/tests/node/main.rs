@@ -9,9 +9,6 @@
 )]
 
 mod beside;
-#[path = "../common/mod.rs"]
-#[allow(dead_code, reason = "random policy is for others")]
-mod common;
 mod connections;
 mod denied;
 #[path = "../lab/mod.rs"]
@@ -23,13 +20,11 @@ mod security;
 #[allow(dead_code, reason = "one batch at a time is for others")]
 mod transaction;
 
+use tortie_policy::testing::World;
 use tortie_policy::{Endpoint, Inputs};
 
-use common::World;
-use common::objects::interface;
-
 pub(crate) fn world() -> World {
-    World { faults: false, interfaces: &[], ..World::new() }
+    World { faults: false, interfaces: vec![], ..World::new() }
 }
 
 /// All endpoints of the world, open.
@@ -40,7 +35,7 @@ pub(crate) fn open(world: &World) -> Inputs {
     for (index, addresses) in world.endpoints.iter().enumerate() {
         inputs.insert_endpoint(Endpoint {
             id: format!("host/pod-{index}"),
-            interface: interface(index),
+            interface: world.links[index].clone(),
             profiles: vec!["open".to_string()],
             addresses: addresses.to_vec(),
             ..Endpoint::default()

@@ -1,16 +1,16 @@
 //! Random changes: objects that come, change and go, all of few names.
 
-use core::fmt::{Debug, Display};
+use core::fmt::Display;
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 use tortie_policy::model::{
-    Action, EntityRule, GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec, NetworkPolicySpec,
-    ProfileSpec, Rule, StagedGlobalNetworkPolicySpec, TierSpec,
+    Action, EntityRule, GlobalNetworkPolicySpec, NetworkPolicySpec, ProfileSpec, Rule, TierSpec,
 };
+use tortie_policy::testing::{Both, Object, Spec};
 use tortie_policy::{
-    Encapsulation, Endpoint, EndpointSlice, Failsafe, Host, HostAction, Inputs, NamedPort, PolicyKey,
-    PolicyKind, Resolver, ServiceKey, ServicePort,
+    Encapsulation, Endpoint, EndpointSlice, Failsafe, Host, HostAction, NamedPort, PolicyKey, PolicyKind,
+    ServiceKey, ServicePort,
 };
 
 /// Name of the host that programs are for.
@@ -33,167 +33,23 @@ impl<'a> Dice<'a> {
     }
 }
 
-/// An object with its name.
-#[derive(Clone, Debug)]
-pub(crate) enum Object {
-    Policy(PolicyKey, Spec),
-    Tier(&'static str, TierSpec),
-    Profile(&'static str, ProfileSpec),
-    Endpoint(Endpoint),
-    HostEndpoint(String, BTreeMap<String, String>, HostEndpointSpec),
-    NetworkSet(Option<&'static str>, String, BTreeMap<String, String>, GlobalNetworkSetSpec),
-    Node(String, BTreeMap<String, String>, Vec<IpAddr>),
-    Slice(EndpointSlice),
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Spec {
-    Namespaced(Box<NetworkPolicySpec>),
-    Global(Box<GlobalNetworkPolicySpec>),
-    Staged(Box<StagedGlobalNetworkPolicySpec>),
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Setting {
-    Encapsulation(Encapsulation),
-    Failsafe(Failsafe),
-    ToHost(HostAction),
-    Interfaces(BTreeMap<String, Vec<IpAddr>>),
-}
-
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Insert(Object),
     Remove(Object),
-    Set(Setting),
+    Interfaces(BTreeMap<String, Vec<IpAddr>>),
 }
 
-/// Both that must agree.
-pub(crate) struct Both {
-    pub(crate) inputs: Inputs,
-    pub(crate) host: Host,
-    pub(crate) resolver: Resolver,
+pub(crate) fn both() -> Both {
+    Both::new(Host::new(HOST), |endpoint| endpoint.id.starts_with(HOST))
 }
 
-pub(crate) fn is_local(endpoint: &Endpoint) -> bool {
-    endpoint.id.starts_with(HOST)
-}
-
-impl Both {
-    pub(crate) fn new() -> Self {
-        let host = Host::new(HOST);
-        Self { inputs: Inputs::new(), resolver: Resolver::new(host.clone(), is_local), host }
+pub(crate) fn make(both: &mut Both, change: &Change) {
+    match change {
+        Change::Insert(object) => both.insert(object),
+        Change::Remove(object) => both.remove(object),
+        Change::Interfaces(interfaces) => both.set_interfaces(interfaces.clone()),
     }
-
-    pub(crate) fn make(&mut self, change: &Change) {
-        match change {
-            Change::Insert(object) => self.insert(object),
-            Change::Remove(object) => self.remove(object),
-            Change::Set(setting) => self.set(setting),
-        }
-    }
-
-    fn insert(&mut self, object: &Object) {
-        let Self { inputs, resolver, .. } = self;
-        match object {
-            Object::Policy(key, Spec::Namespaced(spec)) => {
-                same(inputs.insert_policy(key.clone(), &**spec), resolver.insert_policy(key.clone(), &**spec))
-            }
-            Object::Policy(key, Spec::Global(spec)) => {
-                same(inputs.insert_policy(key.clone(), &**spec), resolver.insert_policy(key.clone(), &**spec))
-            }
-            Object::Policy(key, Spec::Staged(spec)) => {
-                same(inputs.insert_policy(key.clone(), &**spec), resolver.insert_policy(key.clone(), &**spec))
-            }
-            Object::Tier(name, spec) => {
-                same(inputs.insert_tier(name, spec), resolver.insert_tier(name, spec))
-            }
-            Object::Profile(name, spec) => {
-                same(inputs.insert_profile(name, spec), resolver.insert_profile(name, spec))
-            }
-            Object::Endpoint(endpoint) => {
-                inputs.insert_endpoint(endpoint.clone());
-                resolver.insert_endpoint(endpoint);
-            }
-            Object::HostEndpoint(name, labels, spec) => same(
-                inputs.insert_host_endpoint(name, labels, spec),
-                resolver.insert_host_endpoint(name, labels, spec),
-            ),
-            Object::NetworkSet(None, name, labels, spec) => same(
-                inputs.insert_network_set(name, labels, spec),
-                resolver.insert_network_set(name, labels, spec),
-            ),
-            Object::NetworkSet(Some(namespace), name, labels, spec) => same(
-                inputs.insert_namespaced_network_set(namespace, name, labels, spec),
-                resolver.insert_namespaced_network_set(namespace, name, labels, spec),
-            ),
-            Object::Node(name, labels, addresses) => {
-                inputs.insert_node(name, labels, addresses);
-                resolver.insert_node(name, labels, addresses);
-            }
-            Object::Slice(slice) => {
-                inputs.insert_endpoint_slice(slice.clone());
-                resolver.insert_endpoint_slice(slice.clone());
-            }
-        }
-    }
-
-    pub(crate) fn remove(&mut self, object: &Object) {
-        let Self { inputs, resolver, .. } = self;
-        match object {
-            Object::Policy(key, _) => same(inputs.remove_policy(key), resolver.remove_policy(key)),
-            Object::Tier(name, _) => same(inputs.remove_tier(name), resolver.remove_tier(name)),
-            Object::Profile(name, _) => same(inputs.remove_profile(name), resolver.remove_profile(name)),
-            Object::Endpoint(endpoint) => {
-                let id = &endpoint.id;
-                same(inputs.remove_endpoint(id).is_some(), resolver.remove_endpoint(id));
-            }
-            Object::HostEndpoint(name, ..) => {
-                same(inputs.remove_host_endpoint(name), resolver.remove_host_endpoint(name))
-            }
-            Object::NetworkSet(None, name, ..) => {
-                same(inputs.remove_network_set(name), resolver.remove_network_set(name))
-            }
-            Object::NetworkSet(Some(namespace), name, ..) => same(
-                inputs.remove_namespaced_network_set(namespace, name),
-                resolver.remove_namespaced_network_set(namespace, name),
-            ),
-            Object::Node(name, ..) => same(inputs.remove_node(name), resolver.remove_node(name)),
-            Object::Slice(slice) => {
-                let (namespace, name) = (&slice.service.namespace, &slice.name);
-                same(
-                    inputs.remove_endpoint_slice(namespace, name),
-                    resolver.remove_endpoint_slice(namespace, name),
-                );
-            }
-        }
-    }
-
-    fn set(&mut self, setting: &Setting) {
-        let Self { inputs, host, resolver } = self;
-        match setting.clone() {
-            Setting::Encapsulation(encapsulation) => {
-                inputs.set_encapsulation(encapsulation);
-                resolver.set_encapsulation(encapsulation);
-            }
-            Setting::Failsafe(failsafe) => {
-                inputs.set_failsafe(failsafe.clone());
-                resolver.set_failsafe(failsafe);
-            }
-            Setting::ToHost(action) => {
-                inputs.set_to_host(action);
-                resolver.set_to_host(action);
-            }
-            Setting::Interfaces(interfaces) => {
-                host.interfaces.clone_from(&interfaces);
-                resolver.set_interfaces(interfaces);
-            }
-        }
-    }
-}
-
-fn same<T: PartialEq + Debug>(theirs: T, ours: T) {
-    assert_eq!(theirs, ours);
 }
 
 const SELECTORS: &[&str] = &[
@@ -370,7 +226,7 @@ fn policy(dice: &mut Dice<'_>) -> Object {
             nodes(dice, &mut spec.ingress, &mut spec.egress);
             Spec::Global(spec)
         }
-        _ => Spec::Staged(serde_json::from_str(&text).unwrap()),
+        _ => Spec::StagedGlobal(serde_json::from_str(&text).unwrap()),
     };
     Object::Policy(PolicyKey::of_kind(kind, namespace, name), spec)
 }
@@ -389,7 +245,7 @@ fn profile(dice: &mut Dice<'_>) -> Object {
     if dice.below(10) == 0 {
         spec.ingress.resize(1025, Rule::new(Action::Allow));
     }
-    Object::Profile(name, spec)
+    Object::Profile(name.to_owned(), spec)
 }
 
 fn endpoint(dice: &mut Dice<'_>) -> Object {
@@ -435,7 +291,7 @@ fn host_endpoint(dice: &mut Dice<'_>) -> Object {
 }
 
 fn network_set(dice: &mut Dice<'_>) -> Object {
-    let namespace = dice.one(&[None, Some("shop")]);
+    let namespace = dice.one(&[None, Some("shop")]).map(str::to_owned);
     let len = dice.below(4);
     let nets: Vec<_> = (0..len).map(|_| format!("{:?}", dice.one(NETS))).collect();
     let spec = serde_json::from_str(&format!(r#"{{ "nets": [{}] }}"#, list(&nets))).unwrap();
@@ -461,7 +317,7 @@ fn tier(dice: &mut Dice<'_>) -> Object {
     if dice.below(2) == 0 {
         spec.default_action = Some(Action::Pass);
     }
-    Object::Tier(name, spec)
+    Object::Tier(name.to_owned(), spec)
 }
 
 /// A random object.
@@ -478,17 +334,17 @@ pub(crate) fn object(dice: &mut Dice<'_>) -> Object {
     }
 }
 
-fn setting(dice: &mut Dice<'_>) -> Setting {
-    match dice.below(5) {
-        0 => Setting::Encapsulation(Encapsulation {
+fn setting(dice: &mut Dice<'_>) -> Change {
+    Change::Insert(match dice.below(5) {
+        0 => Object::Encapsulation(Encapsulation {
             allow_ipip: dice.below(2) == 0,
             ..Encapsulation::default()
         }),
-        1 => Setting::ToHost(dice.one(&[HostAction::Drop, HostAction::Accept, HostAction::Return])),
+        1 => Object::ToHost(dice.one(&[HostAction::Drop, HostAction::Accept, HostAction::Return])),
         2 => {
             let mut failsafe = Failsafe::default();
             failsafe.inbound.truncate(dice.below(3));
-            Setting::Failsafe(failsafe)
+            Object::Failsafe(failsafe)
         }
         _ => {
             let mut interfaces = BTreeMap::new();
@@ -497,15 +353,15 @@ fn setting(dice: &mut Dice<'_>) -> Setting {
                     interfaces.insert(name.to_owned(), vec![IpAddr::from(address)]);
                 }
             }
-            Setting::Interfaces(interfaces)
+            return Change::Interfaces(interfaces);
         }
-    }
+    })
 }
 
 /// A random change.
 pub(crate) fn change(dice: &mut Dice<'_>) -> Change {
     match dice.below(20) {
-        0 => Change::Set(setting(dice)),
+        0 => setting(dice),
         1..=4 => Change::Remove(object(dice)),
         _ => Change::Insert(object(dice)),
     }

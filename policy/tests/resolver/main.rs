@@ -11,12 +11,13 @@ use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use tortie_policy::testing::{Both, Object};
 use tortie_policy::{
-    Addresses, Chain, ChainKey, Delta, Match, Passes, Program, ResolverStats, SetChange, SetId, compile,
+    Addresses, Chain, ChainKey, Delta, Endpoint, Match, Passes, Program, ResolverStats, SetChange, SetId,
     optimise, resolve,
 };
 
-use changes::{Both, Change, Dice, Object, change, is_local, object};
+use changes::{Dice, HOST, both, change, make, object};
 
 /// Random histories tried; thirty times as many with `TORTIE_PROVE=1`.
 const CASES: u32 = 300;
@@ -28,10 +29,6 @@ fn runner(seed: u8, share: u32) -> TestRunner {
     let cases = CASES / share * if prove { 30 } else { 1 };
     let config = Config { cases, max_shrink_iters: 5_000, failure_persistence: None, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
-}
-
-fn anew(both: &Both) -> Program {
-    compile(&resolve(&both.inputs, &both.host, is_local))
 }
 
 fn sets_of(chain: &Chain) -> impl Iterator<Item = &SetId> {
@@ -148,8 +145,9 @@ fn check(both: &mut Both, program: &mut Program) -> Vec<&'static str> {
     let delta = both.resolver.flush();
     let kinds = kinds(program, &delta);
     apply(program, delta);
-    let want = anew(both);
+    let want = both.program();
     assert_eq!(*program, want);
+    let is_local = |endpoint: &Endpoint| endpoint.id.starts_with(HOST);
     assert_eq!(both.resolver.faults(), resolve(&both.inputs, &both.host, is_local).faults());
     assert!(both.resolver.flush().is_empty());
     let stats = both.resolver.stats();
@@ -166,13 +164,13 @@ fn after_every_change_it_is_what_is_made_anew() {
         kinds.into_iter().for_each(|kind| *seen.borrow_mut().entry(kind).or_default() += 1);
     };
     let result = runner(3, 1).run(&strategy, |(bytes, sync)| {
-        let mut both = Both::new();
+        let mut both = both();
         let mut program = Program::default();
         let sync = usize::from(sync) % 40;
         for (index, bytes) in bytes.iter().enumerate() {
             let mut dice = Dice::new(bytes);
             let often = dice.below(3);
-            both.make(&change(&mut dice));
+            make(&mut both, &change(&mut dice));
             if index < sync {
                 assert!(both.resolver.flush().is_empty(), "not in sync");
                 continue;
@@ -199,11 +197,11 @@ fn what_is_optimised_change_by_change_is_the_whole_optimised() {
     let passes = Passes::default().inline(1);
     let changed = RefCell::new(0);
     let result = runner(11, 3).run(&strategy, |bytes| {
-        let mut both = Both::new();
+        let mut both = both();
         both.resolver.set_in_sync();
         let (mut program, mut optimised) = (Program::default(), Program::default());
         for bytes in &bytes {
-            both.make(&change(&mut Dice::new(bytes)));
+            make(&mut both, &change(&mut Dice::new(bytes)));
             let mut delta = both.resolver.flush();
             program.apply(delta.clone());
             let removed = delta.optimise(&passes);
@@ -226,16 +224,7 @@ fn state(bytes: &[[u8; BYTES]]) -> Vec<Object> {
     let mut objects: Vec<(String, Object)> = Vec::new();
     for bytes in bytes {
         let object = object(&mut Dice::new(bytes));
-        let name = match &object {
-            Object::Policy(key, _) => format!("policy {key}"),
-            Object::Tier(name, _) => format!("tier {name}"),
-            Object::Profile(name, _) => format!("profile {name}"),
-            Object::Endpoint(endpoint) => format!("endpoint {}", endpoint.id),
-            Object::HostEndpoint(name, ..) => format!("host endpoint {name}"),
-            Object::NetworkSet(namespace, name, ..) => format!("set {namespace:?} {name}"),
-            Object::Node(name, ..) => format!("node {name}"),
-            Object::Slice(slice) => format!("slice {}", slice.name),
-        };
+        let name = object.name();
         objects.retain(|(other, _)| *other != name);
         objects.push((name, object));
     }
@@ -265,13 +254,13 @@ fn the_order_does_not_matter_and_nothing_is_left() {
             (reverse, 3),
             (shuffled(&objects, &order), 1),
         ] {
-            let mut both = Both::new();
+            let mut both = both();
             let mut program = Program::default();
             both.resolver.set_in_sync();
             check(&mut both, &mut program);
             let nothing = program.clone();
             for (index, object) in objects.iter().enumerate() {
-                both.make(&Change::Insert(object.clone()));
+                both.insert(object);
                 if index % every == 0 {
                     check(&mut both, &mut program);
                 }

@@ -46,14 +46,24 @@ impl Identity {
     /// That of the packet in a frame; `None` if it has none that is sent here.
     pub(super) fn read(frame: &[u8]) -> Option<Self> {
         let packet = frame.get(ETHERNET..)?;
+        match frame.get(12..14)?.try_into() {
+            Ok(IPV4) => Self::ipv4(packet),
+            Ok(IPV6) => {
+                let wide = |at: usize| -> Option<[u8; 16]> { packet.get(at..at + 16)?.try_into().ok() };
+                Self::new(wide(8)?.into(), wide(24)?.into(), *packet.get(6)?, packet.get(40..)?)
+            }
+            _ => None,
+        }
+    }
+
+    /// That of a packet of IPv4.
+    pub(super) fn ipv4(packet: &[u8]) -> Option<Self> {
         let array = |at: usize| -> Option<[u8; 4]> { packet.get(at..at + 4)?.try_into().ok() };
-        let wide = |at: usize| -> Option<[u8; 16]> { packet.get(at..at + 16)?.try_into().ok() };
-        let (source, destination, protocol, rest): (IpAddr, IpAddr, u8, _) =
-            match frame.get(12..14)?.try_into() {
-                Ok(IPV4) => (array(12)?.into(), array(16)?.into(), *packet.get(9)?, packet.get(20..)?),
-                Ok(IPV6) => (wide(8)?.into(), wide(24)?.into(), *packet.get(6)?, packet.get(40..)?),
-                _ => return None,
-            };
+        Self::new(array(12)?.into(), array(16)?.into(), *packet.get(9)?, packet.get(20..)?)
+    }
+
+    /// That of a packet of which only the header of IP is read.
+    pub(super) fn new(source: IpAddr, destination: IpAddr, protocol: u8, rest: &[u8]) -> Option<Self> {
         let word = |at: usize| Some(u16::from_be_bytes(rest.get(at..at + 2)?.try_into().ok()?));
         let words = match protocol {
             Protocol::TCP | Protocol::UDP | Protocol::SCTP => [word(0)?, word(2)?],
@@ -63,6 +73,37 @@ impl Identity {
         };
         Some(Self { source, destination, protocol, words })
     }
+}
+
+/// The address of the host that is asked about.
+pub(super) const ASKED: [u8; 4] = [198, 18, 0, 1];
+
+/// Whoever asks for the time of this number.
+fn asker(number: u32) -> Mac {
+    let [a, b, c, d] = number.to_be_bytes();
+    [2, 3, a, b, c, d]
+}
+
+/// A frame that asks who has the address, for the time of this number: of ARP, which no rule is about. It is asked from no
+/// address, as by somebody who wants to take it, so that nobody remembers the asker.
+pub(super) fn question(number: u32) -> Vec<u8> {
+    let asker = asker(number);
+    // To all; of Ethernet and IPv4, with addresses of six and four octets, a question.
+    let mut frame = vec![0xff; 6];
+    frame.extend(asker);
+    frame.extend([0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1]);
+    frame.extend(asker);
+    frame.extend([0; 10]);
+    frame.extend(ASKED);
+    frame
+}
+
+/// Whether the frame answers the question of this number.
+pub(super) fn is_answer(frame: &[u8], number: u32) -> bool {
+    frame.get(12..14) == Some(&[0x08, 0x06])
+        && frame.get(20..22) == Some(&[0, 2])
+        && frame.get(28..32) == Some(&ASKED)
+        && frame.get(32..38) == Some(&asker(number))
 }
 
 /// The first packet of a connection, in a frame to this address.
@@ -103,7 +144,7 @@ fn octets(address: IpAddr) -> Vec<u8> {
 }
 
 /// What follows the header of IP.
-fn payload(flow: &Flow) -> Vec<u8> {
+pub(super) fn payload(flow: &Flow) -> Vec<u8> {
     let ports = |source: u16, destination: u16| [source.to_be_bytes(), destination.to_be_bytes()].concat();
     match flow.transport {
         Transport::Tcp { source_port, destination_port } => {

@@ -1,17 +1,19 @@
 //! A kernel that is given rules, and packets past them.
 //!
-//! One network namespace is the host: it has an interface for each workload and two for the world, and forwards between
+//! One network namespace is the host: it has an interface for each workload and one for the world, and forwards between
 //! them. The other ends are in a second namespace, which knows no addresses: there, packets are written and read as
-//! frames.
+//! frames. What the host itself sends and receives goes through raw sockets.
 //!
-//! All packets of a round are sent from one processor, and one more after them that no policy is about. Since what one
-//! processor sends it also forwards in order, all that will ever arrive has arrived when that one has.
+//! All packets of a round are sent from one processor, and after them a question about an address that no policy is about:
+//! one of ARP. Since what one processor sends it also forwards in order, all that will ever arrive has arrived when the
+//! answer has.
 
 mod conntrack;
 mod frame;
 mod link;
+mod own;
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -28,6 +30,7 @@ use tortie_policy::{Flow, Program, Transport, nftables};
 
 use frame::{Identity, Mac};
 use link::Link;
+use own::Own;
 
 /// Set in the environment of the process that runs inside of the namespaces.
 const INSIDE: &str = "TORTIE_CONFORMANCE_NETNS";
@@ -69,15 +72,20 @@ pub(crate) struct Kernel {
     world: File,
     /// Other ends of workloads' interfaces, by number.
     workloads: Vec<Link>,
-    /// Other ends of the two interfaces to the world.
-    outside: [Link; 2],
+    /// The other end of the interface to the world.
+    outside: Link,
+    /// The host's own packets, if it has addresses.
+    own: Own,
     /// Addresses behind workloads' interfaces.
     addresses: BTreeMap<IpAddr, usize>,
-    /// How many packets have closed a round.
-    sentinels: u16,
+    /// How many rounds were closed.
+    rounds: u32,
     /// The text that is loaded.
     loaded: String,
 }
+
+/// Name of the host's interface to the world.
+pub(crate) const UPLINK: &str = "out0";
 
 /// The interfaces with one number: `cali3`, its other end, and the address of either.
 fn names(kind: &str, number: usize) -> (String, String, Mac, Mac) {
@@ -92,8 +100,8 @@ fn text(mac: Mac) -> String {
 }
 
 impl Kernel {
-    /// Makes the host and the world.
-    pub(crate) fn new() -> Result<Self> {
+    /// Makes the host, with these addresses of its own, and the world.
+    pub(crate) fn new(host: &[IpAddr]) -> Result<Self> {
         // What one processor sends it forwards.
         let processor =
             (0..CpuSet::MAX_CPU).find(|cpu| sched_getaffinity(None).is_ok_and(|set| set.is_set(*cpu)));
@@ -117,12 +125,17 @@ impl Kernel {
             fs::write(format!("/proc/sys/{name}"), value).with_context(|| format!("cannot set {name}"))?;
         }
         let world = File::open(format!("/run/netns/{WORLD}"))?;
-        let mut outside = links(&world, "out", 0..2)?;
-        let (Some(second), Some(first)) = (outside.pop(), outside.pop()) else { bail!("no interfaces") };
+        let Some(outside) = links(&world, "out", 0..1)?.pop() else { bail!("no interface") };
         let (name, _, _, peer) = names("out", 0);
         let mac = text(peer);
         let gateways = [("", "169.254.1.1"), ("-6 ", "fe80::1")];
-        let (mut plain, mut wide) = (String::new(), String::new());
+        let asked = frame::ASKED.map(|octet| octet.to_string()).join(".");
+        let (mut plain, mut wide) = (format!("addr add {asked}/32 dev lo\n"), String::new());
+        for address in host {
+            let out = if address.is_ipv4() { &mut plain } else { &mut wide };
+            let whole = if address.is_ipv4() { "32" } else { "128 nodad" };
+            out.push_str(&format!("addr add {address}/{whole} dev lo\n"));
+        }
         for (family, gateway) in gateways {
             let out = if family.is_empty() { &mut plain } else { &mut wide };
             out.push_str(&format!("neigh replace {gateway} lladdr {mac} dev {name} nud permanent\n"));
@@ -133,28 +146,33 @@ impl Kernel {
         Ok(Self {
             world,
             workloads: Vec::new(),
-            outside: [first, second],
+            outside,
+            own: Own::open(host)?,
             addresses: BTreeMap::new(),
-            sentinels: 0,
+            rounds: 0,
             loaded: String::new(),
         })
     }
 
-    /// Loads the program, sends the first packet of each flow, and says which arrived; `None` for those that cannot be
-    /// sent. `homes` says behind which interface each address is: one of a workload, called `cali` and a number from 0
-    /// upwards, or else the world.
-    pub(crate) fn send(
-        &mut self,
-        program: &Program,
-        homes: &BTreeMap<IpAddr, String>,
-        flows: &[Flow],
-    ) -> Result<Vec<Option<bool>>> {
-        self.place(homes)?;
+    /// Loads the program as text.
+    pub(crate) fn load(&mut self, program: &Program) -> Result<()> {
         let text = nftables::render(program, &nftables::Options::default());
         if text != self.loaded {
             run("nft", &["-f", "-"], &text)?;
             self.loaded = text;
         }
+        Ok(())
+    }
+
+    /// Sends the first packet of each flow, and says which arrived; `None` for those that cannot be sent. `homes` says
+    /// behind which interface each address is: one of a workload, called `cali` and a number from 0 upwards, else the host
+    /// itself, or else the world.
+    pub(crate) fn send(
+        &mut self,
+        homes: &BTreeMap<IpAddr, String>,
+        flows: &[Flow],
+    ) -> Result<Vec<Option<bool>>> {
+        self.place(homes)?;
         let mut arrived: Vec<_> = flows.iter().map(|flow| is_sendable(flow).then_some(false)).collect();
         let mut left: Vec<usize> =
             (0..flows.len()).filter(|at| arrived.get(*at) == Some(&Some(false))).collect();
@@ -211,9 +229,13 @@ impl Kernel {
         Ok(())
     }
 
-    /// Sends all of these and one that must arrive, and says what arrived before that.
+    /// Sends all of these and a question that must be answered, and says what arrived before the answer.
     fn round<'a>(&mut self, flows: impl Iterator<Item = &'a Flow>) -> Result<HashSet<Identity>> {
         for flow in flows {
+            if self.own.has(flow.source) {
+                self.own.send(flow)?;
+                continue;
+            }
             let (link, to, from) = match self.addresses.get(&flow.source) {
                 Some(number) => {
                     let (_, _, host, peer) = names("cali", *number);
@@ -221,45 +243,40 @@ impl Kernel {
                 }
                 None => {
                     let (_, _, host, peer) = names("out", 0);
-                    let [first, _] = &self.outside;
-                    (first, host, peer)
+                    (&self.outside, host, peer)
                 }
             };
             link.send(&frame::first(flow, to, from))?;
         }
-        self.sentinels = self.sentinels.checked_add(1).unwrap_or(1);
-        let end = |last| IpAddr::V4(Ipv4Addr::new(198, 18, 0, last));
-        let transport = Transport::Udp { source_port: self.sentinels, destination_port: 9 };
-        let sentinel = Flow::new(end(1), end(2), transport);
-        let (_, _, host, peer) = names("out", 1);
-        let [first, second] = &self.outside;
-        second.send(&frame::first(&sentinel, host, peer))?;
+        self.rounds = self.rounds.wrapping_add(1);
+        self.outside.send(&frame::question(self.rounds))?;
 
         let mut found = HashSet::new();
-        let sentinel = Identity::of(&sentinel);
         loop {
-            while let Some(frame) = first.receive()? {
-                let Some(identity) = Identity::read(&frame) else { continue };
-                if identity == sentinel {
+            while let Some(frame) = self.outside.receive()? {
+                if frame::is_answer(&frame, self.rounds) {
                     self.collect(&mut found)?;
                     return Ok(found);
                 }
-                // What goes to a workload's address has no business here, unless it came from here.
-                if !self.addresses.contains_key(&identity.destination) {
+                let Some(identity) = Identity::read(&frame) else { continue };
+                // What goes to a workload's address has no business here, nor what goes to the host.
+                if !self.addresses.contains_key(&identity.destination) && !self.own.has(identity.destination)
+                {
                     found.insert(identity);
                 }
             }
-            let mut sockets = [PollFd::new(first.socket(), PollFlags::IN)];
+            let mut sockets = [PollFd::new(self.outside.socket(), PollFlags::IN)];
             let patience = Timespec { tv_sec: PATIENCE, tv_nsec: 0 };
             ensure!(
                 poll(&mut sockets, Some(&patience))? > 0,
-                "a packet that nothing is against did not arrive"
+                "a question that nothing is against was not answered"
             );
         }
     }
 
-    /// What has arrived at the workloads.
+    /// What has arrived at the workloads and the host.
     fn collect(&self, found: &mut HashSet<Identity>) -> Result<()> {
+        self.own.collect(found)?;
         for (number, link) in self.workloads.iter().enumerate() {
             while let Some(frame) = link.receive()? {
                 let identity = Identity::read(&frame);

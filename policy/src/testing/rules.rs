@@ -1,8 +1,8 @@
 //! Random rules.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
 
-use tortie_policy::model::{
+use crate::model::{
     Action, EntityRule, HttpMatch, IcmpFields, Port, Protocol, Rule, ServiceAccountMatch, ServiceMatch, Value,
 };
 

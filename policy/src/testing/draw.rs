@@ -1,28 +1,21 @@
 //! Random objects with rules in them, and all that the rules speak of.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
 
-use tortie_policy::model::{
+use crate::model::{
     Action, EndpointPort, GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec, NetworkPolicySpec,
     PolicyType, ProfileSpec, Protocol, Rule, Staged, StagedAction, TierSpec,
 };
-use tortie_policy::{
+use crate::{
     Endpoint, EndpointSlice, HostAction, Inputs, NamedPort, PolicyKey, PolicyKind, ServiceKey, ServicePort,
 };
 
 use super::rules::{
     ACCOUNTS, NAMESPACE_SELECTORS, NAMESPACES, PORT_NAMES, PROFILES, Place, SELECTORS, SERVICES, labels, rule,
 };
-use super::{Choices, World};
+use super::{Choices, Object, Spec, World};
 
 const TIERS: &[&str] = &["default", "security", "late", "kube-admin", "kube-baseline", "nowhere"];
-
-/// Something that is inserted.
-pub(crate) type Object = Box<dyn Fn(&mut Inputs)>;
-
-fn object(insert: impl Fn(&mut Inputs) + 'static) -> Object {
-    Box::new(insert)
-}
 
 fn types(choices: &mut Choices<'_>) -> Vec<PolicyType> {
     match choices.below(4) {
@@ -57,26 +50,22 @@ fn profile(choices: &mut Choices<'_>, world: &World, name: &str) -> ProfileSpec 
     spec
 }
 
-/// Interface of endpoint number n.
-pub(crate) fn interface(index: usize) -> String {
-    format!("cali{index}")
-}
-
 /// Random inputs.
-pub(crate) fn inputs(choices: &mut Choices<'_>, world: &World) -> Inputs {
+#[must_use]
+pub fn inputs(choices: &mut Choices<'_>, world: &World) -> Inputs {
     let mut inputs = Inputs::new();
     for object in objects(choices, world) {
-        object(&mut inputs);
+        object.insert(&mut inputs);
     }
     inputs
 }
 
-/// Random objects, of which no two have one name.
-pub(crate) fn objects(choices: &mut Choices<'_>, world: &World) -> Vec<Object> {
+/// Random objects, of which no two have one [name](Object::name).
+#[must_use]
+pub fn objects(choices: &mut Choices<'_>, world: &World) -> Vec<Object> {
     let mut objects = Vec::new();
     for name in PROFILES.iter().filter(|name| **name != "missing") {
-        let spec = profile(choices, world, name);
-        objects.push(object(move |inputs| drop(inputs.insert_profile(name, &spec))));
+        objects.push(Object::Profile((*name).to_string(), profile(choices, world, name)));
     }
     endpoints(choices, world, &mut objects);
     sets(choices, world, &mut objects);
@@ -108,10 +97,10 @@ fn endpoints(choices: &mut Choices<'_>, world: &World, objects: &mut Vec<Object>
             protocol: *choices.one(&[6, 17, 132]),
             port: *choices.one(&world.ports),
         });
-        let endpoint = Endpoint {
+        objects.push(Object::Endpoint(Endpoint {
             id: format!("host-{}/pod-{index}", index % 2),
             node: format!("host-{}", index % 2),
-            interface: interface(index),
+            interface: world.links[index].clone(),
             namespace,
             service_account,
             labels: labels(choices),
@@ -119,8 +108,7 @@ fn endpoints(choices: &mut Choices<'_>, world: &World, objects: &mut Vec<Object>
             addresses: addresses.to_vec(),
             ports,
             has_http_enforcer: choices.once_in(3),
-        };
-        objects.push(object(move |inputs| inputs.insert_endpoint(endpoint.clone())));
+        }));
     }
 }
 
@@ -131,19 +119,13 @@ fn sets(choices: &mut Choices<'_>, world: &World, objects: &mut Vec<Object>) {
         let spec = GlobalNetworkSetSpec { nets, ..GlobalNetworkSetSpec::default() };
         let kind = ("kind".to_string(), "outside".to_string());
         let labels = if choices.once_in(3) { labels(choices) } else { BTreeMap::from([kind]) };
-        let namespace = choices.once_in(2).then(|| *choices.one(&["shop", "bank"]));
-        let name = format!("set-{index}");
-        objects.push(object(move |inputs| {
-            let _ = match namespace {
-                Some(namespace) => inputs.insert_namespaced_network_set(namespace, &name, &labels, &spec),
-                None => inputs.insert_network_set(&name, &labels, &spec),
-            };
-        }));
+        let namespace = choices.once_in(2).then(|| (*choices.one(&["shop", "bank"])).to_string());
+        objects.push(Object::NetworkSet(namespace, format!("set-{index}"), labels, spec));
     }
     let everywhere: Vec<_> = world.endpoints.iter().chain(&world.outside).flatten().copied().collect();
     for index in 0..choices.below(4) {
         let namespace = (*choices.one(&["shop", "bank"])).to_string();
-        let slice = EndpointSlice {
+        objects.push(Object::Slice(EndpointSlice {
             name: format!("slice-{index}"),
             service: ServiceKey { namespace, name: (*choices.one(SERVICES)).to_string() },
             addresses: choices.some(3, |choices| *choices.one(&everywhere)),
@@ -151,16 +133,13 @@ fn sets(choices: &mut Choices<'_>, world: &World, objects: &mut Vec<Object>) {
                 protocol: *choices.one(&[6, 17]),
                 port: *choices.one(&world.ports),
             }),
-        };
-        objects.push(object(move |inputs| inputs.insert_endpoint_slice(slice.clone())));
+        }));
     }
     for index in 0..choices.below(3) {
         let mut labels = labels(choices);
         labels.insert("zone".to_string(), (*choices.one(&["a", "b"])).to_string());
         let addresses = if index == 0 { world.host } else { world.outside[0] };
-        objects.push(object(move |inputs| {
-            inputs.insert_node(&format!("node-{index}"), &labels, &addresses);
-        }));
+        objects.push(Object::Node(format!("node-{index}"), labels, addresses.to_vec()));
     }
 }
 
@@ -172,7 +151,7 @@ fn tiers(choices: &mut Choices<'_>, objects: &mut Vec<Object>) {
         let order = choices.once_in(2).then(|| *choices.one(&[1.0, 100.0, 2_000_000.0]));
         let default_action = choices.once_in(2).then(|| choices.one(&[Action::Pass, Action::Deny]).clone());
         let spec = TierSpec { order, default_action, ..TierSpec::default() };
-        objects.push(object(move |inputs| drop(inputs.insert_tier(name, &spec))));
+        objects.push(Object::Tier(name.to_string(), spec));
     }
 }
 
@@ -196,17 +175,14 @@ fn hosts(choices: &mut Choices<'_>, world: &World, objects: &mut Vec<Object>) {
             ports: choices.some(2, port),
             unknown: BTreeMap::new(),
         };
-        let labels = labels(choices);
-        objects.push(object(move |inputs| {
-            assert_eq!(inputs.insert_host_endpoint(&format!("hep-{index}"), &labels, &spec), []);
-        }));
+        objects.push(Object::HostEndpoint(format!("hep-{index}"), labels(choices), spec));
     }
     let action = *choices.one(&[HostAction::Return, HostAction::Drop, HostAction::Accept]);
-    objects.push(object(move |inputs| inputs.set_to_host(action)));
+    objects.push(Object::ToHost(action));
 }
 
 fn policy(choices: &mut Choices<'_>, world: &World, index: usize, objects: &mut Vec<Object>) {
-    let order = choices.once_in(2).then(|| f64::from(u8::try_from(choices.below(4)).unwrap()));
+    let order = choices.once_in(2).then(|| *choices.one(&[0.0, 1.0, 2.0, 3.0]));
     let mut types = types(choices);
     let is_namespaced = choices.once_in(2);
     let [mut ingress, mut egress] = [true, false].map(|ingress| {
@@ -239,23 +215,19 @@ fn policy(choices: &mut Choices<'_>, world: &World, index: usize, objects: &mut 
             ..Default::default()
         };
         let namespace = *choices.one(&["shop", "bank"]);
-        objects.push(object(move |inputs| {
-            let key = |kind| PolicyKey::of_kind(kind, Some(namespace), name.as_str());
-            if is_staged {
-                if staged_action == Some(StagedAction::Delete) {
-                    let spec = NetworkPolicySpec::default();
-                    let staged = Staged { staged_action: staged_action.clone(), spec };
-                    inputs.insert_policy(key(PolicyKind::StagedNetworkPolicy), &staged);
-                    return;
-                }
-                let staged = Staged { staged_action: staged_action.clone(), spec: spec.clone() };
-                inputs.insert_policy(key(PolicyKind::StagedNetworkPolicy), &staged);
-            } else if kubernetes {
-                inputs.insert_policy(key(PolicyKind::KubernetesNetworkPolicy), &spec);
-            } else {
-                inputs.insert_policy(key(PolicyKind::NetworkPolicy), &spec);
-            }
-        }));
+        let key = |kind| PolicyKey::of_kind(kind, Some(namespace), name.as_str());
+        objects.push(if is_staged {
+            let spec = match staged_action {
+                Some(StagedAction::Delete) => NetworkPolicySpec::default(),
+                _ => spec,
+            };
+            let staged = Staged { staged_action, spec };
+            Object::Policy(key(PolicyKind::StagedNetworkPolicy), Spec::StagedNamespaced(Box::new(staged)))
+        } else {
+            let kind =
+                if kubernetes { PolicyKind::KubernetesNetworkPolicy } else { PolicyKind::NetworkPolicy };
+            Object::Policy(key(kind), Spec::Namespaced(Box::new(spec)))
+        });
         return;
     }
     let namespace_selector = choices.once_in(6).then(|| (*choices.one(NAMESPACE_SELECTORS)).to_string());
@@ -287,16 +259,15 @@ fn policy(choices: &mut Choices<'_>, world: &World, index: usize, objects: &mut 
         apply_on_forward,
         ..Default::default()
     };
-    objects.push(object(move |inputs| {
-        if is_staged {
-            let key = PolicyKey::of_kind(PolicyKind::StagedGlobalNetworkPolicy, None, name.as_str());
-            let staged = Staged { staged_action: Some(StagedAction::Learn), spec: spec.clone() };
-            inputs.insert_policy(key, &staged);
-        } else if kubernetes {
-            let kind = PolicyKind::KubernetesClusterNetworkPolicy;
-            inputs.insert_policy(PolicyKey::of_kind(kind, None, name.as_str()), &spec);
-        } else {
-            let _ = inputs.insert_global_network_policy(&name, &spec);
-        }
-    }));
+    let key = |kind| PolicyKey::of_kind(kind, None, name.as_str());
+    objects.push(if is_staged {
+        let staged = Staged { staged_action: Some(StagedAction::Learn), spec };
+        Object::Policy(key(PolicyKind::StagedGlobalNetworkPolicy), Spec::StagedGlobal(Box::new(staged)))
+    } else {
+        let kind = match kubernetes {
+            true => PolicyKind::KubernetesClusterNetworkPolicy,
+            false => PolicyKind::GlobalNetworkPolicy,
+        };
+        Object::Policy(key(kind), Spec::Global(Box::new(spec)))
+    });
 }

@@ -1,0 +1,364 @@
+//! Policy sets one after the other, and whoever judges packets by them.
+
+use alloc::collections::BTreeMap;
+use core::error::Error;
+use core::fmt;
+
+use crate::model::Rule;
+use crate::{Delta, Packet, Passes, Place, Program, Verdict, evaluate_packet, interpret, nftables, optimise};
+
+use super::{Both, Choices, Object, Spec, World, judgements, objects, packet};
+
+/// What enforces programs.
+pub trait Backend {
+    /// Enforces this program. The change is what it differs by from the one before, if it follows from that.
+    ///
+    /// # Errors
+    ///
+    /// It cannot, and says why.
+    fn enforce(&mut self, program: &Program, change: Option<&Delta>) -> Result<(), Box<dyn Error>>;
+
+    /// For each packet, the first of its connection, whether it passes; `None` for one that it cannot be asked about.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be asked at all, and says why.
+    fn send(&mut self, packets: &[Packet<'_>]) -> Result<Vec<Option<bool>>, Box<dyn Error>>;
+}
+
+/// Policy sets, each reached from the last by changes, and what became of the probes.
+#[derive(Debug)]
+pub struct Trial {
+    world: World,
+    both: Both,
+    program: Program,
+    objects: BTreeMap<String, Object>,
+    counts: Counts,
+}
+
+/// What was tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Policy sets.
+    pub sets: usize,
+    /// Objects that were inserted or removed on the way.
+    pub changes: usize,
+    /// Probes of each family, IPv4 first, that the evaluator allows.
+    pub allowed: [usize; 2],
+    /// Those that it denies.
+    pub denied: [usize; 2],
+    /// Probes that the backend was asked about, and answered as it must.
+    pub sent: usize,
+    /// Probes by their way through the host.
+    pub ways: BTreeMap<&'static str, usize>,
+}
+
+impl Counts {
+    /// All probes.
+    #[must_use]
+    pub fn probes(&self) -> usize {
+        self.allowed.iter().chain(&self.denied).sum()
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sets, changes, allowed: [allow4, allow6], denied: [deny4, deny6], sent, ways } = self;
+        writeln!(f, "{sets} policy sets, {changes} objects changed, {} probes", self.probes())?;
+        writeln!(f, "  IPv4: {allow4} allowed, {deny4} denied; IPv6: {allow6} allowed, {deny6} denied")?;
+        for (way, count) in ways {
+            writeln!(f, "  {count:>7} {way}")?;
+        }
+        write!(f, "  {sent} of them sent past the backend")
+    }
+}
+
+/// What somebody does not agree on with the evaluator.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "tests print it")]
+pub struct Disagreement {
+    /// Who says otherwise, of what, and what the evaluator says.
+    pub what: String,
+    /// Whether the objects alone show it; else it takes the changes that led to them.
+    pub is_minimal: bool,
+    /// The objects: as few as show it, if they do.
+    pub objects: Vec<Object>,
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.what)?;
+        match self.is_minimal {
+            true => writeln!(f, "these objects show it:")?,
+            false => writeln!(f, "it takes the changes that led here; the objects are:")?,
+        }
+        self.objects.iter().try_for_each(|object| writeln!(f, "{object:?}"))
+    }
+}
+
+/// Passes that look rules up in tables even where there are few.
+const EAGER: Passes = Passes::none().shadow(true).fold(true).spread(true).inline(0);
+
+/// How many times a disagreement is looked for again in fewer objects.
+const MOST_ATTEMPTS: usize = 2000;
+
+impl Trial {
+    /// As many bytes make up any set with a hundred probes.
+    pub const BYTES: usize = 6000;
+
+    /// Nothing yet, in this world.
+    #[must_use]
+    pub fn new(world: World) -> Self {
+        let both = start(&world);
+        Self { world, both, program: Program::default(), objects: BTreeMap::new(), counts: Counts::default() }
+    }
+
+    /// What was tried so far.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The objects as they are now, by kind and name.
+    #[must_use]
+    pub const fn objects(&self) -> &BTreeMap<String, Object> {
+        &self.objects
+    }
+
+    /// Goes on to the next set and probes it. Half of the sets are new, the others are the last with some changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Disagreement`]: somebody does not say what the evaluator says. Then the trial is at an end.
+    pub fn step(
+        &mut self,
+        bytes: &[u8],
+        probes: usize,
+        mut backend: Option<&mut dyn Backend>,
+    ) -> Result<(), Box<Disagreement>> {
+        let mut choices = Choices::new(bytes);
+        self.change(&mut choices);
+        let delta = self.both.resolver.flush();
+        self.program.apply(delta.clone());
+        if self.program != self.both.program() {
+            return Err(self.whole("the program that is kept is not the one that is made anew".into()));
+        }
+        let programs = variants(&self.program);
+        let mut packets = Vec::new();
+        let mut wanted = Vec::new();
+        for _ in 0..probes {
+            let packet = packet(&mut choices, &self.world, &self.both.inputs, |_| true);
+            let evaluation = evaluate_packet(&self.both.inputs, &self.both.host, |_| true, &packet);
+            let allowed = evaluation.verdict == Verdict::Allow;
+            if interpret(&self.program, &packet).judgements != judgements(&evaluation) {
+                return Err(self.smallest(&packet, None));
+            }
+            if programs.iter().any(|program| passes(program, &packet) != allowed) {
+                return Err(self.smallest(&packet, None));
+            }
+            let family = usize::from(packet.flow.destination.is_ipv6());
+            let count = if allowed { &mut self.counts.allowed } else { &mut self.counts.denied };
+            count[family] += 1;
+            *self.counts.ways.entry(way(&packet)).or_default() += 1;
+            packets.push(packet);
+            wanted.push(allowed);
+        }
+        self.counts.sets += 1;
+        let Some(backend) = &mut backend else { return Ok(()) };
+        let found = backend.enforce(&self.program, Some(&delta)).and_then(|()| backend.send(&packets));
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return Err(self.whole(format!("the backend fails: {error}"))),
+        };
+        for ((packet, wanted), found) in packets.iter().zip(wanted).zip(found) {
+            match found {
+                Some(found) if found != wanted => return Err(self.smallest(packet, Some(&mut **backend))),
+                found => self.counts.sent += usize::from(found.is_some()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the state to the next.
+    fn change(&mut self, choices: &mut Choices<'_>) {
+        let drawn = objects(choices, &self.world);
+        let anew = choices.once_in(2);
+        let mut next = if anew { BTreeMap::new() } else { self.objects.clone() };
+        next.retain(|_, _| !choices.once_in(12));
+        for object in drawn {
+            if anew || choices.once_in(4) {
+                next.insert(object.name(), object);
+            }
+        }
+        for (name, object) in &self.objects {
+            if !next.contains_key(name) {
+                self.both.remove(object);
+                self.counts.changes += 1;
+            }
+        }
+        for (name, object) in &next {
+            if self.objects.get(name) != Some(object) {
+                self.both.insert(object);
+                self.counts.changes += 1;
+            }
+        }
+        self.objects = next;
+    }
+
+    /// A disagreement of which only all of the objects are known.
+    fn whole(&self, what: String) -> Box<Disagreement> {
+        let objects = self.objects.values().cloned().collect();
+        Box::new(Disagreement { what, is_minimal: false, objects })
+    }
+
+    /// A disagreement on a packet, in as few objects and rules as show it.
+    fn smallest(&self, packet: &Packet<'_>, mut backend: Option<&mut dyn Backend>) -> Box<Disagreement> {
+        let mut objects: Vec<Object> = self.objects.values().cloned().collect();
+        let mut shows = |objects: &[Object]| shows(&self.world, objects, packet, &mut backend);
+        let Some(mut what) = shows(&objects) else {
+            let evaluation = evaluate_packet(&self.both.inputs, &self.both.host, |_| true, packet);
+            return self
+                .whole(format!("{packet:?}: somebody says otherwise than the evaluator: {evaluation}"));
+        };
+        let mut attempts = 0;
+        let mut at = 0;
+        while at < objects.len() && attempts < MOST_ATTEMPTS {
+            let object = objects.remove(at);
+            let fewer = simpler(&object).into_iter().map(Some).chain([None]).rev().find_map(|simpler| {
+                let mut objects = objects.clone();
+                let is_simpler = simpler.is_some();
+                objects.splice(at..at, simpler);
+                attempts += 1;
+                shows(&objects).map(|what| (objects, what, is_simpler))
+            });
+            match fewer {
+                // Once more, from the same place: what is simpler may be simpler still.
+                Some((fewer, said, _)) => (objects, what) = (fewer, said),
+                None => {
+                    objects.insert(at, object);
+                    at += 1;
+                }
+            }
+        }
+        Box::new(Disagreement { what, is_minimal: true, objects })
+    }
+}
+
+fn start(world: &World) -> Both {
+    let mut both = Both::new(world.host(), |_| true);
+    both.resolver.set_in_sync();
+    both
+}
+
+fn variants(program: &Program) -> [Program; 2] {
+    [Passes::default(), EAGER].map(|passes| optimise(program, &passes).program)
+}
+
+fn passes(program: &Program, packet: &Packet<'_>) -> bool {
+    interpret(program, packet).verdict() == Verdict::Allow
+}
+
+fn way(packet: &Packet<'_>) -> &'static str {
+    use Place::{Host, Interface, Workload};
+    match (packet.from, packet.to) {
+        (Workload(_), Workload(_)) => "from workload to workload",
+        (Workload(_), Interface(_)) => "from workload to the world",
+        (Interface(_), Workload(_)) => "from the world to workload",
+        (Interface(_), Interface(_)) => "from the world to the world",
+        (Workload(_), Host) => "from workload to the host",
+        (Interface(_), Host) => "from the world to the host",
+        (Host, Workload(_)) => "from the host to workload",
+        (Host, Interface(_)) => "from the host to the world",
+        (Host, Host) => "from the host to itself",
+    }
+}
+
+/// Whether these objects alone show that somebody says otherwise, and who.
+fn shows(
+    world: &World,
+    objects: &[Object],
+    packet: &Packet<'_>,
+    backend: &mut Option<&mut dyn Backend>,
+) -> Option<String> {
+    let mut both = start(world);
+    objects.iter().for_each(|object| both.insert(object));
+    let mut program = Program::default();
+    program.apply(both.resolver.flush());
+    let evaluation = evaluate_packet(&both.inputs, &both.host, |_| true, packet);
+    let allowed = evaluation.verdict == Verdict::Allow;
+    let interpretation = interpret(&program, packet);
+    let who = if interpretation.judgements != judgements(&evaluation) {
+        format!("the interpreter says {interpretation:#?}")
+    } else if let Some(at) = variants(&program).iter().position(|program| passes(program, packet) != allowed)
+    {
+        format!("optimised program {at} says otherwise")
+    } else {
+        let backend = backend.as_mut()?;
+        match backend.enforce(&program, None).and_then(|()| backend.send(&[*packet])) {
+            Ok(found) if found.iter().flatten().all(|found| *found == allowed) => return None,
+            Ok(_) => {
+                let text = nftables::render(&program, &nftables::Options::default());
+                format!("the backend says otherwise, of\n{text}")
+            }
+            Err(error) => format!("the backend fails: {error}"),
+        }
+    };
+    Some(format!("{packet:?}\nthe evaluator says {evaluation}\nbut {who}"))
+}
+
+/// The same object with one rule less, in every way.
+fn simpler(object: &Object) -> Vec<Object> {
+    fn rules(object: &mut Object) -> Option<[&mut Vec<Rule>; 2]> {
+        match object {
+            Object::Policy(_, Spec::Namespaced(spec)) => Some([&mut spec.ingress, &mut spec.egress]),
+            Object::Policy(_, Spec::Global(spec)) => Some([&mut spec.ingress, &mut spec.egress]),
+            Object::Profile(_, spec) => Some([&mut spec.ingress, &mut spec.egress]),
+            _ => None,
+        }
+    }
+    let mut copy = object.clone();
+    let Some(lens) = rules(&mut copy).map(|lists| lists.map(|list| list.len())) else { return Vec::new() };
+    let places = lens.into_iter().enumerate().flat_map(|(list, len)| (0..len).map(move |at| (list, at)));
+    places
+        .map(|(list, at)| {
+            let mut fewer = object.clone();
+            if let Some(lists) = rules(&mut fewer) {
+                lists[list].remove(at);
+            }
+            fewer
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bytes_of;
+    use super::*;
+
+    /// Lets everything pass that goes to one port.
+    struct Leak(Program, u16);
+
+    impl Backend for Leak {
+        fn enforce(&mut self, program: &Program, _: Option<&Delta>) -> Result<(), Box<dyn Error>> {
+            self.0 = program.clone();
+            Ok(())
+        }
+
+        fn send(&mut self, packets: &[Packet<'_>]) -> Result<Vec<Option<bool>>, Box<dyn Error>> {
+            let leaks = |packet: &Packet<'_>| packet.flow.ports().is_some_and(|(_, port)| port == self.1);
+            Ok(packets.iter().map(|packet| Some(leaks(packet) || passes(&self.0, packet))).collect())
+        }
+    }
+
+    #[test]
+    fn a_backend_that_leaks_is_found_and_shown_by_little() {
+        let mut trial = Trial::new(World { strange: false, faults: false, ..World::new() });
+        let mut backend = Leak(Program::default(), 4789);
+        let found = (0..100)
+            .find_map(|seed| trial.step(&bytes_of(seed, Trial::BYTES), 100, Some(&mut backend)).err());
+        let found = found.unwrap();
+        assert!(found.is_minimal && found.what.contains("the backend says otherwise"), "{found}");
+        assert!(found.objects.len() <= 2, "{found}");
+    }
+}
