@@ -1,5 +1,4 @@
 //! The compiled program agrees with the reference evaluator, on random policy and random flows.
-#![expect(clippy::unwrap_used, reason = "test code: a panic is a failed test")]
 
 use core::cell::RefCell;
 use std::collections::BTreeSet;
