@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use tortie_nft_wire::{CommitError, Family, Socket};
 use tortie_policy::model::GlobalNetworkSetSpec;
 use tortie_policy::nftables::{self, Network, Options, Ruleset, ServiceLoop};
-use tortie_policy::testing::{Choices, World, bytes_of, inputs};
+use tortie_policy::testing::{Choices, EAGER, World, bytes_of, inputs};
 use tortie_policy::{
     Addresses, Endpoint, Flow, Host, Inputs, Match, Packet, Passes, Program, Resolver, StepAction, Transport,
     Verdict, compile, evaluate, evaluate_packet, optimise, resolve,
@@ -42,9 +42,6 @@ fn host() -> Host {
 fn program(inputs: &Inputs, passes: &Passes) -> Program {
     optimise(&compile(&resolve(inputs, &host(), |_| true)), passes).program
 }
-
-/// Passes that look rules up in tables even where there are few.
-const EAGER: Passes = Passes::none().shadow(true).fold(true).spread(true).inline(0);
 
 /// What nft lists of the table: for each chain, set and map its lines. Sizes are left out, and elements are sorted.
 fn listed() -> BTreeMap<String, Vec<String>> {

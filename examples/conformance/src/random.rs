@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 use tortie_nft_wire::{CommitError, Family, Socket};
 use tortie_policy::nftables::{Options, Ruleset};
-use tortie_policy::testing::{self, Trial, World, bytes_of};
+use tortie_policy::testing::{self, EAGER, Trial, World, bytes_of};
 use tortie_policy::{Delta, Flow, Packet, Passes, Program, optimise};
 
 use crate::kernel::{Kernel, UPLINK};
@@ -109,12 +109,11 @@ impl Messages {
             };
             self.steps += 1;
         }
-        let eager = Passes::none().shadow(true).fold(true).spread(true).inline(0);
         match (self.way, change) {
             (Way::Delta, Some(delta)) if before == Way::Delta => self.ruleset.apply(delta.clone()),
             (Way::Delta, _) => self.ruleset.set_program(program.clone()),
             (Way::Optimised, _) => self.ruleset.set_program(optimise(program, &Passes::default()).program),
-            (Way::Eager, _) => self.ruleset.set_program(optimise(program, &eager).program),
+            (Way::Eager, _) => self.ruleset.set_program(optimise(program, &EAGER).program),
         }
         while let Some(batch) = self.ruleset.poll_batch()? {
             self.octets += batch.len_octets();

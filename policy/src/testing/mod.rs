@@ -60,7 +60,7 @@ use crate::Resolver;
 pub use draw::{inputs, objects};
 pub use object::{Both, Object, Spec};
 pub use packet::{judgements, packet};
-pub use trial::{Backend, Counts, Disagreement, Trial};
+pub use trial::{Backend, Counts, Disagreement, EAGER, Trial};
 
 /// Pseudo-random bytes of a seed (xorshift64*).
 #[must_use]

@@ -18,7 +18,7 @@ pub trait Backend {
     /// It cannot, and says why.
     fn enforce(&mut self, program: &Program, change: Option<&Delta>) -> Result<(), Box<dyn Error>>;
 
-    /// For each packet, the first of its connection, whether it passes; `None` for one that it cannot be asked about.
+    /// For each packet, the first of its connection and in this order, whether it passes; `None` for one that it cannot be asked about.
     ///
     /// # Errors
     ///
@@ -97,8 +97,8 @@ impl fmt::Display for Disagreement {
     }
 }
 
-/// Passes that look rules up in tables even where there are few.
-const EAGER: Passes = Passes::none().shadow(true).fold(true).spread(true).inline(0);
+/// Passes that look rules up in tables even where there are few, so that small policy sets have tables, too.
+pub const EAGER: Passes = Passes::none().shadow(true).fold(true).spread(true).inline(0);
 
 /// How many times a disagreement is looked for again in fewer objects.
 const MOST_ATTEMPTS: usize = 2000;
@@ -171,6 +171,9 @@ impl Trial {
             Ok(found) => found,
             Err(error) => return Err(self.whole(format!("the backend fails: {error}"))),
         };
+        if found.len() != packets.len() {
+            return Err(self.whole(format!("{} packets, {} answers", packets.len(), found.len())));
+        }
         for ((packet, wanted), found) in packets.iter().zip(wanted).zip(found) {
             match found {
                 Some(found) if found != wanted => return Err(self.smallest(packet, Some(&mut **backend))),
@@ -227,14 +230,13 @@ impl Trial {
             let object = objects.remove(at);
             let fewer = simpler(&object).into_iter().map(Some).chain([None]).rev().find_map(|simpler| {
                 let mut objects = objects.clone();
-                let is_simpler = simpler.is_some();
                 objects.splice(at..at, simpler);
                 attempts += 1;
-                shows(&objects).map(|what| (objects, what, is_simpler))
+                shows(&objects).map(|what| (objects, what))
             });
             match fewer {
                 // Once more, from the same place: what is simpler may be simpler still.
-                Some((fewer, said, _)) => (objects, what) = (fewer, said),
+                Some(fewer) => (objects, what) = fewer,
                 None => {
                     objects.insert(at, object);
                     at += 1;

@@ -11,7 +11,7 @@ use tortie_policy::{Host, Inputs, Place as At, compile, resolve};
 
 use crate::lab::{HOST, Lab, Place, enter, nft, ruleset};
 use crate::transaction::settle;
-use crate::{open, world};
+use crate::{open, stage, world};
 use tortie_policy::testing::World;
 
 /// How long something that must not arrive is waited for.
@@ -117,9 +117,7 @@ fn netns_a_change_keeps_connections_or_cuts_what_it_denies() {
     if let Place::Done = enter("connections::netns_a_change_keeps_connections_or_cuts_what_it_denies") {
         return;
     }
-    let world = world();
-    let lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, lab, mut socket) = stage();
     let mut conntrack = Conntrack::open(tortie_nft_wire::Options::new()).unwrap();
     let mut rules = Ruleset::new(Options::default());
     wish(&mut rules, &with(&[]));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tortie_nft_wire::{Family, Listing, Socket};
 use tortie_policy::nftables::{Options, Ruleset};
+use tortie_policy::testing::EAGER;
 use tortie_policy::{Flow, Host, Inputs, Passes, compile, optimise, resolve};
 
 use crate::lab::{Lab, Place, enter, nft, ruleset};
@@ -99,7 +100,7 @@ fn netns_denials_are_counted_by_policy() {
     seen(&told(&mut socket, &mut rules), 1);
 
     // Its chain is written again, and counters stay as they are.
-    rules.set_program(program(&[], &Passes::none().shadow(true).fold(true).spread(true).inline(0)));
+    rules.set_program(program(&[], &EAGER));
     settle(&mut socket, &mut rules);
     assert!(rules.is_listed(&socket.ruleset(Family::INET).unwrap().1).unwrap());
     send(&mut lab);

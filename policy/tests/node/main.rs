@@ -20,11 +20,20 @@ mod security;
 #[allow(dead_code, reason = "one batch at a time is for others")]
 mod transaction;
 
+use lab::Lab;
+use tortie_nft_wire::Socket;
 use tortie_policy::testing::World;
 use tortie_policy::{Endpoint, Inputs};
 
 pub(crate) fn world() -> World {
     World { faults: false, interfaces: vec![], ..World::new() }
+}
+
+/// The world, the namespaces in which it is, and a socket to the host's packet filter.
+pub(crate) fn stage() -> (World, Lab, Socket) {
+    let world = world();
+    let lab = Lab::new(&world);
+    (world, lab, Socket::open().unwrap())
 }
 
 /// All endpoints of the world, open.

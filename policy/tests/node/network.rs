@@ -6,13 +6,12 @@ use std::io::ErrorKind;
 use std::net::UdpSocket;
 
 use ipnet::IpNet;
-use tortie_nft_wire::Socket;
 use tortie_policy::nftables::{Network, Options, Ruleset, ServiceLoop};
 use tortie_policy::{Host, compile, resolve};
 
 use crate::lab::{Lab, Place, Station, enter, nft, ruleset};
 use crate::transaction::settle;
-use crate::{open, world};
+use crate::{open, stage};
 
 /// How long something that must not arrive is waited for.
 const GRACE: Duration = Duration::from_millis(100);
@@ -44,9 +43,7 @@ fn netns_sources_are_translated_outside_of_pools_alone() {
     if let Place::Done = enter("network::netns_sources_are_translated_outside_of_pools_alone") {
         return;
     }
-    let world = world();
-    let lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, lab, mut socket) = stage();
     let mut rules = Ruleset::new(Options::default());
     rules.set_program(compile(&resolve(&open(&world), &Host::new("host"), |_| true)));
     settle(&mut socket, &mut rules);
@@ -106,9 +103,7 @@ fn netns_what_no_service_takes_does_not_loop() {
     if let Place::Done = enter("network::netns_what_no_service_takes_does_not_loop") {
         return;
     }
-    let world = world();
-    let lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, lab, mut socket) = stage();
     let services = nets(&["10.96.0.0/12", "fd96::/108"]);
     let mut rules = Ruleset::new(Options::default().network(Network::new().services(services.clone())));
     rules.set_program(compile(&resolve(&open(&world), &Host::new("host"), |_| true)));

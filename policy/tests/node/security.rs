@@ -8,10 +8,10 @@ use tortie_nft_wire::Socket;
 use tortie_policy::nftables::{Network, Options, Ruleset, ServiceLoop};
 use tortie_policy::{Flow, Host, HostAction, Inputs, compile, resolve};
 
-use crate::lab::{HOST, Lab, Place, enter, nft, ruleset};
+use crate::lab::{HOST, Place, enter, nft, ruleset};
 use crate::packet::{Fragment, Listener, fragment, icmp, packet, send, tcp, udp};
 use crate::transaction::settle;
-use crate::{open, world};
+use crate::{open, stage, world};
 
 /// Who may be sent by whom is said by policies of this list.
 fn enforce(socket: &mut Socket, policies: &[(&str, &str)], options: Options) -> Ruleset {
@@ -54,9 +54,7 @@ fn netns_no_workload_lends_an_address() {
     if let Place::Done = enter("security::netns_no_workload_lends_an_address") {
         return;
     }
-    let world = world();
-    let lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, lab, mut socket) = stage();
     let _rules = enforce(&mut socket, &[], Options::default());
     for mac in [None, Some("02:00:00:00:00:99")] {
         if let Some(mac) = mac {
@@ -89,9 +87,7 @@ fn netns_no_workload_encapsulates() {
     if let Place::Done = enter("security::netns_no_workload_encapsulates") {
         return;
     }
-    let world = world();
-    let lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, lab, mut socket) = stage();
     let mut inputs = open(&world);
     inputs.set_to_host(HostAction::Accept);
     let _rules = enforce_inputs(&mut socket, inputs, Options::default());
@@ -119,9 +115,7 @@ fn netns_no_workload_advertises_routes() {
     if let Place::Done = enter("security::netns_no_workload_advertises_routes") {
         return;
     }
-    let world = world();
-    let lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, lab, mut socket) = stage();
     let mut inputs = open(&world);
     inputs.set_to_host(HostAction::Accept);
     let _rules = enforce_inputs(&mut socket, inputs, Options::default());
@@ -164,9 +158,7 @@ fn netns_extension_headers_hide_nothing() {
     if let Place::Done = enter("security::netns_extension_headers_hide_nothing") {
         return;
     }
-    let world = world();
-    let lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, lab, mut socket) = stage();
     let _rules = enforce(&mut socket, &[ONLY_80], Options::default());
     let (source, receiver) = (world.endpoints[0][1], world.endpoints[1][1]);
     let ears = Listener::new(lab.station(receiver), receiver, 17);
@@ -198,9 +190,7 @@ fn netns_fragments_pass_as_a_whole_or_not_at_all() {
     if let Place::Done = enter("security::netns_fragments_pass_as_a_whole_or_not_at_all") {
         return;
     }
-    let world = world();
-    let lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, lab, mut socket) = stage();
     let _rules = enforce(&mut socket, &[ONLY_80], Options::default());
     for family in 0..2 {
         let (source, receiver) = (world.endpoints[0][family], world.endpoints[1][family]);
@@ -236,9 +226,7 @@ fn netns_unknown_protocols_are_denied() {
     if let Place::Done = enter("security::netns_unknown_protocols_are_denied") {
         return;
     }
-    let world = world();
-    let lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, lab, mut socket) = stage();
     let all = (
         "all",
         r#"{ "order": 1, "types": ["Ingress"], "ingress": [{ "action": "Allow", "protocol": 253 }] }"#,
@@ -262,9 +250,7 @@ fn netns_a_dropped_packet_begins_no_connection() {
     if let Place::Done = enter("security::netns_a_dropped_packet_begins_no_connection") {
         return;
     }
-    let world = world();
-    let lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, lab, mut socket) = stage();
     let _rules = enforce(&mut socket, &[ONLY_80], Options::default());
     for family in 0..2 {
         let (here, there) = (world.endpoints[0][family], world.endpoints[1][family]);
@@ -286,9 +272,7 @@ fn netns_what_connection_tracking_calls_invalid_is_dropped() {
     if let Place::Done = enter("security::netns_what_connection_tracking_calls_invalid_is_dropped") {
         return;
     }
-    let world = world();
-    let lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, lab, mut socket) = stage();
     let _rules = enforce(&mut socket, &[], Options::default());
     for family in 0..2 {
         for (source, receiver) in [
@@ -314,9 +298,7 @@ fn netns_errors_of_connections_pass() {
     if let Place::Done = enter("security::netns_errors_of_connections_pass") {
         return;
     }
-    let world = world();
-    let lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, lab, mut socket) = stage();
     // Nobody may send to endpoints.
     let shut = ("shut", r#"{ "types": ["Ingress"] }"#);
     let _rules = enforce(&mut socket, &[shut], Options::default());
@@ -348,9 +330,7 @@ fn netns_two_that_reject_do_not_loop() {
     if let Place::Done = enter("security::netns_two_that_reject_do_not_loop") {
         return;
     }
-    let world = world();
-    let lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, lab, mut socket) = stage();
     // Each endpoint refuses everything, and so does its host, of what goes to a service.
     let services = ["10.96.0.0/12", "fd96::/108"].map(|net| net.parse().unwrap());
     let network = Network::new().services(services).service_loop(ServiceLoop::Reject);
@@ -389,9 +369,7 @@ fn netns_an_address_belongs_to_who_has_it_now() {
     if let Place::Done = enter("security::netns_an_address_belongs_to_who_has_it_now") {
         return;
     }
-    let world = world();
-    let mut lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, mut lab, mut socket) = stage();
     let web = (
         "web",
         r#"{ "types": ["Ingress"], "ingress": [{ "action": "Allow", "source": { "selector": "app == 'web'" } }] }"#,
@@ -429,9 +407,7 @@ fn netns_every_way_is_policed() {
     if let Place::Done = enter("security::netns_every_way_is_policed") {
         return;
     }
-    let world = world();
-    let mut lab = Lab::new(&world);
-    let mut socket = Socket::open().unwrap();
+    let (world, mut lab, mut socket) = stage();
     let _rules = enforce(&mut socket, &[ONLY_80], Options::default());
     let proxy = "table inet proxy { chain pre { type nat hook prerouting priority dstnat;
             ip daddr 10.96.0.1 dnat ip to 10.0.0.2; ip6 daddr fd96::1 dnat ip6 to fd00::2;
