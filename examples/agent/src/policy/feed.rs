@@ -31,8 +31,10 @@ struct Held {
     is_new: bool,
     /// Which endpoints were passed on.
     endpoints: Option<u64>,
-    /// What pools and services ask for, if that was not passed on yet.
+    /// What pools and services ask for, once that is known.
     network: Option<Network>,
+    /// Whether that was not passed on yet.
+    is_network_new: bool,
     /// What was reported about endpoints, so that it is not reported again.
     faults: BTreeSet<String>,
 }
@@ -46,7 +48,7 @@ pub(super) struct Changes {
     pub(super) delta: Delta,
     /// Whether that is the whole program.
     pub(super) is_whole: bool,
-    /// What pools and services ask for, if they may have changed.
+    /// What pools and services ask for, if that has changed.
     pub(super) network: Option<Network>,
     /// The endpoints of this host that have rules, if they have changed.
     pub(super) endpoints: Option<Vec<Resource<WorkloadEndpointSpec>>>,
@@ -73,8 +75,7 @@ impl Feed {
         let mut held = self.held();
         let (interfaces, network) = (held.interfaces.take(), held.network.take());
         // The old one goes before the new one grows.
-        *held = Held::new(&self.node, interfaces);
-        held.network = network;
+        *held = Held { network, is_network_new: held.is_network_new, ..Held::new(&self.node, interfaces) };
         let resolver = held.state.resolver();
         resolver.set_to_host(self.to_host);
         resolver.set_encapsulation(self.encapsulation);
@@ -115,8 +116,13 @@ impl Feed {
 
     /// Pools and services ask for this.
     pub(crate) fn set_network(&self, network: Network) {
-        self.held().network = Some(network);
-        self.changed.notify_one();
+        let mut held = self.held();
+        if held.network.as_ref() != Some(&network) {
+            held.network = Some(network);
+            held.is_network_new = true;
+            drop(held);
+            self.changed.notify_one();
+        }
     }
 
     /// Waits until anything may have changed since the last time.
@@ -124,12 +130,13 @@ impl Feed {
         self.changed.notified()
     }
 
-    /// What has changed since the last time; `None` before the datastore is in sync and the interfaces are known. Without
-    /// them, host endpoints that are found by their addresses would lose the rules of an earlier run.
+    /// What has changed since the last time; `None` before the datastore is in sync and interfaces and network are known.
+    /// Without them, host endpoints that are found by their addresses would lose the rules of an earlier run, and pools
+    /// their translation.
     pub(super) fn flush(&self, passes: &Passes) -> Option<Changes> {
         let mut held = self.held();
-        let Held { state, interfaces, is_new, endpoints, network, faults } = &mut *held;
-        if !state.resolver().is_in_sync() || interfaces.is_none() {
+        let Held { state, interfaces, is_new, endpoints, network, is_network_new, faults } = &mut *held;
+        if !state.resolver().is_in_sync() || interfaces.is_none() || network.is_none() {
             return None;
         }
         let mut delta = state.resolver().flush();
@@ -152,7 +159,8 @@ impl Feed {
             *faults = texts;
             open
         });
-        Some(Changes { delta, is_whole, network: network.take(), endpoints })
+        let network = network.as_ref().filter(|_| core::mem::take(is_network_new)).cloned();
+        Some(Changes { delta, is_whole, network, endpoints })
     }
 }
 
@@ -165,7 +173,15 @@ impl Held {
         let local = node.to_owned();
         let resolver = Resolver::new(host, move |endpoint| endpoint.node == local);
         let state = PolicyState::of_node(node, resolver);
-        Self { state, interfaces, is_new: true, endpoints: None, network: None, faults: BTreeSet::new() }
+        Self {
+            state,
+            interfaces,
+            is_new: true,
+            endpoints: None,
+            network: None,
+            is_network_new: false,
+            faults: BTreeSet::new(),
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Kernel {
     is_first: bool,
     /// Chains of others that may drop what we accept.
     pub(super) foreign: Vec<ForeignDrop>,
+    /// When these were looked for.
+    foreign_generation: Option<u32>,
     /// After our last transaction, or when others' changes were looked at.
     generation: u32,
     looked: Instant,
@@ -56,6 +58,7 @@ impl Kernel {
             ruleset,
             is_first,
             foreign,
+            foreign_generation: None,
             generation: 0,
             looked: now,
             counted: now,
@@ -85,7 +88,12 @@ impl Kernel {
         self.counted = Instant::now();
         self.ruleset.read_counters(&self.socket.list(Family::INET, Listing::Objects).await?);
         metrics.set_denied(self.ruleset.denied());
-        self.foreign = foreign_drops(&self.socket.list(Family::new(0), Listing::Chains).await?);
+        // Others may have very many chains: they are listed only if somebody has changed something.
+        let generation = self.socket.generation().await?;
+        if self.foreign_generation != Some(generation) {
+            self.foreign = foreign_drops(&self.socket.list(Family::new(0), Listing::Chains).await?);
+            self.foreign_generation = Some(generation);
+        }
         Ok(())
     }
 
