@@ -4,7 +4,8 @@ use std::process::Command;
 use std::thread;
 
 use tortie_nft_wire::{
-    Batch, Chain, CommitError, Data, Element, Entry, Family, Listing, Name, Rule, Set, Socket, Table, Type,
+    Batch, Chain, CommitError, Data, Element, Entry, Family, Listing, Name, Options, Rule, Set, Socket,
+    Table, Type,
 };
 
 use crate::{listed, must, name, namespaced};
@@ -42,9 +43,11 @@ fn read(socket: &mut Socket, table: &Name) -> Vec<u32> {
     numbers
 }
 
-/// Runs two writers in this thread's namespace at once.
+/// Runs two writers in this thread's namespace at once. What one reads, the other may change each time, until it has done all
+/// that it wants to: reading is not given up before.
 fn at_once<T: Send>(write: impl Fn(u32, Socket) -> T + Sync) -> Vec<T> {
-    let sockets = [Socket::open().unwrap(), Socket::open().unwrap()];
+    let patient = Options::new().attempts(10_000);
+    let sockets = [Socket::open_with(patient).unwrap(), Socket::open_with(patient).unwrap()];
     thread::scope(|scope| {
         let write = &write;
         let writers: Vec<_> =
