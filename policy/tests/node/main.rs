@@ -14,6 +14,7 @@ mod denied;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod network;
+mod options;
 mod packet;
 mod security;
 #[path = "../transaction/mod.rs"]

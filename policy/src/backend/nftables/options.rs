@@ -21,6 +21,7 @@ pub struct Options {
     pub(super) mark: u32,
     pub(super) connection_mark: u32,
     pub(super) log_prefix: String,
+    pub(super) judges_invalid: bool,
     pub(super) network: Network,
     #[cfg(feature = "nft-wire")]
     pub(super) owned: bool,
@@ -35,6 +36,7 @@ impl Default for Options {
             mark: 0x1_0000,
             connection_mark: 0x4_0000,
             log_prefix: "calico-packet: ".to_string(),
+            judges_invalid: false,
             network: Network::new(),
             #[cfg(feature = "nft-wire")]
             owned: false,
@@ -60,6 +62,9 @@ pub enum OptionsError {
     /// The mark is not one bit.
     #[error("mark is not one bit")]
     Mark,
+    /// The mask of marks has fewer than three bits.
+    #[error("mask of marks has fewer than three bits")]
+    MarkMask,
     /// The interface is not 1 to 15 of `[a-zA-Z0-9:._-]`, and perhaps a `+` at the end.
     #[error("interface is not of 1 to 15 of [a-zA-Z0-9:._-], and perhaps a + at the end")]
     Interface,
@@ -109,6 +114,36 @@ impl Options {
         Ok(self)
     }
 
+    /// Takes [`mark`](Self::mark) and [`connection_mark`](Self::connection_mark) from the bits of a mask, as the reference does:
+    /// its lowest, and the third from there. The defaults are those of `0xffff0000`.
+    ///
+    /// Source: calico@87c15906f2 felix/markbits, config `NftablesMarkMask`.
+    ///
+    /// # Errors
+    ///
+    /// [`OptionsError::MarkMask`]: fewer than three bits.
+    pub fn mark_mask(self, mask: u32) -> Result<Self, OptionsError> {
+        let lowest = |mask: u32| mask & mask.wrapping_neg();
+        let second = mask & !lowest(mask);
+        let third = second & !lowest(second);
+        if third == 0 {
+            return Err(OptionsError::MarkMask);
+        }
+        self.mark(lowest(mask))?.connection_mark(lowest(third))
+    }
+
+    /// Whether policy is asked about packets that connection tracking calls invalid; by default not, and they are dropped.
+    ///
+    /// Where answers take another way than what they answer, tracking sees half of each connection, and calls packets of it
+    /// invalid.
+    ///
+    /// Source: calico@87c15906f2 felix config `DisableConntrackInvalidCheck`.
+    #[must_use]
+    pub const fn judges_invalid(mut self, judges: bool) -> Self {
+        self.judges_invalid = judges;
+        self
+    }
+
     /// How the kernel's log lines for Log rules begin; by default `calico-packet: `.
     ///
     /// # Errors
@@ -146,5 +181,22 @@ impl Options {
     pub const fn max_set_len(mut self, len: usize) -> Self {
         self.max_set_len = len;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_bits_of_their_mask() {
+        let bits =
+            |mask| Options::default().mark_mask(mask).map(|options| (options.mark, options.connection_mark));
+        assert_eq!(bits(0xffff_0000), Ok((0x1_0000, 0x4_0000)));
+        assert_eq!(Options::default().mark_mask(0xffff_0000), Ok(Options::default()));
+        assert_eq!(bits(0x8000_0101), Ok((1, 0x8000_0000)));
+        for mask in [0, 1, 0x8000_0001] {
+            assert_eq!(bits(mask), Err(OptionsError::MarkMask), "{mask:x}");
+        }
     }
 }

@@ -100,10 +100,6 @@ fn established<'a>() -> Line<'a> {
     line(vec![Test::Established], Deed::Accept)
 }
 
-fn invalid<'a>() -> Line<'a> {
-    line(vec![Test::Invalid], Deed::Drop)
-}
-
 /// Whether the program has rules for interfaces of the host.
 pub(in super::super) fn has_hosts(program: &Program) -> bool {
     !program.hosts.is_empty() || program.all_interfaces.is_some()
@@ -225,6 +221,11 @@ struct Fixed<'a, C> {
 }
 
 impl<'a, C: Catalogue> Fixed<'a, C> {
+    /// What becomes of packets that tracking knows nothing of, unless policy is asked.
+    fn invalid(&self) -> Option<Line<'a>> {
+        (!self.options.judges_invalid).then(|| line(vec![Test::Invalid], Deed::Drop))
+    }
+
     /// Chains that every packet of a workload comes to, one for each way that it can go.
     fn judges(&self) -> Vec<LaidChain<'a>> {
         let program = self.program;
@@ -240,8 +241,8 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
             let mut rules = vec![
                 line(vec![Test::Established, marked(false)], Deed::Accept),
                 said(vec![marked(true)], Deed::Drop, "this connection is cut"),
-                invalid(),
             ];
+            rules.extend(self.invalid());
             if to_host {
                 rules.extend(lines(self.catalogue, &program.to_host));
             }
@@ -324,7 +325,7 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
             }
         }
         if matches!(hook.list, ListKind::Normal | ListKind::Forward) {
-            rules.push(invalid());
+            rules.extend(self.invalid());
         }
         rules.push(line(vec![], Deed::Dispatch(side, hook.name)));
         if let (Some(host), true) = (&self.program.all_interfaces, hook.list != ListKind::Untracked) {

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use super::Ruleset;
 use super::set::SetState;
-use crate::backend::nftables::Network;
 use crate::backend::nftables::layout::{chain_name, is_fixed_equal};
+use crate::backend::nftables::{Network, Options};
 use crate::program::{Chain, ChainKey, Program};
 use crate::resolver::{Delta, SetChange};
 use crate::set::{Members, NetworkSet, SetId};
@@ -18,6 +18,7 @@ pub(super) enum Change {
     Program(Program),
     Delta(Delta),
     Network(Network),
+    Options(Options),
 }
 
 impl Ruleset {
@@ -45,6 +46,12 @@ impl Ruleset {
         self.change(Change::Network(network));
     }
 
+    /// Takes other options, all but their network, which stays what it is. If any is another, the next batch makes the table
+    /// anew, as one transaction: no packet sees anything but the one or the other. What was denied is counted on.
+    pub fn set_options(&mut self, options: Options) {
+        self.change(Change::Options(options));
+    }
+
     fn change(&mut self, change: Change) {
         if self.flight.is_some() {
             self.later.push(change);
@@ -65,6 +72,15 @@ impl Ruleset {
             Change::Program(program) => self.take_program(program),
             Change::Delta(delta) => self.take_delta(delta),
             Change::Network(network) => self.take_network(network),
+            Change::Options(options) => self.take_options(options),
+        }
+    }
+
+    fn take_options(&mut self, options: Options) {
+        let options = options.network(self.options.network.clone());
+        if self.options != options {
+            self.options = options;
+            self.lose();
         }
     }
 

@@ -313,10 +313,15 @@ impl Ruleset {
     /// knows what became of a batch. The next batch makes all of it anew.
     pub fn forget(&mut self) {
         self.flight = None;
+        self.lose();
+        self.catch_up();
+    }
+
+    /// Knows nothing of the kernel.
+    fn lose(&mut self) {
         self.held = Held::default();
         self.sets.values_mut().for_each(SetState::forget);
         self.pending = Pending::default();
-        self.catch_up();
     }
 
     /// Whether the kernel has all that is wished, but for what is denied.
