@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::field::{FieldError, check_selector};
@@ -53,12 +54,68 @@ pub struct BgpConfigurationSpec {
     /// Metric of IPv6 routes to local workloads; `None` means 1024.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ipv6_normal_route_priority: Option<u32>,
+    /// Where addresses of services inside of the cluster are from.
+    #[serde(
+        default,
+        rename = "serviceClusterIPs",
+        deserialize_with = "text::null_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub service_cluster_ips: Vec<ServiceBlock>,
+    /// Where external addresses of services are from.
+    #[serde(
+        default,
+        rename = "serviceExternalIPs",
+        deserialize_with = "text::null_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub service_external_ips: Vec<ServiceBlock>,
+    /// Where addresses of load balancers are from.
+    #[serde(
+        default,
+        rename = "serviceLoadBalancerIPs",
+        deserialize_with = "text::null_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub service_load_balancer_ips: Vec<ServiceBlock>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// Addresses of services: one entry of `serviceClusterIPs`, `serviceExternalIPs` or `serviceLoadBalancerIPs`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers build with literals")]
+pub struct ServiceBlock {
+    /// A CIDR or an address, as it was written.
+    #[serde(default, deserialize_with = "text::null_default")]
+    pub cidr: String,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
 
 impl BgpConfigurationSpec {
+    /// The lists of addresses of services, by the field that each is in.
+    fn service_lists(&self) -> [(&'static str, &[ServiceBlock]); 3] {
+        [
+            ("serviceClusterIPs", &self.service_cluster_ips),
+            ("serviceExternalIPs", &self.service_external_ips),
+            ("serviceLoadBalancerIPs", &self.service_load_balancer_ips),
+        ]
+    }
+
+    /// The addresses of services, of every kind, each or what is wrong with it: one that cannot be read does not undo the
+    /// others.
+    pub fn services(&self) -> impl Iterator<Item = Result<IpNet, FieldError>> {
+        self.service_lists().into_iter().flat_map(|(field, blocks)| {
+            blocks.iter().enumerate().map(move |(index, block)| {
+                let wrong = |message| FieldError::new(format!("spec.{field}[{index}].cidr"), message);
+                text::parse_cidr_or_ip(&block.cidr).map(|net| net.trunc()).map_err(wrong)
+            })
+        })
+    }
+
     /// The AS of hosts that name none.
     pub fn as_number(&self) -> AsNumber {
         self.as_number.unwrap_or(AsNumber(64512))
@@ -101,11 +158,18 @@ impl Kind for BgpConfigurationSpec {
         if let Some(word) = &self.program_cluster_routes {
             word.check("spec.programClusterRoutes", &mut errors);
         }
+        errors.extend(self.services().filter_map(Result::err));
         errors
     }
 
     fn unknown_fields(&self) -> Vec<String> {
-        self.unknown.keys().map(|name| format!("spec.{name}")).collect()
+        let mut fields: Vec<String> = self.unknown.keys().map(|name| format!("spec.{name}")).collect();
+        for (field, blocks) in self.service_lists() {
+            for (index, block) in blocks.iter().enumerate() {
+                fields.extend(block.unknown.keys().map(|name| format!("spec.{field}[{index}].{name}")));
+            }
+        }
+        fields
     }
 }
 

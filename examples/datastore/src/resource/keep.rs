@@ -8,7 +8,7 @@ use core::ops::Bound;
 
 use serde_json::{Map, Value};
 
-use super::{FieldError, Kind, field};
+use super::{Body, FieldError, Kind, field};
 
 /// The new spec, with the fields of the stored one that this version does not know and that it does not give.
 pub(crate) fn keep_unknown<S: Kind>(new: S, stored: &S) -> Result<S, FieldError> {
@@ -18,8 +18,12 @@ pub(crate) fn keep_unknown<S: Kind>(new: S, stored: &S) -> Result<S, FieldError>
     }
     let (mut merged, stored, unknown) = (value(&new)?, value(stored)?, Unknown(&unknown));
     // As this version would write it, so that it compares with what is new.
-    let known = value(&field::decode::<_, S>(unknown.without(&stored, "spec"))?)?;
-    unknown.merge(&mut merged, &stored, &known, "spec");
+    let root = match S::BODY {
+        Body::Spec => "spec",
+        Body::Whole => "",
+    };
+    let known = value(&field::decode::<_, S>(unknown.without(&stored, root))?)?;
+    unknown.merge(&mut merged, &stored, &known, root);
     field::decode(merged)
 }
 
@@ -37,7 +41,7 @@ impl Unknown<'_> {
         match (new, old, known) {
             (Value::Object(new), Value::Object(old), Value::Object(known)) => {
                 for (name, old) in old {
-                    let (path, known) = (format!("{path}.{name}"), known.get(name));
+                    let (path, known) = (inside(path, name), known.get(name));
                     if let Some(new) = new.get_mut(name) {
                         self.merge(new, old, known.unwrap_or(&nothing), &path);
                     } else if known.is_none() && (self.0.contains(&path) || self.is_around(&path)) {
@@ -63,14 +67,14 @@ impl Unknown<'_> {
     fn is_around(&self, path: &str) -> bool {
         let behind = (Bound::Excluded(path), Bound::Unbounded);
         let longer = self.0.range::<str, _>(behind).map_while(|other| other.strip_prefix(path));
-        longer.into_iter().any(|rest| rest.starts_with(['.', '[']))
+        longer.into_iter().any(|rest| path.is_empty() || rest.starts_with(['.', '[']))
     }
 
     /// All but those.
     fn without(&self, value: &Value, path: &str) -> Value {
         match value {
             Value::Object(fields) => (fields.iter())
-                .map(|(name, value)| (name, value, format!("{path}.{name}")))
+                .map(|(name, value)| (name, value, inside(path, name)))
                 .filter(|(.., path)| !self.0.contains(path))
                 .map(|(name, value, path)| (name.clone(), self.without(value, &path)))
                 .collect(),
@@ -80,6 +84,11 @@ impl Unknown<'_> {
             other => other.clone(),
         }
     }
+}
+
+/// The path of a field of what is there.
+fn inside(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// Which of the new items are which of the old ones: those that are equal, and those between them where as many have taken

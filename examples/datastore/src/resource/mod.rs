@@ -1,7 +1,9 @@
 //! Typed resources: what users write, and what the store keeps as JSON.
 
 mod bgp;
+mod body;
 mod endpoint;
+mod felix;
 mod field;
 mod keep;
 pub mod kubernetes;
@@ -11,17 +13,19 @@ mod node;
 mod policy;
 mod pool;
 mod reservation;
+mod service;
 mod text;
 
 use alloc::collections::BTreeMap;
 use core::fmt::Debug;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use tortie_ipam::Versioned;
 
-pub use bgp::{BgpConfigurationSpec, BgpPeerSpec, PeerAddress, ProgramClusterRoutes};
+pub use bgp::{BgpConfigurationSpec, BgpPeerSpec, PeerAddress, ProgramClusterRoutes, ServiceBlock};
 pub use endpoint::{EndpointPort, IpNat, NameError, WorkloadEndpointSpec};
+pub use felix::{FelixConfigurationSpec, FelixSettings, ProtoPort};
 pub use field::{FieldError, FieldErrors};
 pub(crate) use keep::keep_unknown;
 pub use metadata::Metadata;
@@ -30,6 +34,9 @@ pub use node::{NodeAddress, NodeBgp, NodeSpec};
 pub use policy::{NetworkSetSpec, namespace_of_profile, namespace_profile, namespace_profile_name};
 pub use pool::{AllowedUse, AssignmentMode, EncapMode, IpPoolSpec};
 pub use reservation::IpReservationSpec;
+pub use service::{
+    EndpointSliceBody, ServiceSpec, ServiceSpecPort, SliceEndpoint, SlicePort, endpoint_slice,
+};
 pub use text::AsNumber;
 pub use tortie_policy::model::{
     GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec, NetworkPolicySpec, ProfileSpec,
@@ -57,6 +64,10 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send 
     const PLURAL: &'static str;
     /// Whether objects of this kind live in a namespace.
     const NAMESPACED: bool;
+    /// Where its fields stand.
+    const BODY: Body = Body::Spec;
+    /// What those who write manifests are told of fields that this version does not know.
+    const UNKNOWN: UnknownFields = UnknownFields::Refused;
 
     /// Everything wrong with a new object, by field. Other objects are not looked at.
     fn validate(&self, metadata: &Metadata) -> Vec<FieldError>;
@@ -86,6 +97,28 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send 
     }
 }
 
+/// Where the fields of a kind stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third place")]
+pub enum Body {
+    /// In `spec`.
+    Spec,
+    /// Beside `metadata`.
+    Whole,
+}
+
+/// What becomes of manifests with fields that this version does not know; stored records keep them in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "they are taken or not, and told or not")]
+pub enum UnknownFields {
+    /// They are refused: something was mistyped, or would not be done.
+    Refused,
+    /// They are taken, and whoever writes them is told that nothing comes of them.
+    Told,
+    /// They are taken: they are somebody else's.
+    Kept,
+}
+
 /// One object of a kind, as manifests and stored records spell it.
 ///
 /// # Example
@@ -102,8 +135,7 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send 
 /// # Ok::<(), tortie_datastore::resource::FieldError>(())
 /// ```
 #[expect(clippy::exhaustive_structs, reason = "vocabulary that callers build with literals")]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", bound = "S: Kind")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Resource<S> {
     /// That of the kind: mostly `projectcalico.org/v3`.
     pub api_version: String,
@@ -113,8 +145,7 @@ pub struct Resource<S> {
     pub metadata: Metadata,
     /// What the user wants.
     pub spec: S,
-    /// Unknown fields beside `spec`, such as `status`.
-    #[serde(flatten)]
+    /// Unknown fields beside `spec`, such as `status`; empty for kinds whose fields stand there themselves.
     pub unknown: Unknown,
 }
 
@@ -153,7 +184,7 @@ impl<S: Kind> Resource<S> {
     /// The path of the field that does not fit, and why.
     pub fn decode(json: &[u8]) -> Result<Self, FieldError> {
         let mut input = serde_json::Deserializer::from_slice(json);
-        let resource: Self = field::decode(&mut input)?;
+        let resource = body::read(&mut input)?;
         input.end().map_err(|error| FieldError::new("", error.to_string()))?;
         resource.checked()
     }
@@ -164,7 +195,7 @@ impl<S: Kind> Resource<S> {
     ///
     /// As [`Resource::decode`].
     pub fn from_value(value: serde_json::Value) -> Result<Self, FieldError> {
-        field::decode::<_, Self>(value)?.checked()
+        body::read(value).and_then(Self::checked)
     }
 
     /// The record as it is stored: JSON without `resourceVersion`.

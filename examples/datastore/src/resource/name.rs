@@ -1,7 +1,7 @@
 //! Names, labels, and keys read back.
 
-use super::PREFIX;
 use super::field::FieldError;
+use super::{Metadata, PREFIX};
 
 /// The longest object name, in octets (RFC 1123 as Kubernetes applies it).
 const NAME_LIMIT: usize = 253;
@@ -41,6 +41,12 @@ impl<'a> ResourceKey<'a> {
             Some(name) => Self { plural, namespace: Some(second), name },
             None => Self { plural, namespace: None, name: second },
         })
+    }
+
+    /// Writes name and namespace into an object that was read: the key decides, should the record say something else.
+    pub(crate) fn name(&self, metadata: &mut Metadata) {
+        metadata.namespace = self.namespace.map(ToOwned::to_owned);
+        self.name.clone_into(&mut metadata.name);
     }
 }
 

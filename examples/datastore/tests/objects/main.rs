@@ -5,7 +5,9 @@
 
 mod client;
 mod convert;
+mod felix;
 mod resource;
+mod service;
 
 use tortie_datastore::resource::{Kind, Resource};
 use tortie_datastore::{Datastore, Embedded};

@@ -15,8 +15,8 @@ use tortie_policy::model::{
 use tortie_policy::{Endpoint, Inputs, NamedPort, PolicyKey, PolicyKind, PolicySpec, Resolver, k8s};
 
 use crate::resource::{
-    EndpointPort, FieldError, Kind, NetworkSetSpec, NodeSpec, Resource, ResourceKey, WorkloadEndpointSpec,
-    prefix,
+    EndpointPort, EndpointSliceBody, FieldError, Kind, NetworkSetSpec, NodeSpec, Resource, ResourceKey,
+    WorkloadEndpointSpec, endpoint_slice, prefix,
 };
 use crate::{Datastore, Error};
 
@@ -142,9 +142,10 @@ impl PolicyState<Resolver> {
 
 impl<S: PolicySink> PolicyState<S> {
     /// The prefixes of the records that matter.
-    pub fn prefixes() -> [String; 16] {
+    pub fn prefixes() -> [String; 17] {
         [
             prefix::<NodeSpec>(None),
+            prefix::<EndpointSliceBody>(None),
             prefix::<TierSpec>(None),
             prefix::<ProfileSpec>(None),
             prefix::<GlobalNetworkSetSpec>(None),
@@ -203,6 +204,7 @@ impl<S: PolicySink> PolicyState<S> {
                 sink.remove_network_set(parsed.namespace, name)
             }
             (HostEndpointSpec::PLURAL, None) => sink.remove_host_endpoint(name),
+            (EndpointSliceBody::PLURAL, Some(namespace)) => sink.remove_endpoint_slice(namespace, name),
             (WorkloadEndpointSpec::PLURAL, Some(namespace)) => {
                 let id = endpoint_id(namespace, name);
                 let was_there = sink.remove_endpoint(&id);
@@ -240,11 +242,19 @@ impl<S: PolicySink> PolicyState<S> {
             }
             (HostEndpointSpec::PLURAL, None) => Resource::<HostEndpointSpec>::decode(value)
                 .map(|host| from_policy(sink.insert_host_endpoint(name, &host.metadata.labels, &host.spec))),
+            (EndpointSliceBody::PLURAL, Some(namespace)) => {
+                Resource::<EndpointSliceBody>::decode(value).map(|mut object| {
+                    key.name(&mut object.metadata);
+                    match endpoint_slice(&object) {
+                        Some(slice) => sink.insert_endpoint_slice(slice),
+                        None => _ = sink.remove_endpoint_slice(namespace, name),
+                    }
+                    object.spec.validate(&object.metadata)
+                })
+            }
             (WorkloadEndpointSpec::PLURAL, Some(namespace)) => {
                 Resource::<WorkloadEndpointSpec>::decode(value).map(|mut object| {
-                    // The key decides, should the record say something else.
-                    namespace.clone_into(object.metadata.namespace.get_or_insert_default());
-                    name.clone_into(&mut object.metadata.name);
+                    key.name(&mut object.metadata);
                     self.sink.insert_endpoint(endpoint(&object));
                     self.keep(endpoint_id(namespace, name), object);
                     Vec::new()
