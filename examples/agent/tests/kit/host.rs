@@ -1,0 +1,138 @@
+//! The host: its links and routes, its datastore, and the files that agent and plugin share.
+
+use core::cell::RefCell;
+use core::future::Future;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tortie_datastore::resource::{
+    GlobalNetworkPolicySpec, Kind, NodeBgp, NodeSpec, Resource, WorkloadEndpointSpec, namespace_profile,
+};
+use tortie_datastore::status::{EndpointStatus, file_name};
+use tortie_datastore::{Datastore, Embedded, client};
+use tortie_routes::Family;
+use tortie_routes::netlink::{Kernel, Links, sysctl};
+
+use super::until;
+
+/// The name of its Node.
+const NODE: &str = "node-1";
+/// The namespace of its pods, whose profile allows everything.
+pub(crate) const NAMESPACE: &str = "default";
+/// Its own addresses, which are on no link to others.
+pub(crate) const ADDRESSES: [&str; 2] = ["10.255.0.1/32", "fdff::1/128"];
+
+/// The host in whose namespace the test is.
+pub(crate) struct Host {
+    pub(crate) store: Datastore,
+    pub(crate) links: Links,
+    pub(crate) kernel: RefCell<Kernel>,
+    runtime: Runtime,
+    folder: TempDir,
+    markers: RefCell<u32>,
+}
+
+impl Host {
+    /// A host that forwards, with a datastore that has its Node and a namespace that allows everything.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("status")).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let store = Embedded::open(folder.path().join("tortie.db")).unwrap().into();
+        let (links, kernel) = runtime
+            .block_on(async {
+                let links = Links::open()?;
+                links.set_up(links.require("lo").await?.index).await?;
+                Ok::<_, tortie_routes::netlink::Error>((links, Kernel::open()?))
+            })
+            .unwrap();
+        sysctl::write("ipv4/ip_forward", "1").unwrap();
+        sysctl::write_interface(Family::V6, "all", "forwarding", "1").unwrap();
+        let host =
+            Self { store, links, kernel: RefCell::new(kernel), runtime, folder, markers: RefCell::new(0) };
+        let addresses = ADDRESSES.map(|text| text.parse().unwrap());
+        host.wait(async {
+            let lo = host.links.require("lo").await.unwrap().index;
+            for address in addresses {
+                host.links.add_address_nodad(lo, address).await.unwrap();
+            }
+        });
+        let bgp = NodeBgp {
+            ipv4_address: Some(addresses[0]),
+            ipv6_address: Some(addresses[1]),
+            ..NodeBgp::default()
+        };
+        host.apply(Resource::new(NODE, NodeSpec { bgp: Some(bgp), ..NodeSpec::default() }));
+        host.apply(namespace_profile(NAMESPACE, &BTreeMap::new()));
+        host
+    }
+
+    pub(crate) fn node(&self) -> &str {
+        NODE
+    }
+
+    /// A file of the host's own.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Waits for something that is done by and by.
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Writes a record.
+    pub(crate) fn apply<K: Kind>(&self, resource: Resource<K>) {
+        self.wait(client::apply(&self.store, resource)).unwrap();
+    }
+
+    /// Deletes a record.
+    pub(crate) fn delete<K: Kind>(&self, namespace: Option<&str>, name: &str) {
+        self.wait(client::delete::<K>(&self.store, namespace, name)).unwrap();
+    }
+
+    /// Writes a GlobalNetworkPolicy of this name and `spec`.
+    pub(crate) fn policy(&self, name: &str, spec: Value) {
+        let spec: GlobalNetworkPolicySpec = serde_json::from_value(spec).unwrap();
+        self.apply(Resource::new(name, spec));
+    }
+
+    pub(crate) fn remove_policy(&self, name: &str) {
+        self.delete::<GlobalNetworkPolicySpec>(None, name);
+    }
+
+    /// Deletes an endpoint's record.
+    pub(crate) fn remove(&self, endpoint: &Resource<WorkloadEndpointSpec>) {
+        self.delete::<WorkloadEndpointSpec>(Some(NAMESPACE), &endpoint.metadata.name);
+    }
+
+    /// Whether the agent says that the endpoint's policy is in place, as the plugin finds out.
+    pub(crate) fn is_acknowledged(&self, endpoint: &Resource<WorkloadEndpointSpec>) -> bool {
+        let file = self.path("status").join(file_name(endpoint).unwrap());
+        let addresses: Vec<_> = endpoint.spec.addresses().collect();
+        std::fs::read(file).is_ok_and(|text| {
+            serde_json::from_slice::<EndpointStatus>(&text)
+                .is_ok_and(|status| status.is_of(&endpoint.spec.interface_name, &addresses))
+        })
+    }
+
+    /// Waits until everything that was written before is enforced: an endpoint that is written last is acknowledged.
+    pub(crate) fn settle(&self) {
+        let number = self.markers.replace_with(|number| *number + 1) + 1;
+        let spec = WorkloadEndpointSpec {
+            orchestrator: "k8s".into(),
+            node: NODE.into(),
+            pod: format!("marker-{number}"),
+            endpoint: "eth0".into(),
+            interface_name: format!("calimark{number}"),
+            ..WorkloadEndpointSpec::default()
+        };
+        let marker = Resource::namespaced(NAMESPACE, spec.name().unwrap(), spec);
+        self.apply(marker.clone());
+        until("the agent has enforced what was written", || self.is_acknowledged(&marker));
+        self.remove(&marker);
+    }
+}

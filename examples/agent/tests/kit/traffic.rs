@@ -1,0 +1,197 @@
+//! Packets that are sent all the time, and connections that are spoken on.
+//!
+//! A socket stays in the namespace in which it was opened, whatever thread uses it.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use tortie_routes::netlink::NetNs;
+
+/// Between two packets of a sender.
+const PERIOD: Duration = Duration::from_micros(100);
+/// Between two questions on a connection.
+const PACE: Duration = Duration::from_millis(1);
+/// How long a socket is listened to before it is looked whether to end.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long an answer on a connection may take: longer than the kernel takes to send again, many times over.
+const ANSWER: Duration = Duration::from_secs(20);
+/// From how many ports datagrams are sent.
+const SOURCES: usize = 16;
+
+/// Something that goes on until it is told to end.
+struct Running<T> {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<T>,
+}
+
+impl<T: Send + 'static> Running<T> {
+    fn start(work: impl FnOnce(&AtomicBool) -> T + Send + 'static) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        Self { stop, thread: thread::spawn(move || work(&stopped)) }
+    }
+
+    fn end(self) -> T {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+fn any(of: IpAddr) -> IpAddr {
+    if of.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+}
+
+/// Datagrams, each the first of its connection as far as the kernel knows: nobody answers.
+pub(crate) struct Traffic {
+    sender: Running<u64>,
+    _receivers: Vec<UdpSocket>,
+}
+
+impl Traffic {
+    /// Sends one each 100 us to each of these ports, at both addresses in turn. What is behind on a busy machine is left out.
+    pub(crate) fn start(from: &NetNs, to: (&NetNs, [IpAddr; 2]), ports: &[u16]) -> Self {
+        let (receiver, addresses) = to;
+        let ports = ports.to_vec();
+        // Somebody has each port, so that no error tells of it.
+        let bind =
+            || ports.iter().map(|port| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, *port)).unwrap()).collect();
+        let receivers = receiver.run(bind).unwrap();
+        let open = |address: IpAddr| {
+            let bind = |_| UdpSocket::bind((any(address), 0)).unwrap();
+            from.run(|| (0..SOURCES).map(bind).collect::<Vec<_>>()).unwrap()
+        };
+        let sockets = addresses.map(open);
+        let sender = Running::start(move |stop| {
+            let (begun, mut ticks, mut sent) = (Instant::now(), 0_u32, 0);
+            while !stop.load(Ordering::Relaxed) {
+                let tick = usize::try_from(ticks).unwrap();
+                let family = tick % 2;
+                for port in &ports {
+                    let to = SocketAddr::new(addresses[family], *port);
+                    let socket = &sockets[family][tick / 2 % SOURCES];
+                    sent += u64::from(socket.send_to(b"datagram", to).is_ok());
+                }
+                let due = u32::try_from(begun.elapsed().as_micros() / PERIOD.as_micros()).unwrap();
+                ticks = (ticks + 1).max(due);
+                thread::sleep((PERIOD * ticks).saturating_sub(begun.elapsed()));
+            }
+            sent
+        });
+        Self { sender, _receivers: receivers }
+    }
+
+    /// Ends it; and how many were sent.
+    pub(crate) fn end(self) -> u64 {
+        self.sender.end()
+    }
+}
+
+/// What was said on a connection.
+#[derive(Debug)]
+pub(crate) struct Spoken {
+    /// Questions that were answered.
+    pub(crate) answers: u64,
+    /// The longest that one waited for its answer.
+    pub(crate) slowest: Duration,
+}
+
+/// A connection of TCP on which one asks and the other answers, each octet looked at.
+pub(crate) struct Stream {
+    client: Running<io::Result<Spoken>>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl Stream {
+    /// Connects; the other end listens on the port first.
+    pub(crate) fn start(from: &NetNs, to: (&NetNs, IpAddr), port: u16) -> io::Result<Self> {
+        let (receiver, address) = to;
+        let listener = receiver.run(|| TcpListener::bind((any(address), port)).unwrap()).unwrap();
+        let at = SocketAddr::new(address, port);
+        let client = from.run(|| TcpStream::connect_timeout(&at, ANSWER)).unwrap()?;
+        let (server, _) = listener.accept()?;
+        for end in [&client, &server] {
+            end.set_nodelay(true)?;
+            end.set_read_timeout(Some(ANSWER))?;
+        }
+        let server = thread::spawn(move || echo(server));
+        Ok(Self { client: Running::start(|stop| ask(client, stop)), server })
+    }
+
+    /// Ends it; what was said, or how it broke.
+    pub(crate) fn end(self) -> io::Result<Spoken> {
+        let spoken = self.client.end()?;
+        self.server.join().unwrap()?;
+        Ok(spoken)
+    }
+}
+
+fn ask(mut stream: TcpStream, stop: &AtomicBool) -> io::Result<Spoken> {
+    let mut spoken = Spoken { answers: 0, slowest: Duration::ZERO };
+    while !stop.load(Ordering::Relaxed) {
+        let (asked, mut answer) = (Instant::now(), [0; 8]);
+        stream.write_all(&spoken.answers.to_be_bytes())?;
+        stream.read_exact(&mut answer)?;
+        if answer != spoken.answers.to_be_bytes() {
+            return Err(io::Error::other(format!("a wrong answer to {}: {answer:?}", spoken.answers)));
+        }
+        spoken.answers += 1;
+        spoken.slowest = spoken.slowest.max(asked.elapsed());
+        thread::sleep(PACE);
+    }
+    Ok(spoken)
+}
+
+fn echo(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = [0; 64];
+    loop {
+        match stream.read(&mut buffer)? {
+            0 => return Ok(()),
+            len => stream.write_all(&buffer[..len])?,
+        }
+    }
+}
+
+/// A flow of datagrams there and back.
+pub(crate) struct Talk {
+    client: Running<()>,
+    server: Running<()>,
+}
+
+impl Talk {
+    /// Begins it. Who wants to know what is lost counts at both ends.
+    pub(crate) fn start(from: &NetNs, to: (&NetNs, IpAddr), port: u16) -> Self {
+        let (receiver, address) = to;
+        let server = receiver.run(|| UdpSocket::bind((any(address), port)).unwrap()).unwrap();
+        let client = from.run(|| UdpSocket::bind((any(address), 0)).unwrap()).unwrap();
+        client.connect((address, port)).unwrap();
+        client.set_nonblocking(true).unwrap();
+        server.set_read_timeout(Some(LOOK)).unwrap();
+        let server = Running::start(move |stop| {
+            let mut buffer = [0; 64];
+            while !stop.load(Ordering::Relaxed) {
+                if let Ok((len, from)) = server.recv_from(&mut buffer) {
+                    let _ = server.send_to(&buffer[..len], from);
+                }
+            }
+        });
+        let client = Running::start(move |stop| {
+            while !stop.load(Ordering::Relaxed) {
+                let _ = client.send(b"question");
+                while client.recv(&mut [0; 64]).is_ok() {}
+                thread::sleep(PACE);
+            }
+        });
+        Self { client, server }
+    }
+
+    pub(crate) fn end(self) {
+        self.client.end();
+        self.server.end();
+    }
+}
