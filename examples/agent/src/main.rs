@@ -13,6 +13,7 @@ mod network;
 mod options;
 mod policy;
 mod routes;
+mod settings;
 mod state;
 mod status;
 mod uninstall;
@@ -94,24 +95,32 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tracing::info!(node = run.host.node, version = env!("CARGO_PKG_VERSION"), "starting");
+    let mut settings = settings::Settings::of(&run.host, run.settings())?;
     let store = run.host.open()?;
     forward();
     address::settle(&store, &run.host.node).await;
     let (health, metrics) = (health::Health::default(), health::Metrics::default());
     let statuses = status::Statuses::new(&run.status_dir)?;
     let (stop, stopped) = watch::channel(false);
+    let mut server = tokio::spawn(health::serve(health.clone(), metrics.clone(), run.health));
+    let datastore = health.part("datastore");
+    tokio::select! {
+        () = settings.load(&store, |reason| datastore.not_ready(reason)) => {}
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+        ended = &mut server => ended?.context("cannot serve health")?,
+    }
 
     let (parents_out, parents) = watch::channel(None);
-    let feed = Arc::new(policy::Feed::new(run));
+    let feed = Arc::new(policy::Feed::new(&run.host.node));
+    let prefix = settings.prefix().to_owned();
     let follower =
-        state::Follower::new(run.host.clone(), store, parents, Arc::clone(&feed), health.part("datastore"));
+        state::Follower::new(&run.host.node, store, settings, parents, Arc::clone(&feed), datastore);
     let enforcer =
-        policy::Enforcer::new(run, Arc::clone(&feed), statuses, health.part("policy"), metrics.clone())?;
-    let routes =
-        routes::Keeper::open(&run.host, follower.fabric(), parents_out, feed, health.part("routes"))?;
+        policy::Enforcer::new(run.established, Arc::clone(&feed), statuses, health.part("policy"), metrics);
+    let routes = routes::Keeper::open(&prefix, follower.fabric(), parents_out, feed, health.part("routes"))?;
     let speaker = tokio::spawn(bgp::Runner::new(follower.fabric(), stopped, health.part("bgp")).run());
     let parts = [tokio::spawn(follower.run()), tokio::spawn(enforcer.run()), tokio::spawn(routes.run())];
-    let server = tokio::spawn(health::serve(health, metrics, run.health));
     tokio::select! {
         _ = terminate.recv() => tracing::info!("told to end"),
         _ = interrupt.recv() => tracing::info!("interrupted"),

@@ -1,27 +1,22 @@
 //! What the table does for pools and services.
 
-use ipnet::IpNet;
-use tortie_datastore::resource::AllowedUse;
+use tortie_datastore::resource::{AllowedUse, FelixSettings};
 use tortie_fabric::Cluster;
 use tortie_policy::nftables::Network;
 
-/// Fields of a BGP configuration that list addresses of services.
-const SERVICES: [&str; 3] = ["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"];
-
 /// The network of a cluster: members of pools with `natOutgoing` are translated outside of all pools for workloads and tunnels, and
-/// services are what the BGP configuration advertises.
-pub(crate) fn network(cluster: &Cluster) -> Network {
+/// services are what the BGP configuration advertises; how, settings say.
+pub(crate) fn network(cluster: &Cluster, settings: &FelixSettings) -> Network {
     let of_hosts = |uses: &[AllowedUse]| uses.iter().any(|used| *used != AllowedUse::LoadBalancer);
     let pools = || cluster.pools.values().filter(|pool| of_hosts(pool.spec.allowed_uses()));
     let translated = pools().filter(|pool| pool.spec.nat_outgoing);
-    let services = cluster.bgp_configurations.get("default").into_iter().flat_map(|configuration| {
-        let lists = SERVICES.iter().filter_map(|name| configuration.spec.unknown.get(*name)?.as_array());
-        lists.flatten().filter_map(|item| item.get("cidr")?.as_str()?.parse::<IpNet>().ok())
-    });
-    Network::new()
+    let services =
+        cluster.bgp_configurations.get("default").into_iter().flat_map(|object| object.spec.services());
+    let network = Network::new()
         .pools(pools().map(|pool| pool.spec.cidr))
         .masqueraded(translated.map(|pool| pool.spec.cidr))
-        .services(services)
+        .services(services.filter_map(Result::ok));
+    settings.network(network, cluster.nodes.values().flat_map(|node| node.spec.every_address()))
 }
 
 #[cfg(test)]
@@ -56,7 +51,19 @@ mod tests {
             r#"{ "kind": "BGPConfiguration", "apiVersion": "projectcalico.org/v3", "metadata": { "name": "default" },
                  "spec": { "serviceClusterIPs": [{ "cidr": "10.96.0.0/12" }], "serviceExternalIPs": [{ "cidr": "bad" }] } }"#,
         );
-        let text = render(&Program::default(), &Options::default().network(network(&cluster)));
+        put(
+            "/calico/resources/v3/projectcalico.org/nodes/b",
+            r#"{ "kind": "Node", "apiVersion": "projectcalico.org/v3", "metadata": { "name": "b" },
+                 "spec": { "addresses": [{ "address": "192.0.2.7" }] } }"#,
+        );
+        let mut settings = FelixSettings::default();
+        let text = |settings: &FelixSettings| {
+            render(&Program::default(), &Options::default().network(network(&cluster, settings)))
+        };
+        assert!(!text(&settings).contains("192.0.2.7"));
+        settings.nat_excludes_hosts = Some(true);
+        let text = text(&settings);
+        assert!(text.contains("192.0.2.7"), "{text}");
         for (net, is_there) in
             [("10.1.0.0", true), ("10.2.0.0", true), ("10.3.0.0", false), ("10.96.0.0", true)]
         {

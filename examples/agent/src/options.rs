@@ -3,8 +3,9 @@
 use anyhow::Context as _;
 use core::net::SocketAddr;
 use std::path::PathBuf;
+use tortie_datastore::resource::FelixSettings;
 use tortie_datastore::{Datastore, Location};
-use tortie_policy::Encapsulation;
+use tortie_policy::HostAction;
 
 /// The reference agent: policy, routes and BGP of one host
 #[derive(clap::Parser)]
@@ -31,12 +32,17 @@ pub(crate) struct Host {
     /// The datastore's file; without it, ETCD_ENDPOINTS and the like say where etcd is
     #[arg(long, env = "TORTIE_DATASTORE")]
     pub(crate) datastore: Option<PathBuf>,
-    /// Interfaces whose names begin so belong to workloads
-    #[arg(long, default_value = "cali")]
-    pub(crate) interface_prefix: String,
+    /// Interfaces whose names begin so belong to workloads [default: `interfacePrefix` of the FelixConfiguration, or cali]
+    #[arg(long)]
+    pub(crate) interface_prefix: Option<String>,
 }
 
 impl Host {
+    /// What it says of the host.
+    pub(crate) fn settings(&self) -> FelixSettings {
+        FelixSettings { interface_prefix: self.interface_prefix.clone(), ..FelixSettings::default() }
+    }
+
     /// Opens the datastore that options and environment name.
     pub(crate) fn open(&self) -> anyhow::Result<Datastore> {
         let location = Location::from_env(self.datastore.as_deref())?;
@@ -57,12 +63,13 @@ pub(crate) struct Run {
     /// Log to this file instead of standard error
     #[arg(long)]
     pub(crate) log_file: Option<PathBuf>,
-    /// What becomes of packets from a pod to its own host that policy allows
-    #[arg(long, value_enum, default_value_t = ToHost::Drop)]
-    pub(crate) endpoint_to_host: ToHost,
+    /// What becomes of packets from a pod to its own host that policy allows. This and what follows comes before what the
+    /// environment (FELIX_...) says, and that before the FelixConfiguration of this node and the default one
+    #[arg(long, value_enum)]
+    pub(crate) endpoint_to_host: Option<ToHost>,
     /// The UDP port that VXLAN uses here
-    #[arg(long, default_value_t = Encapsulation::default().vxlan_port)]
-    pub(crate) vxlan_port: u16,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) vxlan_port: Option<u16>,
     /// Pods may send VXLAN packets that policy allows
     #[arg(long)]
     pub(crate) allow_vxlan_from_pods: bool,
@@ -75,12 +82,19 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Which encapsulated packets pods may send.
-    pub(crate) const fn encapsulation(&self) -> Encapsulation {
-        Encapsulation {
+    /// What it says of the host.
+    pub(crate) fn settings(&self) -> FelixSettings {
+        let to_host = |to_host| match to_host {
+            ToHost::Drop => HostAction::Drop,
+            ToHost::Accept => HostAction::Accept,
+            ToHost::Return => HostAction::Return,
+        };
+        FelixSettings {
+            endpoint_to_host: self.endpoint_to_host.map(to_host),
             vxlan_port: self.vxlan_port,
-            allow_vxlan: self.allow_vxlan_from_pods,
-            allow_ipip: self.allow_ipip_from_pods,
+            allow_vxlan: self.allow_vxlan_from_pods.then_some(true),
+            allow_ipip: self.allow_ipip_from_pods.then_some(true),
+            ..FelixSettings::default()
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Routes in the kernel, as the fabric wants them.
 
 use crate::health::Reporter;
-use crate::options::Host;
 use crate::policy::Feed;
 use crate::state::{FabricWish, Wish};
 use anyhow::{Context as _, ensure};
@@ -9,6 +8,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::sync::Arc;
 use tokio::sync::watch;
+use tortie_datastore::Excerpt;
 use tortie_fabric::{Fabric, Parents};
 use tortie_routes::netlink::{Driver, Kernel, Link, Links};
 use tortie_routes::{Config, Notice, Ownership, Reconciler};
@@ -37,14 +37,14 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) fn open(
-        host: &Host,
+        prefix: &str,
         wish: Wish<FabricWish>,
         parents: watch::Sender<Option<Parents>>,
         policy: Arc<Feed>,
         health: Reporter,
     ) -> anyhow::Result<Self> {
         let links = Links::open().context("cannot open a netlink socket")?;
-        Ok(Self { prefix: host.interface_prefix.clone(), wish, parents, policy, links, health })
+        Ok(Self { prefix: prefix.to_owned(), wish, parents, policy, links, health })
     }
 
     /// For ever, with a new driver after each failure.
@@ -157,14 +157,15 @@ fn driver(config: Config) -> anyhow::Result<Driver> {
 
 fn desire(reconciler: &mut Reconciler, fabric: &Fabric) {
     for refused in reconciler.replace_all(fabric.routes.iter().cloned()) {
-        tracing::error!(%refused, "the fabric wants a route that is not ours to write");
+        let refused = refused.to_string();
+        tracing::error!(refused = %Excerpt(&refused), "the fabric wants a route that is not ours to write");
     }
     reconciler.set_in_sync();
 }
 
 /// Removes every route of the agent.
-pub(crate) async fn remove_all(host: &Host) -> anyhow::Result<()> {
-    let mut driver = driver(Config::new(Ownership::agent(&host.interface_prefix)))?;
+pub(crate) async fn remove_all(prefix: &str) -> anyhow::Result<()> {
+    let mut driver = driver(Config::new(Ownership::agent(prefix)))?;
     driver.reconciler().set_in_sync();
     ensure!(driver.settle(REMOVAL).await?, "some routes could not be removed in {} s", REMOVAL.as_secs());
     Ok(())

@@ -3,12 +3,12 @@
 //! Records of policy are passed on one by one; out of all others comes what the fabric should be, published whole.
 
 use crate::health::{BEAT, Reporter};
-use crate::options::Host;
 use crate::policy::Feed;
+use crate::settings::Settings;
 use core::time::Duration;
 use std::sync::Arc;
 use tokio::sync::watch;
-use tortie_datastore::{Datastore, Event, EventKind, WatchError};
+use tortie_datastore::{Datastore, Event, EventKind, Excerpt, WatchError};
 use tortie_fabric::{Change, Cluster, Fabric, Parents};
 
 /// All records, of whatever kind, are below this.
@@ -29,8 +29,9 @@ pub(crate) type Wish<T> = watch::Receiver<Option<Arc<T>>>;
 
 /// Where all of it goes, and what else the wish depends on.
 pub(crate) struct Follower {
-    host: Host,
+    node: String,
     store: Datastore,
+    settings: Settings,
     parents: watch::Receiver<Option<Parents>>,
     policy: Arc<Feed>,
     fabric: watch::Sender<Option<Arc<FabricWish>>>,
@@ -39,13 +40,15 @@ pub(crate) struct Follower {
 
 impl Follower {
     pub(crate) fn new(
-        host: Host,
+        node: &str,
         store: Datastore,
+        settings: Settings,
         parents: watch::Receiver<Option<Parents>>,
         policy: Arc<Feed>,
         health: Reporter,
     ) -> Self {
-        Self { host, store, parents, policy, fabric: watch::Sender::new(None), health }
+        let (node, fabric) = (node.to_owned(), watch::Sender::new(None));
+        Self { node, store, settings, parents, policy, fabric, health }
     }
 
     pub(crate) fn fabric(&self) -> Wish<FabricWish> {
@@ -63,16 +66,18 @@ impl Follower {
                     continue;
                 }
             };
-            self.policy
-                .begin(listing.items.iter().map(|record| (record.key.as_str(), record.value.as_slice())));
-            let mut cluster = Cluster::new(&self.host.node);
+            let records =
+                || listing.items.iter().map(|record| (record.key.as_str(), record.value.as_slice()));
+            self.settings.begin(records());
+            self.policy.begin(records());
+            let mut cluster = Cluster::new(&self.node);
             for record in &listing.items {
                 put(&mut cluster, &record.key, &record.value);
             }
             let mut watch = self.store.watch(PREFIX, listing.revision);
             drop(listing);
             self.publish(&mut cluster);
-            self.health.ready();
+            self.tell();
             loop {
                 let mut has_changed = false;
                 let next = tokio::select! {
@@ -96,12 +101,12 @@ impl Follower {
                     Ok(events) => {
                         self.policy.take(&events);
                         for event in &events {
-                            has_changed |= take(&mut cluster, event);
+                            has_changed |= take(&mut cluster, &mut self.settings, event);
                         }
                         if has_changed {
                             self.publish(&mut cluster);
                         }
-                        self.health.ready();
+                        self.tell();
                     }
                     Err(WatchError::Compacted { .. }) => break,
                     Err(error) => {
@@ -115,27 +120,44 @@ impl Follower {
         }
     }
 
-    /// Publishes what the fabric should be.
+    /// Says that all is read, and what people should know.
+    fn tell(&self) {
+        match self.settings.note() {
+            Some(note) => self.health.ready_but(note),
+            None => self.health.ready(),
+        }
+    }
+
+    /// Publishes what the fabric should be, and tells policy what settings, pools and services say.
     fn publish(&mut self, cluster: &mut Cluster) {
         let parents = self.parents.borrow_and_update().clone();
         let parents_known = parents.is_some();
         cluster.parents = parents.unwrap_or_default();
-        self.policy.set_network(crate::network::network(cluster));
+        let settings = self.settings.now();
+        self.policy.set_choices(&settings);
+        self.policy.set_network(crate::network::network(cluster, &settings));
         let wish = Arc::new(FabricWish { fabric: tortie_fabric::fabric(cluster), parents_known });
         let before = self.fabric.send_replace(Some(Arc::clone(&wish))).filter(|before| before.parents_known);
         for report in wish.fabric.reports.iter().filter(|_| parents_known) {
             if before.as_ref().is_none_or(|before| !before.fabric.reports.contains(report)) {
-                tracing::warn!(%report, "fabric");
+                let report = report.to_string();
+                tracing::warn!(report = %Excerpt(&report), "fabric");
             }
         }
     }
 }
 
-/// Whether the fabric may be another then.
-fn take(cluster: &mut Cluster, event: &Event) -> bool {
+/// Whether fabric or settings may be others then.
+fn take(cluster: &mut Cluster, settings: &mut Settings, event: &Event) -> bool {
     match &event.kind {
-        EventKind::Put(value) => put(cluster, &event.key, value),
-        EventKind::Delete => cluster.remove(&event.key) == Change::Changed,
+        EventKind::Put(value) => {
+            let has_changed = settings.put(&event.key, value);
+            put(cluster, &event.key, value) || has_changed
+        }
+        EventKind::Delete => {
+            let has_changed = settings.remove(&event.key);
+            cluster.remove(&event.key) == Change::Changed || has_changed
+        }
     }
 }
 
@@ -144,7 +166,9 @@ fn put(cluster: &mut Cluster, key: &str, value: &[u8]) -> bool {
         Ok(change) => change == Change::Changed,
         Err(error) => {
             let source = core::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            tracing::warn!(%error, source, "record is malformed: its last good version stays");
+            let error = error.to_string();
+            let (error, source) = (Excerpt(&error), Excerpt(&source));
+            tracing::warn!(%error, %source, "record is malformed: its last good version stays");
             false
         }
     }

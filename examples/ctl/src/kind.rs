@@ -12,8 +12,12 @@ pub(crate) enum Kind {
     IpReservation,
     BgpConfiguration,
     BgpPeer,
+    FelixConfiguration,
     Node,
     Namespace,
+    ServiceAccount,
+    Service,
+    EndpointSlice,
     Profile,
     Tier,
     HostEndpoint,
@@ -36,7 +40,7 @@ pub(crate) enum Kind {
 /// A column of a table: its head, and where in an object its text is.
 pub(crate) type Column = (&'static str, fn(&Value) -> String);
 
-/// Runs code with the type of a kind's spec; namespaces are profiles.
+/// Runs code with the type of a kind's spec; namespaces and service accounts are profiles.
 macro_rules! with_spec {
     ($kind:expr, $spec:ident => $body:expr) => {
         match $kind {
@@ -56,11 +60,25 @@ macro_rules! with_spec {
                 type $spec = tortie_datastore::resource::BgpPeerSpec;
                 $body
             }
+            $crate::kind::Kind::FelixConfiguration => {
+                type $spec = tortie_datastore::resource::FelixConfigurationSpec;
+                $body
+            }
+            $crate::kind::Kind::Service => {
+                type $spec = tortie_datastore::resource::ServiceSpec;
+                $body
+            }
+            $crate::kind::Kind::EndpointSlice => {
+                type $spec = tortie_datastore::resource::EndpointSliceBody;
+                $body
+            }
             $crate::kind::Kind::Node => {
                 type $spec = tortie_datastore::resource::NodeSpec;
                 $body
             }
-            $crate::kind::Kind::Namespace | $crate::kind::Kind::Profile => {
+            $crate::kind::Kind::Namespace
+            | $crate::kind::Kind::ServiceAccount
+            | $crate::kind::Kind::Profile => {
                 type $spec = tortie_datastore::resource::ProfileSpec;
                 $body
             }
@@ -126,13 +144,17 @@ macro_rules! with_spec {
 pub(crate) use with_spec;
 
 impl Kind {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::IpPool,
         Self::IpReservation,
         Self::BgpConfiguration,
         Self::BgpPeer,
+        Self::FelixConfiguration,
         Self::Node,
         Self::Namespace,
+        Self::ServiceAccount,
+        Self::Service,
+        Self::EndpointSlice,
         Self::Profile,
         Self::Tier,
         Self::HostEndpoint,
@@ -157,8 +179,12 @@ impl Kind {
             Self::IpReservation => "IPReservation",
             Self::BgpConfiguration => "BGPConfiguration",
             Self::BgpPeer => "BGPPeer",
+            Self::FelixConfiguration => "FelixConfiguration",
             Self::Node => "Node",
             Self::Namespace => "Namespace",
+            Self::ServiceAccount => "ServiceAccount",
+            Self::Service => "Service",
+            Self::EndpointSlice => "EndpointSlice",
             Self::Profile => "Profile",
             Self::GlobalNetworkPolicy => "GlobalNetworkPolicy",
             Self::NetworkPolicy => "NetworkPolicy",
@@ -188,7 +214,8 @@ impl Kind {
     /// The `apiVersion` that goes with it.
     pub(crate) const fn api_version(self) -> &'static str {
         match self {
-            Self::Namespace => "v1",
+            Self::Namespace | Self::ServiceAccount | Self::Service => "v1",
+            Self::EndpointSlice => "discovery.k8s.io/v1",
             Self::KubernetesNetworkPolicy => "networking.k8s.io/v1",
             Self::ClusterNetworkPolicy => "policy.networking.k8s.io/v1alpha2",
             Self::AdminNetworkPolicy | Self::BaselineAdminNetworkPolicy => {
@@ -203,6 +230,9 @@ impl Kind {
         matches!(
             self,
             Self::NetworkPolicy
+                | Self::ServiceAccount
+                | Self::Service
+                | Self::EndpointSlice
                 | Self::NetworkSet
                 | Self::StagedNetworkPolicy
                 | Self::StagedKubernetesNetworkPolicy
@@ -225,8 +255,12 @@ impl Kind {
             Self::IpReservation => &["ipr", "iprs", "reservation", "reservations"],
             Self::BgpConfiguration => &["bgpconfig", "bgpconfigs"],
             Self::BgpPeer => &["bgpp", "bgpps", "bp", "bps"],
+            Self::FelixConfiguration => &["felixconfig", "felixconfigs"],
             Self::Node => &["no", "nos"],
             Self::Namespace => &["ns"],
+            Self::ServiceAccount => &["sa", "sas"],
+            Self::Service => &["svc", "svcs"],
+            Self::EndpointSlice => &[],
             Self::Profile => &["pro", "pros"],
             Self::GlobalNetworkPolicy => &["gnp", "gnps"],
             Self::NetworkPolicy => &["np", "nps", "policy", "policies", "pol", "pols"],
@@ -294,7 +328,29 @@ impl Kind {
                 ("IPV6", |o| text(o, "/spec/bgp/ipv6Address")),
                 LABELS,
             ],
+            Self::FelixConfiguration => &[
+                NAME,
+                ("TOHOST", |o| or(text(o, "/spec/defaultEndpointToHostAction"), "Drop")),
+                ("SERVICELOOP", |o| or(text(o, "/spec/serviceLoopPrevention"), "Drop")),
+                ("NATPORTS", |o| text(o, "/spec/natPortRange")),
+                ("PREFIX", |o| or(text(o, "/spec/interfacePrefix"), "cali")),
+            ],
             Self::Namespace => &[NAME, LABELS],
+            Self::ServiceAccount => &[NAMESPACE, NAME, LABELS],
+            Self::Service => &[
+                NAMESPACE,
+                NAME,
+                ("TYPE", |o| or(text(o, "/spec/type"), "ClusterIP")),
+                ("CLUSTERIP", |o| text(o, "/spec/clusterIP")),
+                ("PORTS", |o| each(o, "/spec/ports", "/port")),
+            ],
+            Self::EndpointSlice => &[
+                NAMESPACE,
+                NAME,
+                ("SERVICE", |o| text(o, "/metadata/labels/kubernetes.io~1service-name")),
+                ("PORTS", |o| each(o, "/ports", "/port")),
+                ("ADDRESSES", |o| each(o, "/endpoints", "/addresses")),
+            ],
             Self::Profile => &[NAME, ("LABELS", |o| text(o, "/spec/labelsToApply"))],
             Self::Tier => &[NAME, ORDER, ("DEFAULT", |o| or(text(o, "/spec/defaultAction"), "Deny"))],
             Self::HostEndpoint => &[
@@ -358,6 +414,12 @@ fn text(object: &Value, pointer: &str) -> String {
     object.pointer(pointer).map(cell).unwrap_or_default()
 }
 
+/// What stands there in each item of a list.
+fn each(object: &Value, list: &str, pointer: &str) -> String {
+    let items = object.pointer(list).and_then(Value::as_array).into_iter().flatten();
+    items.map(|item| text(item, pointer)).collect::<Vec<_>>().join(",")
+}
+
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -395,6 +457,10 @@ mod tests {
             ("bp", Kind::BgpPeer),
             ("bgpconfig", Kind::BgpConfiguration),
             ("no", Kind::Node),
+            ("felixconfig", Kind::FelixConfiguration),
+            ("sa", Kind::ServiceAccount),
+            ("svc", Kind::Service),
+            ("endpointslices", Kind::EndpointSlice),
             ("ns", Kind::Namespace),
             ("namespaces", Kind::Namespace),
             ("pro", Kind::Profile),

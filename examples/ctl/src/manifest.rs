@@ -5,7 +5,8 @@ use core::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 use tortie_datastore::resource::{
-    FieldError, Metadata, ProfileSpec, Resource, Unknown, namespace_profile, namespace_profile_name,
+    FieldError, Kind as _, Metadata, ProfileSpec, Resource, Unknown, UnknownFields, namespace_profile,
+    namespace_profile_name, service_account_profile, service_account_profile_name,
 };
 
 use crate::document::Document;
@@ -16,8 +17,10 @@ use crate::node::{Node, SyntaxError};
 #[derive(Clone, Debug)]
 pub(crate) struct Manifest {
     pub(crate) name: ObjectName,
-    /// The object as it is stored: namespaces are profiles.
+    /// The object as it is stored: namespaces and service accounts are profiles.
     pub(crate) value: Value,
+    /// Fields that nothing comes of, and that people should know of.
+    pub(crate) warnings: Vec<Problem>,
     place: Place,
 }
 
@@ -31,10 +34,18 @@ pub(crate) struct ObjectName {
 }
 
 impl ObjectName {
+    /// The namespace under which the object is stored.
+    pub(crate) fn stored_namespace(&self) -> Option<&str> {
+        self.namespace.as_deref().filter(|_| self.kind != Kind::ServiceAccount)
+    }
+
     /// The name under which the object is stored.
     pub(crate) fn stored(&self) -> String {
         match self.kind {
             Kind::Namespace => namespace_profile_name(&self.name),
+            Kind::ServiceAccount => {
+                service_account_profile_name(self.namespace.as_deref().unwrap_or_default(), &self.name)
+            }
             _ => self.name.clone(),
         }
     }
@@ -107,9 +118,9 @@ impl Problem {
     }
 }
 
-/// A core `v1` namespace.
+/// A core `v1` namespace or service account.
 #[derive(Debug, Deserialize)]
-struct Namespace {
+struct Giver {
     metadata: Metadata,
     #[serde(flatten)]
     unknown: Unknown,
@@ -223,40 +234,64 @@ fn check(place: &Place, name: ObjectName) -> Result<Manifest, Vec<Problem>> {
         errors.into_iter().map(|error| place.problem(Some(&name), error)).collect()
     };
     let mut value = place.node.value();
-    if name.kind == Kind::Namespace {
-        value = namespace(&value, &name.name).map_err(problems)?;
+    if matches!(name.kind, Kind::Namespace | Kind::ServiceAccount) {
+        value = profile(&value, &name).map_err(problems)?;
     } else if let (Some(namespace), Some(Value::Object(metadata))) =
         (&name.namespace, value.pointer_mut("/metadata"))
     {
         metadata.insert("namespace".to_owned(), namespace.clone().into());
     }
+    let mut warnings = Vec::new();
     with_spec!(name.kind, Spec => {
         let object = Resource::<Spec>::from_value(value.clone()).map_err(|error| problems(vec![error]))?;
-        let unknown = object.unknown_fields().into_iter().map(|path| FieldError::new(path, "unknown field"));
-        let errors: Vec<FieldError> = unknown.chain(object.validate()).collect();
+        let mut errors = object.validate();
+        let unknown = object.unknown_fields().into_iter();
+        match Spec::UNKNOWN {
+            UnknownFields::Refused => {
+                let unknown = unknown.map(|path| FieldError::new(path, "unknown field"));
+                errors = unknown.chain(errors).collect();
+            }
+            UnknownFields::Told => {
+                let told = unknown.map(|path| FieldError::new(path, "nothing comes of this field"));
+                warnings = problems(told.collect());
+            }
+            UnknownFields::Kept => {}
+        }
         if !errors.is_empty() {
             return Err(problems(errors));
         }
     });
-    Ok(Manifest { name, value, place: place.clone() })
+    Ok(Manifest { name, value, warnings, place: place.clone() })
 }
 
-/// Turns a namespace into its profile.
-fn namespace(value: &Value, name: &str) -> Result<Value, Vec<FieldError>> {
-    let mut object: Namespace = serde_path_to_error::deserialize(value)
+/// Turns a namespace or a service account into its profile.
+fn profile(value: &Value, name: &ObjectName) -> Result<Value, Vec<FieldError>> {
+    let mut object: Giver = serde_path_to_error::deserialize(value)
         .map_err(|error| vec![FieldError::new(error.path().to_string(), error.inner().to_string())])?;
-    object.unknown.retain(|field, _| !matches!(field.as_str(), "apiVersion" | "kind"));
+    let is_account = name.kind == Kind::ServiceAccount;
+    // What an account's own fields say is for others.
+    let known = |field: &str| matches!(field, "apiVersion" | "kind") || is_account;
+    object.unknown.retain(|field, _| !known(field));
     let unknown = object.unknown.keys().cloned();
-    let unknown = unknown.chain(object.metadata.unknown.keys().map(|field| format!("metadata.{field}")));
+    let inside = object.metadata.unknown.keys().filter(|_| !is_account);
+    let unknown = unknown.chain(inside.map(|field| format!("metadata.{field}")));
     let mut errors: Vec<FieldError> = unknown.map(|path| FieldError::new(path, "unknown field")).collect();
     // Its labels are checked as labels, under the names that the user wrote.
-    let mut labelled = Resource::new(name, ProfileSpec::default());
+    let mut labelled = Resource::new(&*name.name, ProfileSpec::default());
     labelled.metadata.labels.clone_from(&object.metadata.labels);
     errors.extend(labelled.validate());
     if !errors.is_empty() {
         return Err(errors);
     }
-    let mut profile = namespace_profile(name, &core::mem::take(&mut object.metadata.labels));
+    let labels = core::mem::take(&mut object.metadata.labels);
+    let mut profile = match &name.namespace {
+        Some(namespace) => service_account_profile(namespace, &name.name, &labels),
+        None => namespace_profile(&name.name, &labels),
+    };
+    object.metadata.namespace = None;
+    if is_account {
+        object.metadata.unknown.clear();
+    }
     profile.metadata = Metadata { name: profile.metadata.name, ..object.metadata };
     serde_json::to_value(&profile).map_err(|error| vec![FieldError::new("", error.to_string())])
 }

@@ -37,7 +37,7 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    pub(super) async fn open(options: Options) -> anyhow::Result<Self> {
+    pub(super) async fn open() -> anyhow::Result<Self> {
         let mut socket =
             AsyncSocket::open(tortie_nft_wire::Options::new()).context("cannot talk to nf_tables")?;
         let features = socket.features().await.context("cannot find out what nf_tables can do")?;
@@ -48,7 +48,7 @@ impl Kernel {
         let chains = socket.list(Family::INET, Listing::Chains).await.context("cannot list chains")?;
         let is_first = !is_policed(&chains);
         let now = Instant::now();
-        let mut ruleset = Ruleset::new(options.owned(is_owned));
+        let mut ruleset = Ruleset::new(Options::default().owned(is_owned));
         // Counters of an earlier run go on.
         ruleset.read_counters(&socket.list(Family::INET, Listing::Objects).await?);
         let foreign = Vec::new();
@@ -64,6 +64,14 @@ impl Kernel {
             counted: now,
             retried: now,
         })
+    }
+
+    /// Lays the table out otherwise.
+    pub(super) fn set_options(&mut self, options: Options) {
+        let mark = self.ruleset.connection_mask();
+        self.ruleset.set_options(options.owned(self.is_owned));
+        // Connections that are cut have the old mark: they are judged again before that means nothing any more.
+        self.is_first |= mark != self.ruleset.connection_mask();
     }
 
     /// Makes the kernel as wished.

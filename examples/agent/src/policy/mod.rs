@@ -5,7 +5,7 @@ mod feed;
 mod kernel;
 
 use crate::health::{BEAT, Metrics, Reporter};
-use crate::options::{Established, Host, Run};
+use crate::options::Established;
 use crate::status::{Status, Statuses};
 use anyhow::Context as _;
 use core::time::Duration;
@@ -13,9 +13,9 @@ use established::Judge;
 use kernel::Kernel;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tortie_datastore::resource::{Resource, WorkloadEndpointSpec};
+use tortie_datastore::resource::{FelixSettings, Resource, WorkloadEndpointSpec};
 use tortie_nft_wire::AsyncSocket;
-use tortie_policy::nftables::{Options, Ruleset};
+use tortie_policy::nftables::Ruleset;
 use tortie_policy::{Passes, Program};
 
 pub(crate) use feed::Feed;
@@ -27,7 +27,6 @@ const GATHER: Duration = Duration::from_millis(10);
 
 /// Keeps the kernel's table as wished.
 pub(crate) struct Enforcer {
-    options: Options,
     feed: Arc<Feed>,
     statuses: Statuses,
     health: Reporter,
@@ -40,16 +39,15 @@ pub(crate) struct Enforcer {
 
 impl Enforcer {
     pub(crate) fn new(
-        run: &Run,
+        established: Established,
         feed: Arc<Feed>,
         statuses: Statuses,
         health: Reporter,
         metrics: Metrics,
-    ) -> anyhow::Result<Self> {
+    ) -> Self {
         let endpoints = BTreeMap::new();
-        let judge = Judge::new(run.established == Established::ReEvaluate);
-        let options = options(&run.host)?;
-        Ok(Self { options, feed, statuses, health, metrics, kernel: None, endpoints, judge })
+        let judge = Judge::new(established == Established::ReEvaluate);
+        Self { feed, statuses, health, metrics, kernel: None, endpoints, judge }
     }
 
     /// Enforces every change, and repairs what others change; for ever.
@@ -81,7 +79,7 @@ impl Enforcer {
     async fn enforce(&mut self) -> anyhow::Result<()> {
         let kernel = match &mut self.kernel {
             Some(kernel) => kernel,
-            None => self.kernel.insert(Kernel::open(self.options.clone()).await?),
+            None => self.kernel.insert(Kernel::open().await?),
         };
         let Some(changes) = self.feed.flush(&Passes::default()) else { return Ok(()) };
         if changes.is_whole {
@@ -90,6 +88,9 @@ impl Enforcer {
             kernel.ruleset.set_program(program);
         } else {
             kernel.ruleset.apply(changes.delta);
+        }
+        if let Some(options) = changes.options {
+            kernel.set_options(options);
         }
         if let Some(network) = changes.network {
             kernel.ruleset.set_network(network);
@@ -135,14 +136,9 @@ impl Enforcer {
 }
 
 /// Removes the table.
-pub(crate) async fn remove(host: &Host) -> anyhow::Result<()> {
+pub(crate) async fn remove(settings: &FelixSettings) -> anyhow::Result<()> {
     let mut socket =
         AsyncSocket::open(tortie_nft_wire::Options::new()).context("cannot talk to nf_tables")?;
-    let mut batch = Ruleset::remove(&options(host)?)?;
+    let mut batch = Ruleset::remove(&settings.options())?;
     Ok(socket.commit(&mut batch).await?)
-}
-
-/// How this host's table is laid out.
-fn options(host: &Host) -> anyhow::Result<Options> {
-    Ok(Options::default().workload_prefix(&host.interface_prefix)?)
 }

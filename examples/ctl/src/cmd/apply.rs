@@ -41,7 +41,11 @@ pub(crate) async fn run(store: &Datastore, arguments: &Arguments) -> Result<Exit
     let mut refused = 0_usize;
     for document in &documents {
         let outcome = match manifest::read(document, arguments.namespace.as_deref()) {
-            Ok(manifests) => apply(store, &manifests).await?,
+            Ok(manifests) => {
+                let warnings = manifests.iter().flat_map(|manifest| &manifest.warnings);
+                warnings.for_each(|warning| eprintln!("warning: {}", warning.render(document)));
+                apply(store, &manifests).await?
+            }
             Err(problems) => Err(problems),
         };
         match outcome {

@@ -87,7 +87,7 @@ async fn delete(store: &Datastore, name: &ObjectName) -> Result<(), Error> {
         drain(store, &name.name).await?;
     }
     with_spec!(name.kind, Spec => {
-        client::delete::<Spec>(store, name.namespace.as_deref(), &name.stored()).await
+        client::delete::<Spec>(store, name.stored_namespace(), &name.stored()).await
     })
 }
 

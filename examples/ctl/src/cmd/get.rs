@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use clap::Args;
 use serde_json::{Value, json};
-use tortie_datastore::resource::{Kind as _, Resource, namespace_of_profile};
+use tortie_datastore::resource::{Kind as _, Resource, namespace_of_profile, service_account_of_profile};
 use tortie_datastore::{Datastore, client};
 
 use crate::Output;
@@ -15,7 +15,7 @@ use crate::table;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// What kind of object: `ippool`, `node`, `bgppeer`, `bgpconfig`, `ns`, `profile`, `gnp`, `np`, `gnetset`, `knp`, `cnp`, `anp`, `banp`, `wep`.
+    /// What kind of object: `ippool`, `node`, `bgppeer`, `bgpconfig`, `felixconfig`, `ns`, `sa`, `svc`, `profile`, `gnp`, `np`, `gnetset`, `knp`, `cnp`, `anp`, `banp`, `wep`.
     #[arg(value_parser = Kind::from_word)]
     kind: Kind,
     /// Only the object of this name.
@@ -67,7 +67,7 @@ fn whole(arguments: &Arguments, mut objects: Vec<Value>) -> Value {
 
 async fn one(store: &Datastore, name: &ObjectName) -> Result<Option<Value>> {
     with_spec!(name.kind, Spec => {
-        let object = client::get::<Spec>(store, name.namespace.as_deref(), &name.stored()).await?;
+        let object = client::get::<Spec>(store, name.stored_namespace(), &name.stored()).await?;
         Ok(object.map(serde_json::to_value).transpose()?.and_then(|object| shown(name.kind, object)))
     })
 }
@@ -75,7 +75,8 @@ async fn one(store: &Datastore, name: &ObjectName) -> Result<Option<Value>> {
 async fn all(store: &Datastore, kind: Kind, namespace: Option<&str>) -> Result<Vec<Value>> {
     let mut objects = Vec::new();
     with_spec!(kind, Spec => {
-        let found = client::list::<Spec>(store, namespace).await?;
+        let stored = namespace.filter(|_| kind != Kind::ServiceAccount);
+        let found = client::list::<Spec>(store, stored).await?;
         for record in found.unreadable {
             eprintln!("warning: {} cannot be read as {}: {}", record.key, Spec::KIND, record.error);
         }
@@ -83,18 +84,29 @@ async fn all(store: &Datastore, kind: Kind, namespace: Option<&str>) -> Result<V
             objects.push(serde_json::to_value(object)?);
         }
     });
-    Ok(objects.into_iter().filter_map(|object| shown(kind, object)).collect())
+    let mut objects: Vec<Value> = objects.into_iter().filter_map(|object| shown(kind, object)).collect();
+    if let (Kind::ServiceAccount, Some(namespace)) = (kind, namespace) {
+        objects.retain(|object| {
+            object.pointer("/metadata/namespace").and_then(Value::as_str) == Some(namespace)
+        });
+    }
+    Ok(objects)
 }
 
-/// The object as its kind shows it: a profile as the namespace that it stands for.
+/// The object as its kind shows it: a profile as the namespace or service account that it stands for.
 fn shown(kind: Kind, object: Value) -> Option<Value> {
-    if kind != Kind::Namespace {
+    if !matches!(kind, Kind::Namespace | Kind::ServiceAccount) {
         return Some(object);
     }
     let profile = Resource::from_value(object).ok()?;
-    let (name, labels) = namespace_of_profile(&profile)?;
+    let (namespace, name, labels) = match kind {
+        Kind::ServiceAccount => {
+            let (namespace, name, labels) = service_account_of_profile(&profile)?;
+            (Some(namespace.to_owned()), name, labels)
+        }
+        _ => namespace_of_profile(&profile).map(|(name, labels)| (None, name, labels))?,
+    };
     let mut metadata = profile.metadata.clone();
-    metadata.name = name.to_owned();
-    metadata.labels = labels;
+    (metadata.name, metadata.namespace, metadata.labels) = (name.to_owned(), namespace, labels);
     Some(json!({ "apiVersion": kind.api_version(), "kind": kind.as_str(), "metadata": metadata }))
 }

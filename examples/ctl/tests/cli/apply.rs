@@ -83,3 +83,59 @@ fn where_the_datastore_is() {
     assert!(!unset.status.success());
     assert!(String::from_utf8(unset.stderr).unwrap().contains("TORTIE_DATASTORE"));
 }
+
+#[test]
+fn fields_that_nothing_comes_of_are_told_and_kept() {
+    let shop = Shop::new();
+    let manifest = "apiVersion: projectcalico.org/v3\nkind: FelixConfiguration\nmetadata: {name: default}\nspec:\n  serviceLoopPrevention: Reject\n  bpfEnabled: false\n";
+    let ran = shop.apply(manifest);
+    assert_eq!(
+        ran.err,
+        "warning: standard input: document 1, line 6: FelixConfiguration default: spec.bpfEnabled: nothing comes of this field\n"
+    );
+    assert_eq!((ran.ok, ran.out.as_str()), (true, "created FelixConfiguration default\n"));
+    assert!(shop.run(&["get", "felixconfig", "default", "-o", "yaml"]).good().contains("bpfEnabled: false"));
+    let table = shop.run(&["get", "felixconfig"]).good();
+    assert!(table.lines().nth(1).is_some_and(|line| line.contains("Reject")), "{table}");
+}
+
+/// As `kubectl get -o yaml` prints them, with fields that only others read.
+#[test]
+fn services_and_service_accounts_of_kubernetes() {
+    let shop = Shop::new();
+    let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: robot.a, namespace: red, labels: {trust: high}, generation: 1}\nsecrets: [{name: x}]\n";
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: red, generation: 1}\nspec: {clusterIP: 10.96.0.1, ports: [{port: 80, targetPort: http}, {port: 443}], sessionAffinity: None}\nstatus: {loadBalancer: {}}\n";
+    let slice = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: web-x, namespace: red, labels: {kubernetes.io/service-name: web}, generateName: web-}\naddressType: IPv4\nendpoints:\n- addresses: [10.0.0.1]\n  conditions: {ready: true}\nports: [{name: http, port: 8080, protocol: TCP}]\n";
+    let all = format!("{account}---\n{service}---\n{slice}");
+    let created =
+        "created ServiceAccount red/robot.a\ncreated Service red/web\ncreated EndpointSlice red/web-x\n";
+    assert_eq!(shop.apply(&all).good(), created);
+    assert_eq!(shop.apply(&all).good(), created.replace("created", "unchanged"));
+    let profile =
+        block_on(client::get::<ProfileSpec>(&shop.store(), None, "ksa.red.robot.a")).unwrap().unwrap();
+    assert_eq!(profile.spec.labels_to_apply["pcsa.trust"], "high");
+    assert_eq!(profile.spec.labels_to_apply["pcsa.projectcalico.org/name"], "robot.a");
+    assert!(profile.spec.ingress.is_empty() && profile.spec.egress.is_empty());
+    for (kind, cells) in [
+        ("sa", ["red", "robot.a", "trust=high"]),
+        ("svc", ["web", "10.96.0.1", "80,443"]),
+        ("endpointslices", ["web-x", "8080", "10.0.0.1"]),
+    ] {
+        let table = shop.run(&["get", kind, "-n", "red"]).good();
+        assert!(cells.iter().all(|cell| table.contains(cell)) && table.lines().count() == 2, "{table}");
+        assert_eq!(shop.run(&["get", kind, "-n", "blue"]).good().lines().count(), 1);
+        assert_eq!(shop.run(&["get", kind, "-A"]).good().lines().count(), 2);
+    }
+    let shown = shop.run(&["get", "endpointslice", "web-x", "-n", "red", "-o", "yaml"]).good();
+    assert!(
+        shown.contains("\nendpoints:") && shown.contains("ready: true") && !shown.contains("spec:"),
+        "{shown}"
+    );
+    assert_eq!(
+        shop.run(&["delete", "sa", "robot.a", "-n", "red"]).good(),
+        "deleted ServiceAccount red/robot.a\n"
+    );
+    shop.write("all.yaml", &format!("{service}---\n{slice}"));
+    let gone = shop.run(&["delete", "-f", "all.yaml"]).good();
+    assert_eq!(gone, "deleted EndpointSlice red/web-x\ndeleted Service red/web\n");
+}

@@ -94,6 +94,35 @@ fn wrong_values() {
 }
 
 #[test]
+fn addresses_of_services_and_choices_of_hosts() {
+    refused(
+        &format!(
+            "{HEAD}kind: BGPConfiguration\nmetadata: {{name: default}}\nspec:\n  serviceClusterIPs:\n  - cidr: 10.96.0.0/12\n  - cidr: 10.96.0.0/33\n  serviceExternalIPs: [{{cidr: 192.0.2.0/24, x: 1}}]\n"
+        ),
+        &[
+            "m.yaml: document 1, line 8: BGPConfiguration default: spec.serviceExternalIPs[0].x: unknown field",
+            "m.yaml: document 1, line 7: BGPConfiguration default: spec.serviceClusterIPs[1].cidr: `10.96.0.0/33` is not a CIDR: prefix length 33 exceeds 32",
+        ],
+    );
+    refused(
+        &format!(
+            "{HEAD}kind: FelixConfiguration\nmetadata: {{name: default}}\nspec:\n  serviceLoopPrevention: Pass\n  vxlanport: 4790\n"
+        ),
+        &[
+            "m.yaml: document 1, line 5: FelixConfiguration default: spec.serviceLoopPrevention: `Pass` is not one of Drop, Reject, Disabled",
+            "m.yaml: document 1, line 6: FelixConfiguration default: spec.vxlanport: unknown field: some letters are of another case",
+        ],
+    );
+    refused(
+        "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: w}\naddressType: IPv4\nendpoints:\n- addresses: [10.0.0.300]\nports:\n- port: 70000\n",
+        &[
+            "m.yaml: document 1, line 6: EndpointSlice default/w: endpoints[0].addresses[0]: `10.0.0.300` is no address of type IPv4",
+            "m.yaml: document 1, line 8: EndpointSlice default/w: ports[0].port: 70000 is not between 1 and 65535",
+        ],
+    );
+}
+
+#[test]
 fn selectors_are_drawn() {
     refused(
         &format!("{HEAD}kind: GlobalNetworkPolicy\nmetadata: {{name: p}}\nspec:\n  selector: role = 'db'\n"),
@@ -136,7 +165,7 @@ fn heads() {
     refused("- one\n- two\n", &["m.yaml: document 1, line 1: kind: missing"]);
     refused("just text\n", &["m.yaml: document 1, line 1: kind: missing"]);
     let shop = Shop::new();
-    for kind in ["FelixConfiguration", "WorkloadEndpoint", "ippool"] {
+    for kind in ["FelixConfigurations", "WorkloadEndpoint", "ippool"] {
         let err = shop.apply(&format!("{HEAD}kind: {kind}\nmetadata: {{name: n}}\nspec: {{}}\n")).bad();
         let want = format!("standard input: document 1, line 2: kind: `{kind}` is not one of IPPool, ");
         assert!(err.starts_with(&want), "{err}");

@@ -197,6 +197,11 @@ impl Kind for FelixConfigurationSpec {
         if metadata.name != "default" && Self::node_of(&metadata.name).is_none() {
             errors.push(FieldError::new("metadata.name", "neither `default` nor `node.<name>`"));
         }
+        // Whoever writes one of these otherwise means it.
+        let meant = self.unknown.keys().filter(|name| FelixSettings::default().set(name, "").is_some());
+        let told =
+            |name| FieldError::new(format!("spec.{name}"), "unknown field: some letters are of another case");
+        errors.extend(meant.map(told));
         errors
     }
 

@@ -31,7 +31,10 @@ pub(crate) use keep::keep_unknown;
 pub use metadata::Metadata;
 pub use name::ResourceKey;
 pub use node::{NodeAddress, NodeBgp, NodeSpec};
-pub use policy::{NetworkSetSpec, namespace_of_profile, namespace_profile, namespace_profile_name};
+pub use policy::{
+    NetworkSetSpec, namespace_of_profile, namespace_profile, namespace_profile_name,
+    service_account_of_profile, service_account_profile, service_account_profile_name,
+};
 pub use pool::{AllowedUse, AssignmentMode, EncapMode, IpPoolSpec};
 pub use reservation::IpReservationSpec;
 pub use service::{

@@ -24,6 +24,8 @@ const TIER_LABEL: &str = "projectcalico.org/tier";
 const NAME_LABEL: &str = "projectcalico.org/name";
 /// What names of namespaces' profiles begin with.
 const NAMESPACE_PROFILE_PREFIX: &str = "kns.";
+/// What names of service accounts' profiles begin with.
+const ACCOUNT_PROFILE_PREFIX: &str = "ksa.";
 
 impl From<tortie_policy::FieldError> for FieldError {
     fn from(error: tortie_policy::FieldError) -> Self {
@@ -215,10 +217,7 @@ pub fn namespace_profile_name(namespace: &str) -> String {
 ///
 /// Source: calico@87c15906f2 libcalico-go/lib/backend/k8s/conversion/conversion.go, `NamespaceToProfile`.
 pub fn namespace_profile(namespace: &str, labels: &BTreeMap<String, String>) -> Resource<ProfileSpec> {
-    let prefixed =
-        labels.iter().map(|(name, value)| (format!("{NAMESPACE_LABEL_PREFIX}{name}"), value.clone()));
-    let mut labels_to_apply: BTreeMap<String, String> = prefixed.collect();
-    labels_to_apply.insert(format!("{NAMESPACE_LABEL_PREFIX}{NAME_LABEL}"), namespace.to_owned());
+    let labels_to_apply = given_labels(NAMESPACE_LABEL_PREFIX, namespace, labels);
     let spec = ProfileSpec {
         ingress: vec![Rule::new(Action::Allow)],
         egress: vec![Rule::new(Action::Allow)],
@@ -231,11 +230,51 @@ pub fn namespace_profile(namespace: &str, labels: &BTreeMap<String, String>) -> 
 /// The namespace that a profile stands for, and its labels; `None` for a profile that stands for none.
 pub fn namespace_of_profile(profile: &Resource<ProfileSpec>) -> Option<(&str, BTreeMap<String, String>)> {
     let namespace = profile.metadata.name.strip_prefix(NAMESPACE_PROFILE_PREFIX)?;
+    Some((namespace, taken_labels(NAMESPACE_LABEL_PREFIX, profile)))
+}
+
+/// The name of the profile that stands for a service account: `ksa.<namespace>.<name>`.
+pub fn service_account_profile_name(namespace: &str, name: &str) -> String {
+    format!("{ACCOUNT_PROFILE_PREFIX}{namespace}.{name}")
+}
+
+/// The profile that stands for a service account: it gives endpoints the account's labels, each with `pcsa.` before it, and has
+/// no rules.
+///
+/// Source: calico@87c15906f2 libcalico-go/lib/backend/k8s/conversion/conversion.go, `ServiceAccountToProfile`.
+pub fn service_account_profile(
+    namespace: &str,
+    name: &str,
+    labels: &BTreeMap<String, String>,
+) -> Resource<ProfileSpec> {
+    let labels_to_apply = given_labels(SERVICE_ACCOUNT_LABEL_PREFIX, name, labels);
+    let spec = ProfileSpec { labels_to_apply, ..ProfileSpec::default() };
+    Resource::new(service_account_profile_name(namespace, name), spec)
+}
+
+/// The namespace and name of the service account that a profile stands for, and its labels; `None` for a profile that stands for
+/// none.
+pub fn service_account_of_profile(
+    profile: &Resource<ProfileSpec>,
+) -> Option<(&str, &str, BTreeMap<String, String>)> {
+    // Names of namespaces have no dots.
+    let (namespace, name) = profile.metadata.name.strip_prefix(ACCOUNT_PROFILE_PREFIX)?.split_once('.')?;
+    Some((namespace, name, taken_labels(SERVICE_ACCOUNT_LABEL_PREFIX, profile)))
+}
+
+/// Labels as they are given to endpoints.
+fn given_labels(prefix: &str, name: &str, labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let prefixed = labels.iter().map(|(name, value)| (format!("{prefix}{name}"), value.clone()));
+    prefixed.chain([(format!("{prefix}{NAME_LABEL}"), name.to_owned())]).collect()
+}
+
+/// Labels as they were before they were given.
+fn taken_labels(prefix: &str, profile: &Resource<ProfileSpec>) -> BTreeMap<String, String> {
     let labels = profile.spec.labels_to_apply.iter().filter_map(|(name, value)| {
-        let name = name.strip_prefix(NAMESPACE_LABEL_PREFIX).filter(|name| *name != NAME_LABEL)?;
+        let name = name.strip_prefix(prefix).filter(|name| *name != NAME_LABEL)?;
         Some((name.to_owned(), value.clone()))
     });
-    Some((namespace, labels.collect()))
+    labels.collect()
 }
 
 /// Whether a label of an endpoint is one that only its namespace or service account may give.
