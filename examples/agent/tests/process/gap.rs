@@ -84,7 +84,8 @@ impl Scene {
     /// Without the policy packets arrive that it denied: nothing else was in their way.
     fn prove_that_they_could_arrive(&self) {
         assert_eq!(self.denied(), 0);
-        let policies = self.host.wait(client::list::<GlobalNetworkPolicySpec>(&self.host.store, None)).unwrap();
+        let policies =
+            self.host.wait(client::list::<GlobalNetworkPolicySpec>(&self.host.store, None)).unwrap();
         for policy in policies.items {
             self.host.remove_policy(&policy.metadata.name);
         }
@@ -155,7 +156,10 @@ impl<'s> Watch<'s> {
             let [sent, received, answered, heard] = [0, 1, 2, 3].map(|index| after[index] - before[index]);
             println!("  {name}: {sent} there, {answered} back");
             assert!(sent > MANY, "{what}: {name}");
-            if sent != received { let o = std::process::Command::new("sh").args(["-c", "cat /proc/net/snmp | grep -E '^Ip'; cat /proc/net/stat/nf_conntrack /proc/net/softnet_stat; ip -s link; nft list counters; ip route; ip -s neigh; cat /proc/net/stat/rt_cache"]).output().unwrap(); println!("{}", String::from_utf8_lossy(&o.stdout)); }
+            if sent != received {
+                let o = std::process::Command::new("sh").args(["-c", "cat /proc/net/snmp | grep -E '^Ip'; cat /proc/net/stat/nf_conntrack /proc/net/softnet_stat; ip -s link; nft list counters; ip route; ip -s neigh; cat /proc/net/stat/rt_cache"]).output().unwrap();
+                println!("{}", String::from_utf8_lossy(&o.stdout));
+            }
             assert_eq!((sent, answered), (received, heard), "{what}: {name}: sent, and arrived");
         }
         for Spoken { answers, slowest } in spoken {
