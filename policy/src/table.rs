@@ -1,5 +1,6 @@
 //! Tables that steps look packets up in, instead of comparing with one rule after another.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -124,6 +125,35 @@ pub struct SpreadRow {
 }
 
 impl Spread {
+    /// The protocols of which there are rows, each once.
+    pub(crate) fn protocols(&self) -> impl Iterator<Item = u8> {
+        let protocols: BTreeSet<u8> = self.rows.iter().map(|row| row.protocol).collect();
+        protocols.into_iter()
+    }
+
+    /// All ports of these protocols, in order: ranges that a row has, and between them those that none has.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (u8, PortRange, Option<usize>)> {
+        let mut ranges = Vec::with_capacity(self.rows.len());
+        for protocol in self.protocols() {
+            let mut rows: Vec<_> = self.rows.iter().filter(|row| row.protocol == protocol).collect();
+            rows.sort_unstable_by_key(|row| row.ports.min);
+            // The first port that no range has yet.
+            let mut next = Some(0_u16);
+            for row in rows {
+                let PortRange { min, max } = row.ports;
+                if let Some(gap) = next.zip(min.checked_sub(1)).filter(|(from, to)| from <= to) {
+                    ranges.push((protocol, PortRange { min: gap.0, max: gap.1 }, None));
+                }
+                ranges.push((protocol, row.ports, Some(row.leaf)));
+                next = max.checked_add(1);
+            }
+            if let Some(min) = next {
+                ranges.push((protocol, PortRange { min, max: u16::MAX }, None));
+            }
+        }
+        ranges.into_iter()
+    }
+
     /// The steps for this packet.
     pub(crate) fn leaf(&self, flow: &Flow) -> Option<&[Step]> {
         let (_, port) = flow.ports()?;

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::host::NODE;
 use super::{Host, until};
 
 /// Where it answers probes.
@@ -29,7 +30,7 @@ impl Agent {
         let child = Command::new(env!("CARGO_BIN_EXE_tortie-agent"))
             .env_clear()
             .env("RUST_LOG", "info,tortie_agent=debug")
-            .args(["run", "--node", host.node(), "--health", HEALTH, "--datastore"])
+            .args(["run", "--node", NODE, "--health", HEALTH, "--datastore"])
             .arg(host.path("tortie.db"))
             .arg("--status-dir")
             .arg(host.path("status"))

@@ -19,7 +19,7 @@ use tortie_routes::netlink::{Kernel, Links, sysctl};
 use super::until;
 
 /// The name of its Node.
-const NODE: &str = "node-1";
+pub(crate) const NODE: &str = "node-1";
 /// The namespace of its pods, whose profile allows everything.
 pub(crate) const NAMESPACE: &str = "default";
 /// Its own addresses, which are on no link to others.
@@ -68,10 +68,6 @@ impl Host {
         host.apply(Resource::new(NODE, NodeSpec { bgp: Some(bgp), ..NodeSpec::default() }));
         host.apply(namespace_profile(NAMESPACE, &BTreeMap::new()));
         host
-    }
-
-    pub(crate) fn node(&self) -> &str {
-        NODE
     }
 
     /// A file of the host's own.

@@ -26,8 +26,8 @@ pub(crate) use agent::Agent;
 pub(crate) use enter::{Place, enter};
 pub(crate) use host::Host;
 pub(crate) use meter::{Count, Meter};
-pub(crate) use pod::{Pod, raise};
-pub(crate) use traffic::{Stream, Talk, Traffic};
+pub(crate) use pod::{Pod, raise, record};
+pub(crate) use traffic::{Spoken, Stream, Talk, Traffic};
 
 /// How long something that must happen is waited for, on a machine that is busy with other things.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

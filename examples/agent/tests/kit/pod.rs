@@ -9,7 +9,7 @@ use tortie_routes::netlink::{Kernel, Links, NetNs, Veth, sysctl};
 use tortie_routes::{Entry, Family, Mac, Op, Protocol, Route};
 
 use super::Host;
-use super::host::NAMESPACE;
+use super::host::{NAMESPACE, NODE};
 
 /// The host's ends of all links.
 const HOST_MAC: Mac = Mac::new([0xee; 6]);
@@ -29,10 +29,7 @@ pub(crate) struct Pod {
 impl Pod {
     /// A pod without a link.
     pub(crate) fn new(number: u16) -> Self {
-        let [high, low] = number.to_be_bytes();
-        let addresses =
-            [Ipv4Addr::new(10, 65, high, low).into(), Ipv6Addr::new(0xfd65, 0, 0, 0, 0, 0, 0, number).into()];
-        Self { number, namespace: NetNs::create().unwrap(), addresses }
+        Self { number, namespace: NetNs::create().unwrap(), addresses: addresses(number) }
     }
 
     /// A pod with its record, and then its link.
@@ -45,40 +42,19 @@ impl Pod {
 
     /// The name of the host's end of its link.
     pub(crate) fn interface(&self) -> String {
-        format!("cali{}", self.number)
-    }
-
-    fn mac(&self) -> Mac {
-        let [high, low] = self.number.to_be_bytes();
-        Mac::new([2, 0, 0, 0, high, low])
+        interface(self.number)
     }
 
     /// The record of its endpoint.
     pub(crate) fn record(&self, labels: &[(&str, &str)]) -> Resource<WorkloadEndpointSpec> {
-        let spec = WorkloadEndpointSpec {
-            orchestrator: "k8s".into(),
-            node: "node-1".into(),
-            container_id: format!("c{}", self.number),
-            pod: format!("pod-{}", self.number),
-            endpoint: "eth0".into(),
-            ip_networks: self.addresses.map(IpNet::from).into(),
-            profiles: vec![namespace_profile_name(NAMESPACE)],
-            interface_name: self.interface(),
-            mac: self.mac().to_string(),
-            ..WorkloadEndpointSpec::default()
-        };
-        let mut record = Resource::namespaced(NAMESPACE, spec.name().unwrap(), spec);
-        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        record.metadata.labels =
-            labels.chain([("projectcalico.org/namespace".into(), NAMESPACE.into())]).collect();
-        record
+        record(NODE, self.number, labels)
     }
 
     /// Makes its link, and routes at both ends. The plugin makes it after the record and after [`raise`].
     pub(crate) fn attach(&self, host: &Host) {
         host.wait(async {
             let name = self.interface();
-            let veth = Veth::new(name.as_str(), "eth0").mac(HOST_MAC).peer_mac(self.mac());
+            let veth = Veth::new(name.as_str(), "eth0").mac(HOST_MAC).peer_mac(mac(self.number));
             let index = host.links.create_veth(&veth.peer_namespace(&self.namespace)).await.unwrap();
             sysctl::write_interface(Family::V6, &name, "accept_dad", "0").unwrap();
             host.links.set_up(index).await.unwrap();
@@ -105,7 +81,7 @@ impl Pod {
                 inside.set_neighbour(eth0, gateway, HOST_MAC).await.unwrap();
                 inside.add_address_nodad(eth0, address.into()).await.unwrap();
                 // No packet waits for its turn, so none is lost waiting.
-                host.links.set_neighbour(index, address, self.mac()).await.unwrap();
+                host.links.set_neighbour(index, address, mac(self.number)).await.unwrap();
             }
             write(&mut Kernel::open_in(&self.namespace).unwrap(), routes.to_vec(), eth0);
             let own = self.addresses.map(|address| Route::local(address, name.as_str()));
@@ -120,6 +96,41 @@ impl Pod {
             host.links.delete(link.index).await.unwrap();
         });
     }
+}
+
+fn addresses(number: u16) -> [IpAddr; 2] {
+    let [high, low] = number.to_be_bytes();
+    [Ipv4Addr::new(10, 65, high, low).into(), Ipv6Addr::new(0xfd65, 0, 0, 0, 0, 0, 0, number).into()]
+}
+
+fn interface(number: u16) -> String {
+    format!("cali{number}")
+}
+
+const fn mac(number: u16) -> Mac {
+    let [high, low] = number.to_be_bytes();
+    Mac::new([2, 0, 0, 0, high, low])
+}
+
+/// The record of the endpoint of the pod of this number, on this node.
+pub(crate) fn record(node: &str, number: u16, labels: &[(&str, &str)]) -> Resource<WorkloadEndpointSpec> {
+    let spec = WorkloadEndpointSpec {
+        orchestrator: "k8s".into(),
+        node: node.into(),
+        container_id: format!("c{number}"),
+        pod: format!("pod-{number}"),
+        endpoint: "eth0".into(),
+        ip_networks: addresses(number).map(IpNet::from).into(),
+        profiles: vec![namespace_profile_name(NAMESPACE)],
+        interface_name: interface(number),
+        mac: mac(number).to_string(),
+        ..WorkloadEndpointSpec::default()
+    };
+    let mut record = Resource::namespaced(NAMESPACE, spec.name().unwrap(), spec);
+    let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    record.metadata.labels =
+        labels.chain([("projectcalico.org/namespace".into(), NAMESPACE.into())]).collect();
+    record
 }
 
 const fn v6(address: IpAddr) -> Ipv6Addr {

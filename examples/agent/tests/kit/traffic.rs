@@ -3,7 +3,7 @@
 //! A socket stays in the namespace in which it was opened, whatever thread uses it.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -48,47 +48,36 @@ fn any(of: IpAddr) -> IpAddr {
 }
 
 /// Datagrams, each the first of its connection as far as the kernel knows: nobody answers.
-pub(crate) struct Traffic {
-    sender: Running<u64>,
-    _receivers: Vec<UdpSocket>,
-}
+pub(crate) struct Traffic(Running<()>);
 
 impl Traffic {
-    /// Sends one each 100 us to each of these ports, at both addresses in turn. What is behind on a busy machine is left out.
-    pub(crate) fn start(from: &NetNs, to: (&NetNs, [IpAddr; 2]), ports: &[u16]) -> Self {
-        let (receiver, addresses) = to;
-        let ports = ports.to_vec();
-        // Somebody has each port, so that no error tells of it.
-        let bind =
-            || ports.iter().map(|port| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, *port)).unwrap()).collect();
-        let receivers = receiver.run(bind).unwrap();
-        let open = |address: IpAddr| {
-            let bind = |_| UdpSocket::bind((any(address), 0)).unwrap();
+    /// Sends one each 100 us to each of these ports, at one address after the other. What a busy machine is late for is left out.
+    pub(crate) fn start(from: &NetNs, to: &[IpAddr], ports: &[u16]) -> Self {
+        let (to, ports) = (to.to_vec(), ports.to_vec());
+        let open = |address: &IpAddr| {
+            let bind = |_| UdpSocket::bind((any(*address), 0)).unwrap();
             from.run(|| (0..SOURCES).map(bind).collect::<Vec<_>>()).unwrap()
         };
-        let sockets = addresses.map(open);
-        let sender = Running::start(move |stop| {
-            let (begun, mut ticks, mut sent) = (Instant::now(), 0_u32, 0);
+        let sockets: Vec<_> = to.iter().map(open).collect();
+        Self(Running::start(move |stop| {
+            let (begun, mut tick) = (Instant::now(), 0_usize);
             while !stop.load(Ordering::Relaxed) {
-                let tick = usize::try_from(ticks).unwrap();
-                let family = tick % 2;
+                let of = tick % to.len();
+                let socket = &sockets[of][tick / to.len() % SOURCES];
                 for port in &ports {
-                    let to = SocketAddr::new(addresses[family], *port);
-                    let socket = &sockets[family][tick / 2 % SOURCES];
-                    sent += u64::from(socket.send_to(b"datagram", to).is_ok());
+                    // The host refuses to send what its own rules drop.
+                    let _ = socket.send_to(b"datagram", SocketAddr::new(to[of], *port));
                 }
-                let due = u32::try_from(begun.elapsed().as_micros() / PERIOD.as_micros()).unwrap();
-                ticks = (ticks + 1).max(due);
-                thread::sleep((PERIOD * ticks).saturating_sub(begun.elapsed()));
+                let due = usize::try_from(begun.elapsed().as_micros() / PERIOD.as_micros()).unwrap();
+                tick = (tick + 1).max(due);
+                let next = PERIOD * u32::try_from(tick).unwrap();
+                thread::sleep(next.saturating_sub(begun.elapsed()));
             }
-            sent
-        });
-        Self { sender, _receivers: receivers }
+        }))
     }
 
-    /// Ends it; and how many were sent.
-    pub(crate) fn end(self) -> u64 {
-        self.sender.end()
+    pub(crate) fn end(self) {
+        self.0.end();
     }
 }
 
@@ -103,6 +92,7 @@ pub(crate) struct Spoken {
 
 /// A connection of TCP on which one asks and the other answers, each octet looked at.
 pub(crate) struct Stream {
+    answers: Arc<AtomicU64>,
     client: Running<io::Result<Spoken>>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -111,7 +101,7 @@ impl Stream {
     /// Connects; the other end listens on the port first.
     pub(crate) fn start(from: &NetNs, to: (&NetNs, IpAddr), port: u16) -> io::Result<Self> {
         let (receiver, address) = to;
-        let listener = receiver.run(|| TcpListener::bind((any(address), port)).unwrap()).unwrap();
+        let listener = receiver.run(|| TcpListener::bind((address, port)).unwrap()).unwrap();
         let at = SocketAddr::new(address, port);
         let client = from.run(|| TcpStream::connect_timeout(&at, ANSWER)).unwrap()?;
         let (server, _) = listener.accept()?;
@@ -120,7 +110,14 @@ impl Stream {
             end.set_read_timeout(Some(ANSWER))?;
         }
         let server = thread::spawn(move || echo(server));
-        Ok(Self { client: Running::start(|stop| ask(client, stop)), server })
+        let answers = Arc::new(AtomicU64::new(0));
+        let answered = Arc::clone(&answers);
+        Ok(Self { answers, client: Running::start(move |stop| ask(client, &answered, stop)), server })
+    }
+
+    /// How many questions were answered so far.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// Ends it; what was said, or how it broke.
@@ -131,7 +128,7 @@ impl Stream {
     }
 }
 
-fn ask(mut stream: TcpStream, stop: &AtomicBool) -> io::Result<Spoken> {
+fn ask(mut stream: TcpStream, answers: &AtomicU64, stop: &AtomicBool) -> io::Result<Spoken> {
     let mut spoken = Spoken { answers: 0, slowest: Duration::ZERO };
     while !stop.load(Ordering::Relaxed) {
         let (asked, mut answer) = (Instant::now(), [0; 8]);
@@ -141,6 +138,7 @@ fn ask(mut stream: TcpStream, stop: &AtomicBool) -> io::Result<Spoken> {
             return Err(io::Error::other(format!("a wrong answer to {}: {answer:?}", spoken.answers)));
         }
         spoken.answers += 1;
+        answers.store(spoken.answers, Ordering::Relaxed);
         spoken.slowest = spoken.slowest.max(asked.elapsed());
         thread::sleep(PACE);
     }
@@ -167,7 +165,7 @@ impl Talk {
     /// Begins it. Who wants to know what is lost counts at both ends.
     pub(crate) fn start(from: &NetNs, to: (&NetNs, IpAddr), port: u16) -> Self {
         let (receiver, address) = to;
-        let server = receiver.run(|| UdpSocket::bind((any(address), port)).unwrap()).unwrap();
+        let server = receiver.run(|| UdpSocket::bind((address, port)).unwrap()).unwrap();
         let client = from.run(|| UdpSocket::bind((any(address), 0)).unwrap()).unwrap();
         client.connect((address, port)).unwrap();
         client.set_nonblocking(true).unwrap();

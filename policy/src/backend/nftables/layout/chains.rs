@@ -6,6 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::counters::Counters;
+use super::hooks::{REPLACED, said};
 use super::inline::compare;
 use super::{Catalogue, Comment, Deed, LaidChain, Line, Test, about, leaf_name};
 use crate::program::{Addresses, Chain, ChainKey, Match, Step, StepAction};
@@ -42,13 +43,27 @@ fn leaf_chains<'a>(
     leaves: &str,
     counters: &mut Counters<'a>,
 ) -> impl Iterator<Item = LaidChain<'a>> {
-    spread.leaves.iter().enumerate().map(move |(number, steps)| {
+    let laid = spread.leaves.iter().enumerate().map(move |(number, steps)| {
         let mut lines = Vec::with_capacity(steps.len());
         for step in steps {
             push(catalogue, step, String::new(), counters.of(step), &mut lines);
         }
         LaidChain::new(leaf_name(leaves, number), None, lines)
-    })
+    });
+    [entrance(spread, leaves)].into_iter().chain(laid)
+}
+
+/// The chain that leads to leaves. The map knows all ports, so that only what runs through while the chain is replaced, when the
+/// elements are gone already, finds nothing: that packet must not come to the steps behind.
+fn entrance<'a>(spread: &'a Spread, leaves: &str) -> LaidChain<'a> {
+    let others = spread.protocols().map(|number| Test::Protocol { number, negated: true });
+    let line = |tests, deed| Line { tests, counter: None, deed, comment: None };
+    let lines = vec![
+        line(others.collect(), Deed::Return),
+        line(vec![], Deed::Spread(spread, leaves.into())),
+        said(vec![], Deed::Drop, REPLACED),
+    ];
+    LaidChain::new(leaves, None, lines)
 }
 
 /// Steps that lead to no leaves, and whose packets are not counted.
@@ -77,7 +92,7 @@ fn push<'a>(
         StepAction::Jump(key) => catalogue.chain(key).map_or(Deed::Drop, Deed::Jump),
         StepAction::Goto(key) => catalogue.chain(key).map_or(Deed::Drop, Deed::Goto),
         StepAction::Return => Deed::Return,
-        StepAction::Spread(spread) => Deed::Spread(spread, leaves),
+        StepAction::Spread(_) => Deed::Enter(leaves),
     };
     lines.extend(rows.into_iter().map(|tests| Line {
         tests,

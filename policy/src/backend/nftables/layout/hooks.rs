@@ -88,6 +88,9 @@ pub(super) const fn at(place: Place, priority: Priority, behind: u8) -> Hook {
     Hook { place, priority, behind }
 }
 
+/// Why what comes back from where its interface leads is dropped: whoever is sent from an old rule to a new chain finds it empty.
+pub(super) const REPLACED: &str = "these rules are being replaced";
+
 const fn line<'a>(tests: Vec<Test<'a>>, deed: Deed<'a>) -> Line<'a> {
     Line { tests, counter: None, deed, comment: None }
 }
@@ -151,7 +154,7 @@ impl InterfaceMap {
         match self {
             Self::Workloads(direction) => {
                 let chain = program.dispatch.get(interface)?.chain(direction);
-                Some(catalogue.chain(chain).map_or(Leads::Drop, Leads::Goto))
+                Some(catalogue.chain(chain).map_or(Leads::Drop, Leads::Jump))
             }
             Self::Hosts(hook) => {
                 Some(host_leads(catalogue, program.hosts.get(interface)?, HOST_HOOKS.get(hook)?))
@@ -163,7 +166,7 @@ impl InterfaceMap {
 /// The chain of one host endpoint for this hook. Where there is none, the packet goes on.
 fn host_leads<'a>(catalogue: &'a impl Catalogue, host: &HostDispatch, hook: &HostHook) -> Leads<'a> {
     let chain = host.lists.get(&(hook.list, hook.direction));
-    chain.and_then(|key| catalogue.chain(key)).map_or(Leads::Accept, Leads::Goto)
+    chain.and_then(|key| catalogue.chain(key)).map_or(Leads::Accept, Leads::Jump)
 }
 
 #[cfg(feature = "nft-wire")]
@@ -253,7 +256,7 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
                 Side::Out
             };
             rules.push(line(vec![], Deed::Dispatch(side, direction.as_str())));
-            rules.push(said(vec![], Deed::Drop, "unknown interface"));
+            rules.push(said(vec![], Deed::Drop, "unknown interface, or its rules are being replaced"));
             chains.push(LaidChain::new(name, None, rules));
         }
 
@@ -275,7 +278,10 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
         let neighbours = net(End::Destination, Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0), 16);
         let rules = vec![
             line(vec![link_local], Deed::Accept),
-            line(vec![nobody, neighbours, Test::Protocol(Protocol::ICMPV6)], Deed::Accept),
+            line(
+                vec![nobody, neighbours, Test::Protocol { number: Protocol::ICMPV6, negated: false }],
+                Deed::Accept,
+            ),
             said(vec![Test::Unrouted], Deed::Drop, "source address is not of this workload"),
         ];
         chains.push(LaidChain::new("check-source", None, rules));
@@ -313,10 +319,15 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
             (ListKind::Untracked, _) => rules.extend(self.for_workloads(side, &Deed::Accept)),
             _ => {}
         }
-        if self.program.all_interfaces.is_none() {
+        let names: Vec<&str> = self.program.hosts.keys().map(String::as_str).collect();
+        let others = || match names.is_empty() {
+            true => vec![],
+            false => vec![Test::NoneOf(side, names.clone())],
+        };
+        let all = self.program.all_interfaces.as_ref().filter(|_| hook.list != ListKind::Untracked);
+        if all.is_none() {
             // No packet of an interface without host endpoint meets a rule.
-            let names = self.program.hosts.keys().map(String::as_str).collect();
-            rules.push(line(vec![Test::NoneOf(side, names)], Deed::Accept));
+            rules.push(line(others(), Deed::Accept));
         }
         if hook.list != ListKind::Untracked {
             rules.push(established());
@@ -327,16 +338,15 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
         if matches!(hook.list, ListKind::Normal | ListKind::Forward) {
             rules.extend(self.invalid());
         }
-        rules.push(line(vec![], Deed::Dispatch(side, hook.name)));
-        if let (Some(host), true) = (&self.program.all_interfaces, hook.list != ListKind::Untracked) {
-            rules.push(line(
-                vec![],
-                match host_leads(self.catalogue, host, hook) {
-                    Leads::Goto(chain) => Deed::Goto(chain),
-                    Leads::Accept | Leads::Drop => Deed::Accept,
-                },
-            ));
+        if let Some(host) = all {
+            let deed = match host_leads(self.catalogue, host, hook) {
+                Leads::Jump(chain) => Deed::Goto(chain),
+                Leads::Accept | Leads::Drop => Deed::Accept,
+            };
+            rules.push(line(others(), deed));
         }
+        rules.push(line(vec![], Deed::Dispatch(side, hook.name)));
+        rules.push(said(vec![], Deed::Drop, REPLACED));
         LaidChain::new(hook.chain, Some(hook.hook), rules)
     }
 }

@@ -133,8 +133,8 @@ pub(super) enum Test<'a> {
     Between { end: End, addresses: (IpAddr, IpAddr), negated: bool },
     /// Its address is in this prefix.
     Net(End, IpNet),
-    /// Its protocol is this one.
-    Protocol(u8),
+    /// Its protocol is this one, or is not.
+    Protocol { number: u8, negated: bool },
     /// It is of a connection that was accepted, or related to one.
     Established,
     /// This bit of the mark of its connection is set, or is not.
@@ -177,7 +177,9 @@ pub(super) enum Deed<'a> {
     Goto(&'a str),
     /// What the map says of the interface.
     Dispatch(Side, &'static str),
-    /// The leaf for its protocol and port; the names of leaves begin so.
+    /// The chain of this name, of a step whose leaves are behind it.
+    Enter(String),
+    /// The leaf for its protocol and port, or back to the steps behind; the names of leaves begin so.
     Spread(&'a Spread, String),
 }
 
@@ -191,5 +193,6 @@ pub(super) fn leaf_name(leaves: &str, number: usize) -> String {
 pub(super) enum Leads<'a> {
     Accept,
     Drop,
-    Goto(&'a str),
+    /// What comes back from there is dropped.
+    Jump(&'a str),
 }

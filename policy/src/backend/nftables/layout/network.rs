@@ -78,7 +78,9 @@ fn translate<'a>(network: &'a Network, family: Family, tests: &[Test<'a>], lines
             Interface::Named(name) => Test::Interface(Side::Out, name),
             Interface::Prefixed(prefix) => Test::Prefix(Side::Out, prefix),
         });
-        let tests = interface.chain(tests.iter().cloned()).chain(protocol.map(Test::Protocol));
+        let tests = interface
+            .chain(tests.iter().cloned())
+            .chain(protocol.map(|number| Test::Protocol { number, negated: false }));
         let deed = Deed::Translate { address, ports };
         lines.push(said(tests.collect(), deed, "leaves the pools"));
     };

@@ -111,7 +111,7 @@ struct HeldMap {
 enum Lead {
     Accept,
     Drop,
-    Goto(String),
+    Jump(String),
 }
 
 impl Lead {
@@ -119,7 +119,7 @@ impl Lead {
         match leads {
             Leads::Accept => Self::Accept,
             Leads::Drop => Self::Drop,
-            Leads::Goto(chain) => Self::Goto(chain.into()),
+            Leads::Jump(chain) => Self::Jump(chain.into()),
         }
     }
 }

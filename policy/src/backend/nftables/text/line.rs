@@ -46,6 +46,7 @@ fn deed(out: &mut String, options: &Options, deed: &Deed<'_>) -> fmt::Result {
         Deed::Jump(chain) => write!(out, "jump {chain}"),
         Deed::Goto(chain) => write!(out, "goto {chain}"),
         Deed::Dispatch(side, map) => write!(out, "{} vmap @{map}", interface(*side)),
+        Deed::Enter(chain) => write!(out, "jump {chain}"),
         Deed::Spread(spread, leaves) => tables::spread(out, spread, |number| leaf_name(leaves, number)),
     }
 }
@@ -121,7 +122,7 @@ fn test(out: &mut String, test: &Test<'_>) -> fmt::Result {
             if from == to { Ok(()) } else { write!(out, "-{to}") }
         }
         Test::Net(end, net) => write!(out, "{} {}", address(*end, Family::of_net(net)), Prefix(*net)),
-        Test::Protocol(number) => write!(out, "meta l4proto {number}"),
+        Test::Protocol { number, negated } => write!(out, "meta l4proto {}{number}", not(*negated)),
         Test::Established => out.write_str("ct state established,related"),
         Test::ConnectionMarked { mark, is_set } => {
             write!(out, "ct mark & {mark:#x} {} 0", if *is_set { "!=" } else { "==" })

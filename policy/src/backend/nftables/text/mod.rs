@@ -144,7 +144,7 @@ fn verdict_map(out: &mut String, map: InterfaceMap, program: &Program, names: &N
         write!(out, "\t\telements = {{ ")?;
         let element = |interface: &str| match map.leads(program, names, interface) {
             Some(Leads::Accept) => alloc::format!("\"{interface}\" : accept"),
-            Some(Leads::Goto(chain)) => alloc::format!("\"{interface}\" : goto {chain}"),
+            Some(Leads::Jump(chain)) => alloc::format!("\"{interface}\" : jump {chain}"),
             Some(Leads::Drop) | None => alloc::format!("\"{interface}\" : drop"),
         };
         list(out, ELEMENTS, map.interfaces(program).map(element))?;

@@ -37,8 +37,10 @@ pub(super) fn tuples(out: &mut String, tuples: &Tuples) -> fmt::Result {
 /// The verdict map that leads to the leaves.
 pub(super) fn spread(out: &mut String, spread: &Spread, leaf: impl Fn(usize) -> String) -> fmt::Result {
     out.write_str("th dport . meta l4proto vmap { ")?;
-    let rows = (spread.rows.iter())
-        .map(|row| alloc::format!("{} . {} : jump {}", row.ports, row.protocol, leaf(row.leaf)));
+    let rows = spread.ranges().map(|(protocol, ports, found)| match found {
+        Some(number) => alloc::format!("{ports} . {protocol} : goto {}", leaf(number)),
+        None => alloc::format!("{ports} . {protocol} : return"),
+    });
     list(out, ", ", rows)?;
     out.write_str(" }")
 }

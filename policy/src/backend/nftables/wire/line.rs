@@ -102,6 +102,7 @@ fn deed(writer: &mut Writer<'_>, out: &mut Appender<'_>, deed: &Deed<'_>) -> Res
             out.lookup(Name::new(map)?, None, true, false);
             return Ok(());
         }
+        Deed::Enter(chain) => nft::Verdict::Jump(Name::new(chain)?),
         Deed::Spread(spread, leaves) => return spread_map(writer, out, spread, leaves),
     };
     out.push(Immediate::new(Register::VERDICT, verdict.into()));
@@ -124,7 +125,7 @@ fn test(writer: &mut Writer<'_>, out: &mut Appender<'_>, test: &Test<'_>) -> Res
         Test::Port { end, range, negated } => out.port(*end, range, *negated),
         Test::Between { end, addresses, negated } => out.between(*end, *addresses, *negated),
         Test::Net(end, net) => out.net(*end, *net, false),
-        Test::Protocol(number) => out.protocol(*number, false),
+        Test::Protocol { number, negated } => out.protocol(*number, *negated),
         Test::Established => state(out, CtState::ESTABLISHED.or(CtState::RELATED)),
         Test::ConnectionMarked { mark, is_set } => {
             out.push(Ct { dreg: Some(R1), ..Ct::new(CtKey::MARK) });
@@ -353,12 +354,13 @@ fn cut((mut key, len): (Key, u32)) -> Key {
 fn spread_map(writer: &mut Writer<'_>, out: &mut Appender<'_>, spread: &Spread, leaves: &str) -> Result {
     let id = writer.next_set();
     let key_type = Type::INET_SERVICE.then(Type::INET_PROTO);
-    let size = u32::try_from(spread.rows.len().max(1)).unwrap_or(u32::MAX);
+    let ranges: Vec<_> = spread.ranges().collect();
+    let size = u32::try_from(ranges.len().max(1)).unwrap_or(u32::MAX);
     let map = Set::of(writer.table.clone(), Name::new("__map%d")?, id, key_type, 8);
     let map = map.map(Type::VERDICT, 0).size(size).parts(&[2, 1]).flags(Set::ANONYMOUS | Set::CONSTANT);
     writer.batch.add(INET, &map)?;
     let names =
-        (0..spread.leaves.len()).map(|leaf| Ok(nft::Verdict::Jump(Name::new(leaf_name(leaves, leaf))?)));
+        (0..spread.leaves.len()).map(|leaf| Ok(nft::Verdict::Goto(Name::new(leaf_name(leaves, leaf))?)));
     let names = names.collect::<core::result::Result<Vec<_>, EncodeError>>()?;
     let key = |protocol: u8, port: u16| {
         let mut key = Key::default();
@@ -366,9 +368,10 @@ fn spread_map(writer: &mut Writer<'_>, out: &mut Appender<'_>, spread: &Spread, 
         key.push(&[protocol]);
         key
     };
-    let rows = spread.rows.iter().filter_map(|row| {
-        let (from, to) = (key(row.protocol, row.ports.min), key(row.protocol, row.ports.max));
-        names.get(row.leaf).map(|verdict| (from, to, verdict))
+    let back = nft::Verdict::Return;
+    let rows = ranges.iter().filter_map(|(protocol, ports, leaf)| {
+        let (from, to) = (key(*protocol, ports.min), key(*protocol, ports.max));
+        leaf.map_or(Some(&back), |leaf| names.get(leaf)).map(|verdict| (from, to, verdict))
     });
     writer.batch.add_interval_verdicts(INET, &map, rows)?;
     out.push(Selector::Dport.load(R1));

@@ -176,7 +176,7 @@ impl<'b> Writer<'b> {
             let verdict = match leads {
                 Leads::Accept => nft::Verdict::Accept,
                 Leads::Drop => nft::Verdict::Drop,
-                Leads::Goto(chain) => nft::Verdict::Goto(Name::new(chain)?),
+                Leads::Jump(chain) => nft::Verdict::Jump(Name::new(chain)?),
             };
             Ok((interface(name), verdict))
         };
