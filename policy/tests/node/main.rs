@@ -11,6 +11,7 @@
 mod beside;
 mod connections;
 mod denied;
+mod host;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod network;
