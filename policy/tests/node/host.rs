@@ -3,14 +3,15 @@
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::Arc;
 
 use tortie_policy::nftables::{Options, Ruleset};
 use tortie_policy::{
-    Flow, Host, HostAction, Inputs, Packet, Place as Where, Transport, Verdict, compile, evaluate_packet,
-    resolve,
+    Flow, Host, HostAction, Inputs, Packet, Place as Where, PolicyKey, Program, Step, Transport, Verdict,
+    compile, evaluate_packet, resolve,
 };
 
-use crate::lab::{HOST, Place, enter, nft, ruleset};
+use crate::lab::{HOST, Lab, Place, enter, nft, ruleset};
 use crate::packet::{Listener, icmp, send};
 use crate::transaction::settle;
 use crate::{open, stage};
@@ -108,5 +109,82 @@ fn netns_neighbours_and_listeners_are_heard_whatever_else_is_denied() {
             let arrives = ears.hears(|message| message.first() == Some(&kind));
             assert_eq!(arrives, wanted.verdict == Verdict::Allow, "{action:?}: {wanted}\n{}", ruleset());
         }
+    }
+}
+
+/// A rule of this policy becomes more than the kernel's rule can hold.
+fn spoil(mut program: Program, policy: &str) -> Program {
+    for chain in program.chains.values_mut() {
+        let mut spoilt = (**chain).clone();
+        let of_policy = |step: &&mut Step| {
+            step.origin.as_ref().is_some_and(|origin| origin.to_string() == format!("{policy} ingress[0]"))
+        };
+        for step in spoilt.steps.iter_mut().filter(of_policy) {
+            step.matches = step.matches.iter().cycle().take(step.matches.len() * 100).cloned().collect();
+        }
+        *chain = Arc::new(spoilt);
+    }
+    program
+}
+
+/// If the kernel cannot have new rules of a host, it keeps the old ones; nobody else waits for that.
+#[test]
+fn netns_a_host_keeps_its_last_rules_if_new_ones_are_refused() {
+    if let Place::Done = enter("host::netns_a_host_keeps_its_last_rules_if_new_ones_are_refused") {
+        return;
+    }
+    let (world, mut lab, mut socket) = stage();
+    let (outside, pod) = (world.outside[0], world.endpoints[0]);
+    let rule = |action: &str, port: u16| {
+        format!(
+            r#"{{ "selector": "has(host)", "types": ["Ingress"], "ingress": [
+            {{ "action": "{action}", "protocol": "UDP", "destination": {{ "ports": [{port}] }} }}] }}"#
+        )
+    };
+    let mut port = 40000;
+    for interface in ["uplink", "*"] {
+        let mut rules = Ruleset::new(Options::default());
+        let mut inputs = open(&world);
+        close(&mut inputs, interface);
+        let mut enforce = |inputs: &Inputs, spoilt: Option<&str>, rules: &mut Ruleset| {
+            let program = compile(&resolve(inputs, &host(), |_| true));
+            rules
+                .set_program(spoilt.map_or_else(|| program.clone(), |policy| spoil(program.clone(), policy)));
+            settle(&mut socket, rules);
+            rules.denials().map(|denial| denial.interface.to_string()).collect::<Vec<_>>()
+        };
+        let insert = |inputs: &mut Inputs, name: &str, spec: &str| {
+            assert_eq!(inputs.insert_global_network_policy(name, &serde_json::from_str(spec).unwrap()), []);
+        };
+        let mut check = |lab: &mut Lab, what: &str, open: &[u16], pod_is_open: bool| {
+            port += 1;
+            let to = |address: IpAddr, to: u16| Flow::udp((outside[0], port).into(), (address, to).into());
+            let to_host = [80, 81, 443].map(|number| (to(HOST[0], number), open.contains(&number)));
+            let flows: Vec<_> = to_host.into_iter().chain([(to(pod[0], 80), pod_is_open)]).collect();
+            let wanted: Vec<bool> = flows.iter().map(|(_, open)| *open).collect();
+            assert_eq!(lab.send(&flows), wanted, "{interface}, {what}\n{}", ruleset());
+        };
+        insert(&mut inputs, "a", &rule("Allow", 80));
+        assert_eq!(enforce(&inputs, None, &mut rules), [""; 0]);
+        check(&mut lab, "all is well", &[80], true);
+
+        insert(&mut inputs, "a", &rule("Allow", 81));
+        insert(&mut inputs, "pods", r#"{ "selector": "!has(host)", "types": ["Ingress"] }"#);
+        assert_eq!(enforce(&inputs, Some("GlobalNetworkPolicy a"), &mut rules), [interface]);
+        check(&mut lab, "rules of a policy are refused", &[80], false);
+
+        insert(&mut inputs, "b", &rule("Allow", 443));
+        assert_eq!(enforce(&inputs, Some("GlobalNetworkPolicy a"), &mut rules), [interface]);
+        check(&mut lab, "and there is one more policy", &[80], false);
+        assert!(inputs.remove_policy(&PolicyKey::global("pods")));
+        assert_eq!(enforce(&inputs, Some("GlobalNetworkPolicy b"), &mut rules), [interface]);
+        // What is not refused is enforced.
+        check(&mut lab, "of which the rules are refused", &[81], true);
+
+        assert_eq!(enforce(&inputs, None, &mut rules), [""; 0]);
+        check(&mut lab, "all is mended", &[81, 443], true);
+        assert!(inputs.remove_policy(&PolicyKey::global("a")));
+        assert_eq!(enforce(&inputs, None, &mut rules), [""; 0]);
+        check(&mut lab, "and goes on", &[443], true);
     }
 }
