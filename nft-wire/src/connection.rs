@@ -49,8 +49,10 @@ impl Connection {
     /// Of the status: its destination is translated.
     pub const DST_NAT: u32 = 1 << 5;
 
-    /// A connection as the attributes of a message tell it; `None` if they are not whole.
-    pub(crate) fn read(attributes: &[u8]) -> Option<Self> {
+    /// A connection as the attributes of a message tell it, which stand behind the header of netfilter; `None` if they are not
+    /// whole.
+    #[must_use]
+    pub fn decode(attributes: &[u8]) -> Option<Self> {
         let (mut original, mut reply, mut key) = (None, None, Bytes::new());
         let (mut status, mut mark, mut zone) = (0, 0, None);
         for attr in Attrs(attributes) {
@@ -78,8 +80,9 @@ impl Connection {
         }
     }
 
-    /// The attributes that make the kernel change these bits of its mark.
-    pub(crate) fn marking(&self, mark: u32, mask: u32) -> alloc::vec::Vec<u8> {
+    /// The attributes of a message that makes the kernel give those bits of its mark that `mask` has the values that `mark` has.
+    #[must_use]
+    pub fn encode_mark(&self, mark: u32, mask: u32) -> alloc::vec::Vec<u8> {
         let mut bytes = alloc::vec::Vec::new();
         let mut writer = crate::attr::Writer::new(&mut bytes);
         writer.nest(1, |writer| writer.raw(&self.key));
@@ -165,13 +168,13 @@ mod tests {
         tuple(&mut writer, 2, [10, 0, 0, 3], [10, 0, 0, 1]);
         writer.bytes(3, &0x1f_u32.to_be_bytes());
         writer.bytes(8, &7_u32.to_be_bytes());
-        let connection = Connection::read(&bytes).unwrap();
+        let connection = Connection::decode(&bytes).unwrap();
         assert_eq!(connection.original.source, IpAddr::from([10, 0, 0, 1]));
         assert_eq!(connection.reply.source, IpAddr::from([10, 0, 0, 3]));
         assert_eq!(connection.original.ports, Some((40000, 80)));
         assert_eq!((connection.status, connection.mark, connection.zone), (0x1f, 7, None));
         for len in 0..bytes.len() {
-            let cut = Connection::read(&bytes[..len]);
+            let cut = Connection::decode(&bytes[..len]);
             assert!(cut.is_none_or(|cut| cut.original == connection.original), "{len}");
         }
     }

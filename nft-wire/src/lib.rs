@@ -59,7 +59,6 @@ mod attr;
 mod batch;
 mod chain;
 mod comment;
-#[cfg(feature = "socket")]
 mod connection;
 mod error;
 pub mod expr;
@@ -80,7 +79,6 @@ mod verdict;
 pub use attr::Bytes;
 pub use batch::{Batch, Entity};
 pub use chain::{Attachment, Chain, Devices, Hook, Policy};
-#[cfg(feature = "socket")]
 pub use connection::{Connection, Tuple};
 #[cfg(feature = "socket")]
 pub use error::{CommitError, Refusal};

@@ -56,6 +56,10 @@ fn without_std() -> anyhow::Result<()> {
     for library in LIBRARIES {
         command.args(["-p", &format!("tortie-{library}")]);
     }
+    shell::run(command)?;
+    // What features add needs no more than they say. (Tests enable more of dependencies.)
+    let mut command = shell::cargo(&["check", "--locked", "--no-default-features", "-p", "tortie-policy"]);
+    command.args(["--features", "k8s,nft-wire"]);
     shell::run(command)
 }
 

@@ -100,7 +100,7 @@ impl Conntrack {
 fn change(port: &mut Port, connection: &Connection, mark: u32, mask: u32) -> io::Result<bool> {
     port.drain()?;
     let number = port.next_number();
-    let attributes: Vec<u8> = connection.marking(mark, mask);
+    let attributes: Vec<u8> = connection.encode_mark(mark, mask);
     port.send(&message(NEW, ACK, connection.family(), number, &attributes))?;
     let mut answer = Answer { number, errno: 0 };
     finish(port, &mut answer)?;
@@ -132,7 +132,7 @@ impl Exchange for Told<'_> {
                 ERROR => return Err(failed(&answer)),
                 _ => {
                     let attributes = answer.payload().get(SUBHEADER..).unwrap_or_default();
-                    if let Some(connection) = Connection::read(attributes) {
+                    if let Some(connection) = Connection::decode(attributes) {
                         (self.each)(&connection)?;
                     }
                 }

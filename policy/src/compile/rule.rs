@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use ipnet::IpNet;
 
 use crate::ipset::IpSet;
+use crate::model::Protocol;
 use crate::program::{Addresses, End, Match, Step, StepAction};
 use crate::rule::{Deed, Entity, Family, PortRange, Ports, Rule};
 use crate::set::{self, SetId};
@@ -53,18 +54,58 @@ fn steps(rule: &Rule, accept: &StepAction) -> Vec<Step> {
             steps.push(step(common));
             continue;
         }
-        let [sources, destinations] =
-            [(End::Source, &criteria.source), (End::Destination, &criteria.destination)]
-                .map(|(end, entity)| port_alternatives(end, entity, criteria.protocol, family));
-        for source in &sources {
-            for destination in &destinations {
-                for icmp in icmp_alternatives(rule, family) {
-                    steps.push(step([common.as_slice(), source, destination, &icmp].concat()));
+        for carrier in carriers(rule) {
+            let [sources, destinations] =
+                [(End::Source, &criteria.source), (End::Destination, &criteria.destination)]
+                    .map(|(end, entity)| port_alternatives(end, entity, criteria.protocol, family, carrier));
+            let carrier = carrier.matches();
+            for source in &sources {
+                for destination in &destinations {
+                    for icmp in icmp_alternatives(rule, family) {
+                        let parts = [common.as_slice(), &carrier, source, destination, &icmp];
+                        steps.push(step(parts.concat()));
+                    }
                 }
             }
         }
     }
     steps
+}
+
+/// What ports are looked at in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carrier {
+    /// Whatever the rule says.
+    Any,
+    /// This protocol, which has ports.
+    Of(u8),
+    /// A protocol that has none.
+    Portless,
+}
+
+/// Protocols with ports.
+const WITH_PORTS: [u8; 3] = [Protocol::TCP, Protocol::UDP, Protocol::SCTP];
+
+impl Carrier {
+    fn matches(self) -> Vec<Match> {
+        match self {
+            Self::Any => Vec::new(),
+            Self::Of(number) => vec![Match::Protocol { number, negated: false }],
+            Self::Portless => WITH_PORTS.map(|number| Match::Protocol { number, negated: true }).into(),
+        }
+    }
+}
+
+/// Protocols that a rule is split by. What has no ports has none with a name; a kernel that looks for ports where there are none
+/// passes the rule by. So a rule against names that speaks of no protocol says of those without ports what it means.
+fn carriers(rule: &Rule) -> Vec<Carrier> {
+    let criteria = &rule.criteria;
+    let ends = [&criteria.source, &criteria.destination];
+    if criteria.protocol.is_some() || ends.iter().all(|end| end.not_ports.names.is_empty()) {
+        return vec![Carrier::Any];
+    }
+    let wanted = WITH_PORTS.into_iter().filter(|number| criteria.not_protocol != Some(*number));
+    wanted.map(Carrier::Of).chain([Carrier::Portless]).collect()
 }
 
 /// Whether neither names of ports nor types of ICMP messages make it several steps, as in most rules.
@@ -175,7 +216,12 @@ fn port_alternatives(
     entity: &Entity,
     protocol: Option<u8>,
     family: Option<Family>,
+    carrier: Carrier,
 ) -> Vec<Vec<Match>> {
+    if carrier == Carrier::Portless {
+        // No port is one of these, and none is one of those that it must not be.
+        return if entity.ports.is_empty() { vec![Vec::new()] } else { Vec::new() };
+    }
     // A rule with named ports has a family.
     let named = |name, negated| {
         let set = set::named_port(entity, protocol, name);

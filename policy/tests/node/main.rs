@@ -12,6 +12,7 @@ mod beside;
 mod connections;
 mod denied;
 mod flood;
+mod host;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod network;

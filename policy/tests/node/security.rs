@@ -244,6 +244,31 @@ fn netns_unknown_protocols_are_denied() {
     }
 }
 
+/// A packet that is too short to have ports has none, so it is to none of these: it is denied with all that is.
+#[test]
+fn netns_a_packet_without_ports_is_to_no_named_one() {
+    if let Place::Done = enter("security::netns_a_packet_without_ports_is_to_no_named_one") {
+        return;
+    }
+    let (world, lab, mut socket) = stage();
+    for (action, arrives) in [("Deny", false), ("Allow", true)] {
+        let other = if arrives { "Deny" } else { "Allow" };
+        let spec = format!(
+            r#"{{ "types": ["Ingress"], "ingress": [
+                {{ "action": "{action}", "destination": {{ "notPorts": ["http"] }} }}, {{ "action": "{other}" }}] }}"#
+        );
+        let _rules = enforce(&mut socket, &[("not-http", &spec)], Options::default());
+        for family in 0..2 {
+            let (source, receiver) = (world.endpoints[0][family], world.endpoints[1][family]);
+            let ears = Listener::new(lab.station(receiver), receiver, 253);
+            for payload in [&[][..], &[7], &[7, 7, 7, 7]] {
+                send(lab.station(source), receiver, &[packet(source, receiver, 253, payload)]);
+                assert_eq!(ears.hears(|_| true), arrives, "{action} {source} {payload:?}\n{}", ruleset());
+            }
+        }
+    }
+}
+
 /// microsoft/mxc#798: a first packet that was dropped makes no connection, which an answer to it could belong to.
 #[test]
 fn netns_a_dropped_packet_begins_no_connection() {

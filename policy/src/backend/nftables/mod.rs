@@ -18,6 +18,7 @@
 //! | forward | filter + 3 | egress policy of host endpoints for what is forwarded |
 //! | input | filter + 2 | normal ingress policy of host endpoints |
 //! | output | filter | normal egress policy of host endpoints |
+//! | postrouting | mangle | the same, for what the host sends to an address that was translated |
 //! | forward | filter + 4 | drops what goes to an address of a service that nobody translated |
 //! | postrouting | srcnat + 10 | translates sources of members of pools |
 //!

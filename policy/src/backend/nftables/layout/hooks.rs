@@ -27,7 +27,7 @@ struct HostHook {
     hook: Hook,
 }
 
-const HOST_HOOKS: [HostHook; 7] = {
+const HOST_HOOKS: [HostHook; 8] = {
     use Direction::{Egress, Ingress};
     use ListKind::{Forward, Normal, PreDnat, Untracked};
     use Priority::{Filter, Mangle, Raw};
@@ -72,6 +72,14 @@ const HOST_HOOKS: [HostHook; 7] = {
         of(Forward, Egress, "hook-host-forward-egress", "host-forward-egress", at(Place::Forward, Filter, 3)),
         of(Normal, Ingress, "hook-host-ingress", "host-ingress", at(Place::Input, Filter, 2)),
         of(Normal, Egress, "hook-host-egress", "host-egress", at(Place::Output, Filter, 0)),
+        // The hook before still names the interface that led to the address before it was translated.
+        of(
+            Normal,
+            Egress,
+            "hook-host-egress-translated",
+            "host-egress-translated",
+            at(Place::Postrouting, Mangle, 0),
+        ),
     ]
 };
 
@@ -83,6 +91,9 @@ const WORKLOAD_HOOKS: [(Hook, &str, Side, &str); 5] = [
     (at(Place::Input, Priority::Filter, 0), "input-judge-egress-to-host", Side::In, "judge-egress-to-host"),
     (at(Place::Input, Priority::Filter, 1), "input-to-host", Side::In, "to-host"),
 ];
+
+/// A chain with what a host accepts of its workloads, and what it does not, ahead of all policy.
+const SOLICITATIONS: &str = "solicitations";
 
 pub(super) const fn at(place: Place, priority: Priority, behind: u8) -> Hook {
     Hook { place, priority, behind }
@@ -269,6 +280,9 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
         };
         rules.push(said(vec![], deed, "from a workload to its host"));
         chains.push(LaidChain::new("to-host", None, rules));
+        if self.leaves_workloads_to_hosts() {
+            chains.push(LaidChain::new(SOLICITATIONS, None, lines(self.catalogue, &program.to_host)));
+        }
 
         // Link-local addresses are not forwarded, and each interface has its own; without any address yet, a workload
         // asks whether the one that it wants is taken.
@@ -300,6 +314,11 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
             .collect()
     }
 
+    /// Whether policy of the host is asked about what workloads send it.
+    fn leaves_workloads_to_hosts(&self) -> bool {
+        has_hosts(self.program) && self.program.host_action == HostAction::Return
+    }
+
     /// A base chain for host endpoints.
     fn host_hook(&self, hook: &HostHook) -> LaidChain<'a> {
         let side = if hook.direction == Direction::Ingress { Side::In } else { Side::Out };
@@ -308,10 +327,23 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
         if hook.list == ListKind::Untracked {
             rules.push(line(vec![], Deed::ClearMark));
         }
+        match hook.hook.place {
+            Place::Output if hook.list == ListKind::Normal => {
+                rules.push(line(vec![Test::Translated(true)], Deed::Accept));
+            }
+            Place::Postrouting => rules.extend(
+                [Test::Forwarded, Test::Translated(false)].map(|test| line(vec![test], Deed::Accept)),
+            ),
+            _ => {}
+        }
         match (hook.list, hook.direction) {
             // What a workload sends its host has been decided on, unless that is left to others.
             (ListKind::Normal, Direction::Ingress) if self.program.host_action != HostAction::Return => {
                 rules.extend(self.for_workloads(side, &Deed::Accept));
+            }
+            // What has been accepted ahead of all policy is not left to anybody.
+            (ListKind::Normal, Direction::Ingress) => {
+                rules.extend(self.for_workloads(side, &Deed::Jump(SOLICITATIONS)));
             }
             // What the host sends its workloads is not policed.
             (ListKind::Normal, Direction::Egress) => rules.extend(self.for_workloads(side, &Deed::Accept)),

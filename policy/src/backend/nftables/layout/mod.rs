@@ -143,6 +143,10 @@ pub(super) enum Test<'a> {
     Invalid,
     /// This bit of its mark is set.
     Marked(u32),
+    /// It came in by an interface.
+    Forwarded,
+    /// The destination of its connection is translated, or is not.
+    Translated(bool),
     /// Its interface has this name.
     Interface(Side, &'a str),
     /// The name of its interface begins so.

@@ -117,7 +117,8 @@ impl Ruleset {
                 writer.fill(chain)?;
             }
             let counters = laid.into_iter().flat_map(|laid| laid.counters).collect();
-            let now = HeldChain { name: first.unwrap_or_default(), leaves, counters };
+            let Some(chain) = program.chains.get(key).cloned() else { continue };
+            let now = HeldChain { chain, name: first.unwrap_or_default(), leaves, counters };
             let over = old.iter().flat_map(|old| &old.leaves).filter(|leaf| !now.leaves.contains(leaf));
             leaves_gone.extend(over.cloned());
             flight.chains.push((key.clone(), Some(now)));
@@ -230,6 +231,21 @@ pub(super) fn speaks_of(steps: &[Step], sets: &BTreeSet<SetId>) -> bool {
         };
         in_leaves || step.matches.iter().any(in_match)
     })
+}
+
+/// Every set that some of these steps speak of.
+pub(super) fn sets_of(steps: &[Step]) -> BTreeSet<SetId> {
+    let in_match = |wanted: &Match| match wanted {
+        Match::Address { addresses: Addresses::Set(set), .. } | Match::AddressPort { set, .. } => {
+            Some(set.clone())
+        }
+        _ => None,
+    };
+    let in_leaves = |step: &Step| match &step.action {
+        StepAction::Spread(spread) => spread.leaves.iter().flat_map(|leaf| sets_of(leaf)).collect(),
+        _ => BTreeSet::new(),
+    };
+    steps.iter().flat_map(|step| step.matches.iter().filter_map(in_match).chain(in_leaves(step))).collect()
 }
 
 /// Makes the kernel's sets as wished: what it has then, and which are to be deleted when nothing speaks of them any more.

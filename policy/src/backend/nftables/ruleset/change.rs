@@ -68,6 +68,9 @@ impl Ruleset {
     }
 
     fn take(&mut self, change: Change) {
+        if self.concerns_kept(&change) {
+            self.retry_denied();
+        }
         match change {
             Change::Program(program) => self.take_program(program),
             Change::Delta(delta) => self.take_delta(delta),
@@ -145,14 +148,20 @@ impl Ruleset {
         self.touch_interface(interface);
     }
 
-    fn drop_chain(&mut self, key: ChainKey) {
+    pub(super) fn drop_chain(&mut self, key: ChainKey) {
+        if self.keeps_chain(&key) {
+            return;
+        }
         self.program.chains.remove(&key);
         self.names.remove(&key);
         self.unbar(&key);
         self.pending.chains.insert(key);
     }
 
-    fn drop_set(&mut self, set: SetId) {
+    pub(super) fn drop_set(&mut self, set: SetId) {
+        if self.keeps_set(&set) {
+            return;
+        }
         self.pending.sets.remove(&set);
         self.barred_sets.remove(&set);
         if let Some(state) = self.sets.remove(&set)
@@ -163,7 +172,7 @@ impl Ruleset {
     }
 
     /// Chains of the host that all tables with such chains have may be new: then so are their maps.
-    fn touch_fixed(&mut self) {
+    pub(super) fn touch_fixed(&mut self) {
         self.pending.fixed = true;
         self.pending.interfaces.extend(self.program.hosts.keys().cloned());
     }
@@ -181,6 +190,7 @@ impl Ruleset {
     }
 
     fn take_set(&mut self, set: SetId, members: Members) {
+        self.kept.sets.remove(&set);
         let state = self.pending.dropped_sets.remove(&set).or_else(|| self.sets.remove(&set));
         let state = match state {
             Some(mut state) => {

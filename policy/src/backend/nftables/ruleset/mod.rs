@@ -5,6 +5,7 @@ mod change;
 mod connection;
 mod denied;
 mod drift;
+mod keep;
 mod refuse;
 mod set;
 
@@ -18,11 +19,12 @@ use tortie_nft_wire::{Batch, EncodeError};
 use super::layout::{Catalogue, Counter, InterfaceMap, Leads, Part};
 use super::options::Options;
 use super::wire::Writer;
-use crate::program::{ChainKey, Program};
+use crate::program::{Chain, ChainKey, HostDispatch, Program};
 use crate::rule::Family;
 use crate::set::SetId;
 
 use denied::{HeldCounter, Tally};
+use keep::Kept;
 pub use refuse::Denial;
 use refuse::Hunt;
 use set::{HeldPart, SetState};
@@ -57,7 +59,7 @@ use set::{HeldPart, SetState};
 ///
 /// If the kernel refuses a batch, [`reject`](Self::reject) finds the chains and sets that are refused, and with them the
 /// endpoints: these keep an entry that drops all their packets, and are [reported](Self::denials); the next batch has the rest.
-/// Interfaces of the host keep the rules that they have. What is denied is tried again when it changes, or when
+/// Interfaces of the host keep the rules that they have, and stay open if they have none. What is denied is tried again when it changes, or when
 /// [asked](Self::retry_denied).
 #[derive(Debug)]
 pub struct Ruleset {
@@ -78,6 +80,8 @@ pub struct Ruleset {
     /// Interfaces of workloads that are denied by name, since nothing says what of them is refused.
     banned: BTreeSet<String>,
     denials: BTreeMap<String, String>,
+    /// What of the program is not wished, but what the kernel took last.
+    kept: Kept,
     hunt: Option<Hunt>,
     tally: Tally,
 }
@@ -91,10 +95,14 @@ struct Held {
     /// Names of the chains that every table has.
     fixed: Vec<String>,
     maps: BTreeMap<&'static str, HeldMap>,
+    /// Of interfaces of the host, as far as the kernel has taken their chains.
+    hosts: BTreeMap<String, HostDispatch>,
+    all_interfaces: Option<HostDispatch>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct HeldChain {
+    chain: Arc<Chain>,
     name: String,
     leaves: Vec<String>,
     counters: Vec<Counter>,
@@ -202,6 +210,7 @@ impl Ruleset {
             barred_sets: BTreeSet::new(),
             banned: BTreeSet::new(),
             denials: BTreeMap::new(),
+            kept: Kept::default(),
             hunt: None,
             tally: Tally::default(),
         };
@@ -293,6 +302,7 @@ impl Ruleset {
             }
         }
         self.pending = Pending::default();
+        self.hold_hosts();
         self.hunted(true);
         self.catch_up();
     }

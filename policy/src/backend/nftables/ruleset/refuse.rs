@@ -9,6 +9,7 @@ use tortie_nft_wire::{Action, EncodeError, Subject};
 
 use super::Ruleset;
 use super::build::{Culprit, speaks_of};
+use crate::endpoint::ALL_INTERFACES;
 use crate::program::{ChainKey, StepAction};
 use crate::set::SetId;
 
@@ -16,7 +17,8 @@ use crate::set::SetId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Denial<'a> {
-    /// Its interface. Of a workload, all packets are dropped; of the host, the rules stay that were taken last.
+    /// Its interface, or `*`. Of a workload, all packets are dropped; of the host, the rules stay that were taken last, if there
+    /// are any.
     pub interface: &'a str,
     /// What is refused.
     pub reason: &'a str,
@@ -85,6 +87,7 @@ impl Ruleset {
 
     /// Tries again what is denied, with the next batch.
     pub fn retry_denied(&mut self) {
+        self.release_hosts();
         let barred = core::mem::take(&mut self.barred);
         self.pending.chains.extend(barred);
         self.pending.sets.extend(core::mem::take(&mut self.barred_sets));
@@ -174,14 +177,20 @@ impl Ruleset {
             .filter(|(_, chains)| barred.contains(&chains.ingress) || barred.contains(&chains.egress));
         let hosts =
             program.hosts.iter().filter(|(_, host)| host.lists.values().any(|key| barred.contains(key)));
-        let denied: Vec<String> =
+        let mut denied: Vec<String> =
             workloads.map(|(name, _)| name).chain(hosts.map(|(name, _)| name)).cloned().collect();
+        let others = program.all_interfaces.iter().flat_map(|host| host.lists.values());
+        if others.into_iter().any(|key| barred.contains(key)) {
+            denied.push(ALL_INTERFACES.into());
+            self.pending.fixed = true;
+        }
         for interface in denied {
             self.banned.insert(interface.clone());
             self.pending.interfaces.insert(interface.clone());
             self.denials.insert(interface, reason.into());
         }
         self.barred.extend(barred);
+        self.keep_hosts();
     }
 
     /// What changes is tried again, and with it all else that is denied.

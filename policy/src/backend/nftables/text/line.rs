@@ -129,6 +129,8 @@ fn test(out: &mut String, test: &Test<'_>) -> fmt::Result {
         }
         Test::Invalid => out.write_str("ct state invalid"),
         Test::Marked(mark) => write!(out, "meta mark & {mark:#x} != 0"),
+        Test::Forwarded => out.write_str("iif != 0"),
+        Test::Translated(is) => write!(out, "ct status & dnat {} 0", if *is { "!=" } else { "==" }),
         Test::Interface(side, name) => write!(out, "{} \"{name}\"", interface(*side)),
         Test::Prefix(side, prefix) => write!(out, "{} \"{prefix}*\"", interface(*side)),
         Test::NoneOf(side, names) => {

@@ -9,7 +9,9 @@ use tortie_nft_wire::expr::{
     Cmp, CmpOp, Ct, CtKey, Fib, FibResult, Immediate, Log, Meta, MetaKey, Notrack, ObjectType, Objref,
     Reject, RejectType,
 };
-use tortie_nft_wire::{Bytes, CtState, Data, EncodeError, Name, Register, Rule, Selector, Set, Type};
+use tortie_nft_wire::{
+    Bytes, Connection, CtState, Data, EncodeError, Name, Register, Rule, Selector, Set, Type,
+};
 
 use super::exprs::{Appender, address, port};
 use super::{INET, Key, Writer, interface, octets};
@@ -136,6 +138,15 @@ fn test(writer: &mut Writer<'_>, out: &mut Appender<'_>, test: &Test<'_>) -> Res
         Test::Marked(mark) => {
             out.mark(*mark, 0);
             out.push(Cmp::new(R1, CmpOp::NEQ, Data::value([0; 4])));
+        }
+        Test::Forwarded => {
+            out.push(Meta { dreg: Some(R1), ..Meta::new(MetaKey::IIF) });
+            out.compare(&[0; 4], true);
+        }
+        Test::Translated(is) => {
+            out.push(Ct { dreg: Some(R1), ..Ct::new(CtKey::STATUS) });
+            out.mask(&Connection::DST_NAT.to_ne_bytes(), &[0; 4]);
+            out.compare(&[0; 4], *is);
         }
         Test::Interface(interface, name) => {
             out.push(side(*interface).load(R1));
