@@ -11,6 +11,7 @@ mod nft;
 mod policy;
 mod records;
 mod selector;
+mod trial;
 
 pub use bgp::{check_bgp_decode, check_bgp_roundtrip, check_bgp_stream};
 pub use cluster::{check_ipam_ops, check_ipam_records};
@@ -19,6 +20,7 @@ pub use nft::{check_nft_decode, check_nft_roundtrip};
 pub use policy::check_policy_yaml;
 pub use records::{check_bmp_read, check_mrt_read};
 pub use selector::{check_selector_index, check_selector_parse, check_selector_roundtrip};
+pub use trial::check_policy_eval;
 
 #[cfg(test)]
 mod tests {
@@ -94,6 +96,11 @@ mod tests {
     #[test]
     fn ipam_ops() {
         replay("ipam_ops", super::check_ipam_ops);
+    }
+
+    #[test]
+    fn policy_eval() {
+        replay("policy_eval", super::check_policy_eval);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-use tortie_policy::testing::{Choices, World, inputs, judgements, objects, packet};
-use tortie_policy::{Endpoint, Host, Inputs, ListKind, Origin, compile, evaluate_packet, interpret, resolve};
+use tortie_policy::testing::{Choices, World, inputs, judgements, kind, objects, packet};
+use tortie_policy::{Endpoint, Host, Inputs, ListKind, compile, evaluate_packet, interpret, resolve};
 
 /// Random policies tried; fifty times as many with `TORTIE_PROVE=1`.
 const CASES: u32 = 400;
@@ -22,25 +22,6 @@ fn runner() -> TestRunner {
     let cases = if prove { CASES * 50 } else { CASES };
     let config = Config { cases, max_shrink_iters: 20_000, failure_persistence: None, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]))
-}
-
-fn kind(origin: &Origin) -> &'static str {
-    match origin {
-        Origin::Rule { owner: tortie_policy::Owner::Policy(_), .. } => "policy rule",
-        Origin::Rule { .. } => "profile rule",
-        Origin::Invalid { .. } => "invalid",
-        Origin::EndOfTier { .. } => "end of tier",
-        Origin::UnknownProfile { .. } => "unknown profile",
-        Origin::NoProfileMatched => "no profile matched",
-        Origin::Encapsulated => "encapsulated",
-        Origin::UnknownInterface => "unknown interface",
-        Origin::Failsafe => "failsafe",
-        Origin::Undecided => "undecided",
-        Origin::NeighbourDiscovery => "neighbour discovery",
-        Origin::RoutingAdvice => "routing advice",
-        Origin::ToHost => "to host",
-        _ => "other",
-    }
 }
 
 fn agree(

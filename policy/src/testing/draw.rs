@@ -2,16 +2,20 @@
 
 use alloc::collections::BTreeMap;
 
+use ipnet::IpNet;
+
 use crate::model::{
     Action, EndpointPort, GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec, NetworkPolicySpec,
     PolicyType, ProfileSpec, Protocol, Rule, Staged, StagedAction, TierSpec,
 };
 use crate::{
-    Endpoint, EndpointSlice, HostAction, Inputs, NamedPort, PolicyKey, PolicyKind, ServiceKey, ServicePort,
+    Encapsulation, Endpoint, EndpointSlice, Failsafe, FailsafePort, HostAction, Inputs, NamedPort, PolicyKey,
+    PolicyKind, ServiceKey, ServicePort,
 };
 
 use super::rules::{
-    ACCOUNTS, NAMESPACE_SELECTORS, NAMESPACES, PORT_NAMES, PROFILES, Place, SELECTORS, SERVICES, labels, rule,
+    ACCOUNTS, NAMESPACE_SELECTORS, NAMESPACES, PORT_NAMES, PROFILES, Place, SELECTORS, SERVICES, labels,
+    list, rule,
 };
 use super::{Choices, Object, Spec, World};
 
@@ -72,6 +76,9 @@ pub fn objects(choices: &mut Choices<'_>, world: &World) -> Vec<Object> {
     tiers(choices, &mut objects);
     if !world.interfaces.is_empty() {
         hosts(choices, world, &mut objects);
+    }
+    if world.strange {
+        settings(choices, world, &mut objects);
     }
     for index in 0..choices.below(8) {
         policy(choices, world, index, &mut objects);
@@ -181,6 +188,29 @@ fn hosts(choices: &mut Choices<'_>, world: &World, objects: &mut Vec<Object>) {
     objects.push(Object::ToHost(action));
 }
 
+/// What few hosts set otherwise than by default.
+fn settings(choices: &mut Choices<'_>, world: &World, objects: &mut Vec<Object>) {
+    if choices.once_in(6) {
+        objects.push(Object::Encapsulation(Encapsulation {
+            vxlan_port: *choices.one(&[4789, 8080]),
+            allow_vxlan: choices.once_in(2),
+            allow_ipip: choices.once_in(2),
+        }));
+    }
+    if choices.once_in(6) {
+        let peers = [world.outside[0], world.endpoints[0]].concat();
+        let mut ports = || {
+            choices.some(4, |choices| FailsafePort {
+                protocol: *choices.one(&[6, 17, 132]),
+                port: *choices.one(&[80, 443, 22, 53]),
+                net: choices.once_in(2).then(|| IpNet::from(*choices.one(&peers))),
+            })
+        };
+        let failsafe = Failsafe { inbound: ports(), outbound: ports() };
+        objects.push(Object::Failsafe(failsafe));
+    }
+}
+
 fn policy(choices: &mut Choices<'_>, world: &World, index: usize, objects: &mut Vec<Object>) {
     let order = choices.once_in(2).then(|| *choices.one(&[0.0, 1.0, 2.0, 3.0]));
     let mut types = types(choices);
@@ -188,6 +218,9 @@ fn policy(choices: &mut Choices<'_>, world: &World, index: usize, objects: &mut 
     let [mut ingress, mut egress] = [true, false].map(|ingress| {
         let place = Place { ingress, has_namespace: is_namespaced };
         let mut rules = choices.some(4, |choices| rule(choices, world, place));
+        if choices.once_in(8) {
+            rules.append(&mut list(choices, world));
+        }
         if choices.below(3) > 0 {
             rules.push(Rule::new(Action::Allow));
         }

@@ -44,6 +44,7 @@
     reason = "for tests: what cannot be is a defect of the kit, and must be loud"
 )]
 
+mod counts;
 mod draw;
 mod object;
 mod packet;
@@ -57,10 +58,11 @@ use crate::Host;
 #[cfg(doc)]
 use crate::Resolver;
 
+pub use counts::{Counts, kind};
 pub use draw::{inputs, objects};
 pub use object::{Both, Object, Spec};
 pub use packet::{judgements, packet};
-pub use trial::{Backend, Counts, Disagreement, EAGER, Trial};
+pub use trial::{Backend, Disagreement, EAGER, Trial};
 
 /// Pseudo-random bytes of a seed (xorshift64*).
 #[must_use]
@@ -142,7 +144,8 @@ pub struct World {
     /// Other interfaces of the host than those of workloads, by which packets come and go, each with its addresses.
     pub uplinks: BTreeMap<String, Vec<IpAddr>>,
     /// Whether packets may be such as only an interpreter is asked about: translated, of an interface of a workload that
-    /// nobody knows, from an address to itself, or of ICMP other than echo requests.
+    /// nobody knows, from an address to itself or beside all of these, to ports at the edges of ranges, or of ICMP other
+    /// than echo requests; and whether settings of the host may be other than by default.
     pub strange: bool,
 }
 
@@ -192,8 +195,28 @@ impl World {
     fn nets(&self, family: usize) -> Vec<String> {
         let mut nets: Vec<String> = self.addresses(family).iter().map(ToString::to_string).collect();
         let more: &[&str] = match family {
-            0 => &["10.0.0.0/30", "10.0.0.0/8", "10.0.0.4/30", "192.0.2.0/24", "0.0.0.0/0", "10.0.0.0/29"],
-            _ => &["fd00::/126", "fd00::/16", "fd00::4/126", "2001:db8::/64", "::/0", "fd00::/8"],
+            0 => &[
+                "10.0.0.0/30",
+                "10.0.0.0/8",
+                "10.0.0.4/30",
+                "192.0.2.0/24",
+                "0.0.0.0/0",
+                "10.0.0.0/29",
+                "10.0.0.2/31",
+                "0.0.0.0/1",
+                "10.0.0.0/25",
+            ],
+            _ => &[
+                "fd00::/126",
+                "fd00::/16",
+                "fd00::4/126",
+                "2001:db8::/64",
+                "::/0",
+                "fd00::/8",
+                "fd00::2/127",
+                "8000::/1",
+                "fd00::/65",
+            ],
         };
         nets.extend(more.iter().map(|net| (*net).to_string()));
         nets

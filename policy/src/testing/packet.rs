@@ -44,7 +44,11 @@ pub fn packet<'a>(
     is_local: impl Fn(&Endpoint) -> bool,
 ) -> Packet<'a> {
     let family = choices.below(2);
-    let all = world.addresses(family);
+    let mut all = world.addresses(family);
+    if world.strange {
+        let near = *choices.one(&all);
+        all.push(beside(choices, near));
+    }
     let source = *choices.one(&all);
     let destination = if world.strange {
         *choices.one(&all)
@@ -68,26 +72,60 @@ pub fn packet<'a>(
     };
     let (from, to) = (place(source), place(destination));
     let mut packet = Packet::new(from, to, Flow::new(source, destination, transport(choices, world, family)));
-    if world.strange && choices.once_in(4) {
-        packet.original_destination = Some(SocketAddr::new(*choices.one(&all), *choices.one(&world.ports)));
+    if world.strange {
+        if choices.once_in(4) {
+            packet.original_destination =
+                Some(SocketAddr::new(*choices.one(&all), *choices.one(&world.ports)));
+        }
+        if choices.once_in(16) {
+            // The same in another form.
+            packet.flow.source = mapped(packet.flow.source);
+            packet.flow.destination = mapped(packet.flow.destination);
+        }
     }
     packet
 }
 
+/// An address that differs from this one in a bit: on the other side of the edge of some prefix.
+fn beside(choices: &mut Choices<'_>, address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => IpAddr::from((u32::from(address) ^ (1 << choices.below(32))).to_be_bytes()),
+        IpAddr::V6(address) => IpAddr::from((u128::from(address) ^ (1 << choices.below(128))).to_be_bytes()),
+    }
+}
+
+fn mapped(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().into(),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// Ports at the edges of ranges in rules, inside and out.
+const EDGES: &[u16] = &[
+    0, 1, 78, 79, 82, 84, 85, 86, 89, 90, 91, 92, 95, 96, 100, 101, 444, 8081, 8085, 8086, 65533, 65534,
+    65535,
+];
+
 fn transport(choices: &mut Choices<'_>, world: &World, family: usize) -> Transport {
-    let source_port = *choices.one(&[40000, 80, 443, 22]);
-    let destination_port =
-        if choices.once_in(8) { *choices.one(&[22, 53, 179]) } else { *choices.one(&world.ports) };
+    let source_port = *choices.one(&[40000, 80, 443, 22, 79, 90, 91, u16::MAX]);
+    let destination_port = match choices.below(8) {
+        7 => *choices.one(&[22, 53, 179]),
+        5 | 6 if world.strange => *choices.one(EDGES),
+        _ => *choices.one(&world.ports),
+    };
     match choices.below(6) {
         0 | 1 => Transport::Tcp { source_port, destination_port },
         2 | 3 => Transport::Udp { source_port, destination_port },
         4 => {
             let echo: &[u8] = if family == 0 { &[8] } else { &[128] };
-            let kinds = if world.strange { &[8, 128, 134, 135] } else { echo };
+            let kinds = if world.strange { &[8, 128, 134, 135, 0, 255] } else { echo };
             Transport::Icmp { kind: *choices.one(kinds), code: *choices.one(&[0, 1]) }
         }
         _ => match choices.below(2) {
             0 => Transport::Sctp { source_port, destination_port },
+            // Of a protocol with ports or types, but without them, as the rest of what was fragmented.
+            _ if world.strange && choices.once_in(4) => Transport::Other(*choices.one(&[6, 17, 1, 58, 132])),
             _ => Transport::Other(*choices.one(&[253, 4, 47])),
         },
     }

@@ -196,3 +196,51 @@ pub(super) fn rule(choices: &mut Choices<'_>, world: &World, place: Place) -> Ru
     }
     rule
 }
+
+/// Rules of few fields each, one after the other: lists as an optimiser makes tables of.
+pub(super) fn list(choices: &mut Choices<'_>, world: &World) -> Vec<Rule> {
+    let actions: &[Action] = match choices.below(4) {
+        0 => &[Action::Allow],
+        1 => &[Action::Deny],
+        2 => &[Action::Allow, Action::Allow, Action::Allow, Action::Deny],
+        _ => &[Action::Deny, Action::Allow, Action::Deny, Action::Deny, Action::Log],
+    };
+    let family = choices.below(2);
+    let nets = world.nets(family);
+    let (ports, addresses) = (choices.below(4), choices.below(4));
+    let at_source = choices.once_in(3);
+    let len = 4 + choices.below(28);
+    let one = |choices: &mut Choices<'_>| {
+        let mut rule = Rule::new(choices.one(actions).clone());
+        let (mut near, mut far) = (EntityRule::default(), EntityRule::default());
+        rule.protocol = Some(Protocol::Number(*choices.one(&[6, 6, 6, 17])));
+        let shape = choices.below(256);
+        // Of most lists, one rule is like the others.
+        if ports == 3 || (ports > 0 && shape % 8 > 0) {
+            near.ports = vec![port(choices)];
+        } else if ports == 0 && shape % 2 > 0 {
+            rule.protocol = None;
+        }
+        if addresses == 3 || (addresses > 0 && (shape / 8) % 8 > 0) {
+            far.nets = vec![choices.one(&nets).clone()];
+        }
+        match shape / 64 {
+            1 if ports > 1 && rule.protocol.is_some() => near.ports.push(port(choices)),
+            2 if addresses > 1 => far.nets.push(choices.one(&nets).clone()),
+            _ => {}
+        }
+        (rule.source, rule.destination) = if at_source { (near, far) } else { (far, near) };
+        rule
+    };
+    (0..len).map(|_| one(choices)).collect()
+}
+
+/// A port, or a range of few or many of them, that has much in common with others.
+fn port(choices: &mut Choices<'_>) -> Port {
+    let min = *choices.one(&[80, 79, 81, 85, 90, 443, 8080, 0, 65534]);
+    match choices.below(4) {
+        0 | 1 => Port::Number(min),
+        2 => Port::Range { min, max: min.saturating_add(*choices.one(&[1, 5, 10])) },
+        _ => Port::Range { min, max: *choices.one(&[u16::MAX, u16::MAX - 1]) },
+    }
+}

@@ -5,8 +5,11 @@ use core::error::Error;
 use core::fmt;
 
 use crate::model::Rule;
-use crate::{Delta, Packet, Passes, Place, Program, Verdict, evaluate_packet, interpret, nftables, optimise};
+use crate::{
+    Delta, Judgement, Packet, Passes, Program, Verdict, evaluate_packet, interpret, nftables, optimise,
+};
 
+use super::counts::{Counts, way};
 use super::{Both, Choices, Object, Spec, World, judgements, objects, packet};
 
 /// What enforces programs.
@@ -34,44 +37,6 @@ pub struct Trial {
     program: Program,
     objects: BTreeMap<String, Object>,
     counts: Counts,
-}
-
-/// What was tried.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Policy sets.
-    pub sets: usize,
-    /// Objects that were inserted or removed on the way.
-    pub changes: usize,
-    /// Probes of each family, IPv4 first, that the evaluator allows.
-    pub allowed: [usize; 2],
-    /// Those that it denies.
-    pub denied: [usize; 2],
-    /// Probes that the backend was asked about, and answered as it must.
-    pub sent: usize,
-    /// Probes by their way through the host.
-    pub ways: BTreeMap<&'static str, usize>,
-}
-
-impl Counts {
-    /// All probes.
-    #[must_use]
-    pub fn probes(&self) -> usize {
-        self.allowed.iter().chain(&self.denied).sum()
-    }
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sets, changes, allowed: [allow4, allow6], denied: [deny4, deny6], sent, ways } = self;
-        writeln!(f, "{sets} policy sets, {changes} objects changed, {} probes", self.probes())?;
-        writeln!(f, "  IPv4: {allow4} allowed, {deny4} denied; IPv6: {allow6} allowed, {deny6} denied")?;
-        for (way, count) in ways {
-            writeln!(f, "  {count:>7} {way}")?;
-        }
-        write!(f, "  {sent} of them sent past the backend")
-    }
 }
 
 /// What somebody does not agree on with the evaluator.
@@ -145,22 +110,26 @@ impl Trial {
             return Err(self.whole("the program that is kept is not the one that is made anew".into()));
         }
         let programs = variants(&self.program);
+        self.counts.features(&self.program);
+        programs.iter().for_each(|(_, program)| self.counts.features(program));
         let mut packets = Vec::new();
         let mut wanted = Vec::new();
         for _ in 0..probes {
             let packet = packet(&mut choices, &self.world, &self.both.inputs, |_| true);
             let evaluation = evaluate_packet(&self.both.inputs, &self.both.host, |_| true, &packet);
             let allowed = evaluation.verdict == Verdict::Allow;
-            if interpret(&self.program, &packet).judgements != judgements(&evaluation) {
+            let wants = judgements(&evaluation);
+            if interpret(&self.program, &packet).judgements != wants {
                 return Err(self.smallest(&packet, None));
             }
-            if programs.iter().any(|program| passes(program, &packet) != allowed) {
+            if programs.iter().any(|(_, program)| !says(program, &packet, &wants)) {
                 return Err(self.smallest(&packet, None));
             }
             let family = usize::from(packet.flow.destination.is_ipv6());
             let count = if allowed { &mut self.counts.allowed } else { &mut self.counts.denied };
             count[family] += 1;
             *self.counts.ways.entry(way(&packet)).or_default() += 1;
+            self.counts.decided(&wants);
             packets.push(packet);
             wanted.push(allowed);
         }
@@ -253,27 +222,31 @@ fn start(world: &World) -> Both {
     both
 }
 
-fn variants(program: &Program) -> [Program; 2] {
-    [Passes::default(), EAGER].map(|passes| optimise(program, &passes).program)
+/// The program as each pass alone makes it, as [`EAGER`] does, and as all do by default.
+fn variants(program: &Program) -> [(&'static str, Program); 5] {
+    let alone = Passes::none().inline(0);
+    [
+        ("shadow", alone.shadow(true)),
+        ("fold", alone.fold(true)),
+        ("spread", alone.spread(true)),
+        ("eager", EAGER),
+        ("default", Passes::default()),
+    ]
+    .map(|(name, passes)| (name, optimise(program, &passes).program))
 }
 
+/// Whether each end says this of the packet by this program, and logs it, by whatever rule.
+fn says(program: &Program, packet: &Packet<'_>, wants: &[Judgement]) -> bool {
+    let found = interpret(program, packet).judgements;
+    let same = |(found, wanted): (Judgement, &Judgement)| {
+        Judgement { decided_by: wanted.decided_by.clone(), ..found } == *wanted
+    };
+    found.len() == wants.len() && found.into_iter().zip(wants).all(same)
+}
+
+#[cfg(test)]
 fn passes(program: &Program, packet: &Packet<'_>) -> bool {
     interpret(program, packet).verdict() == Verdict::Allow
-}
-
-fn way(packet: &Packet<'_>) -> &'static str {
-    use Place::{Host, Interface, Workload};
-    match (packet.from, packet.to) {
-        (Workload(_), Workload(_)) => "from workload to workload",
-        (Workload(_), Interface(_)) => "from workload to the world",
-        (Interface(_), Workload(_)) => "from the world to workload",
-        (Interface(_), Interface(_)) => "from the world to the world",
-        (Workload(_), Host) => "from workload to the host",
-        (Interface(_), Host) => "from the world to the host",
-        (Host, Workload(_)) => "from the host to workload",
-        (Host, Interface(_)) => "from the host to the world",
-        (Host, Host) => "from the host to itself",
-    }
 }
 
 /// Whether these objects alone show that somebody says otherwise, and who.
@@ -290,11 +263,12 @@ fn shows(
     let evaluation = evaluate_packet(&both.inputs, &both.host, |_| true, packet);
     let allowed = evaluation.verdict == Verdict::Allow;
     let interpretation = interpret(&program, packet);
-    let who = if interpretation.judgements != judgements(&evaluation) {
+    let wants = judgements(&evaluation);
+    let other = variants(&program).into_iter().find(|(_, program)| !says(program, packet, &wants));
+    let who = if interpretation.judgements != wants {
         format!("the interpreter says {interpretation:#?}")
-    } else if let Some(at) = variants(&program).iter().position(|program| passes(program, packet) != allowed)
-    {
-        format!("optimised program {at} says otherwise")
+    } else if let Some((name, program)) = other {
+        format!("optimised ({name}), it says {:#?}", interpret(&program, packet))
     } else {
         let backend = backend.as_mut()?;
         match backend.enforce(&program, None).and_then(|()| backend.send(&[*packet])) {
