@@ -102,7 +102,8 @@ fn push<'a>(
     }));
 }
 
-/// What must hold, in rows of which no two hold of one packet: one for each part of the sets that are wanted.
+/// What must hold, in rows of which no two hold of one packet: one for each part of the sets that are wanted. There is none if
+/// nothing can hold, because a set has no members of the packet's IP version.
 pub(super) fn rows<'a>(catalogue: &'a impl Catalogue, matches: &'a [Match]) -> Vec<Vec<Test<'a>>> {
     // What costs little is asked first. All must hold, so the order is nobody's concern.
     let mut tests = Vec::with_capacity(matches.len());
@@ -120,6 +121,12 @@ pub(super) fn rows<'a>(catalogue: &'a impl Catalogue, matches: &'a [Match]) -> V
         let parts = catalogue.parts(set, family);
         let test = |part| Test::InSet { end, family, part, negated };
         match parts {
+            // Of that version, and not in what nothing is in.
+            [] if negated => {
+                if !matches.iter().any(|wanted| matches!(wanted, Match::Family(of) if *of == family)) {
+                    rows.iter_mut().for_each(|row| row.push(Test::Family(family)));
+                }
+            }
             // In none of them.
             parts if negated => rows.iter_mut().for_each(|row| row.extend(parts.iter().map(test))),
             [part] => rows.iter_mut().for_each(|row| row.push(test(part))),

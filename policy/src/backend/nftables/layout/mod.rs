@@ -125,6 +125,8 @@ pub(super) enum Side {
 pub(super) enum Test<'a> {
     /// A match that speaks of no set.
     Match(&'a Match),
+    /// It is of this IP version.
+    Family(Family),
     /// Its address is in this part of a set, or is not.
     InSet { end: End, family: Family, part: &'a Part, negated: bool },
     /// Its port is in this range, or is not.

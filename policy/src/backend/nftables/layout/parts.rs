@@ -82,11 +82,14 @@ impl Part {
     }
 }
 
-/// The parts of a set with so many members of each length; one part if there are none.
+/// The parts of a set with so many members of each length; none if there are none.
 pub(in super::super) fn parts_of(set: &SetId, id: &str, family: Family, lengths: &Lengths) -> Vec<Part> {
     let (version, full) = if family == Family::V4 { (4, 32) } else { (6, 128) };
     let name = alloc::format!("ip{version}-{id}");
     let all = lengths.values().sum();
+    if all == 0 {
+        return Vec::new();
+    }
     if set.has_ports() {
         return vec![Part { name, family, kind: PartKind::Ports, len: all }];
     }
@@ -94,7 +97,7 @@ pub(in super::super) fn parts_of(set: &SetId, id: &str, family: Family, lengths:
     let nets = || lengths.iter().filter(|(len, _)| **len != full);
     let mut parts = Vec::new();
     let part = |suffix: String, kind, len| Part { name: alloc::format!("{name}{suffix}"), family, kind, len };
-    if addresses > 0 || all == 0 {
+    if addresses > 0 {
         parts.push(part(String::new(), PartKind::Addresses, addresses));
     }
     if nets().count() > MASKS {

@@ -108,6 +108,7 @@ const fn unspecified(family: Family) -> IpAddr {
 fn test(out: &mut String, test: &Test<'_>) -> fmt::Result {
     match test {
         Test::Match(wanted) => self::wanted(out, wanted),
+        Test::Family(family) => self::family(out, *family),
         Test::InSet { end, family, part, negated } => {
             match part.kind {
                 PartKind::Addresses | PartKind::Intervals => out.write_str(address(*end, *family)),
@@ -142,6 +143,10 @@ fn test(out: &mut String, test: &Test<'_>) -> fmt::Result {
     }
 }
 
+fn family(out: &mut String, family: Family) -> fmt::Result {
+    out.write_str(if family == Family::V4 { "meta nfproto ipv4" } else { "meta nfproto ipv6" })
+}
+
 const fn not(negated: bool) -> &'static str {
     if negated { "!= " } else { "" }
 }
@@ -149,8 +154,7 @@ const fn not(negated: bool) -> &'static str {
 fn wanted(out: &mut String, wanted: &Match) -> fmt::Result {
     let icmp = |family: &Family| if *family == Family::V4 { "icmp" } else { "icmpv6" };
     match wanted {
-        Match::Family(Family::V4) => out.write_str("meta nfproto ipv4"),
-        Match::Family(Family::V6) => out.write_str("meta nfproto ipv6"),
+        Match::Family(family) => self::family(out, *family),
         Match::Protocol { number, negated } => write!(out, "meta l4proto {}{number}", not(*negated)),
         Match::Address { end, family, addresses: Addresses::Nets(nets), negated } => {
             write!(out, "{} {}", address(*end, *family), not(*negated))?;

@@ -114,6 +114,7 @@ fn deed(writer: &mut Writer<'_>, out: &mut Appender<'_>, deed: &Deed<'_>) -> Res
 fn test(writer: &mut Writer<'_>, out: &mut Appender<'_>, test: &Test<'_>) -> Result {
     match test {
         Test::Match(wanted) => self::wanted(writer, out, wanted)?,
+        Test::Family(family) => out.family(*family),
         Test::InSet { end, family, part, negated } => {
             match part.kind {
                 PartKind::Masked(len) => out.address(*end, *family, len),
