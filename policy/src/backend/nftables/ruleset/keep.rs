@@ -123,7 +123,7 @@ impl Ruleset {
                         || delta.chains.iter().any(|(key, _)| is_of_chain(key))
                         || delta.chains_removed.iter().any(is_of_chain)
                 }
-                Change::Network(_) => false,
+                Change::Network(_) | Change::Options(_) => false,
             }
     }
 
