@@ -165,10 +165,10 @@ fn put(cluster: &mut Cluster, key: &str, value: &[u8]) -> bool {
     match cluster.put(key, value) {
         Ok(change) => change == Change::Changed,
         Err(error) => {
-            let source = core::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            let error = error.to_string();
-            let (error, source) = (Excerpt(&error), Excerpt(&source));
-            tracing::warn!(%error, %source, "record is malformed: its last good version stays");
+            let source = core::error::Error::source(&error).map(ToString::to_string);
+            let error = source.unwrap_or_else(|| error.to_string());
+            let (key, error) = (Excerpt(key), Excerpt(&error));
+            tracing::warn!(%key, %error, "record is malformed: its last good version stays");
             false
         }
     }

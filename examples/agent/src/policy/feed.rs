@@ -222,8 +222,8 @@ fn choose(resolver: &mut Resolver, choices: &FelixSettings) {
 fn report(faults: Option<Vec<RecordFault>>) -> bool {
     let Some(faults) = faults else { return false };
     for fault in faults.iter().take(MOST_FAULTS) {
-        let fault = fault.to_string();
-        tracing::warn!(fault = %Excerpt(&fault), "record has a fault: it is closed, or its last good version stays");
+        let (key, error) = (Excerpt(&fault.key), fault.error.to_string());
+        tracing::warn!(%key, error = %Excerpt(&error), "record has a fault: it is closed, or its last good version stays");
     }
     if let Some(more) = faults.len().checked_sub(MOST_FAULTS).filter(|more| *more > 0) {
         tracing::warn!(more, "it has more faults");

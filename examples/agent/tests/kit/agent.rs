@@ -87,6 +87,13 @@ impl Agent {
         line.expect(name).parse().unwrap()
     }
 
+    /// A line about its memory in `/proc/PID/status`, such as `VmHWM`, in KiB.
+    pub(crate) fn memory(&self, name: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// SIGKILL, and the end of it.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -1,4 +1,5 @@
-//! The built agent, and what becomes of packets while it starts, dies and lives on. Needs root or user namespaces, `nft` and `ip`.
+//! The built agent, what becomes of packets while it starts, dies and lives on, and how people
+//! speak with it. Needs root or user namespaces, `nft` and `ip`.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,3 +10,4 @@
 mod gap;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod operate;

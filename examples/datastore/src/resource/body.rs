@@ -8,7 +8,7 @@ use super::{Body, FieldError, Kind, Metadata, Resource, Unknown, field};
 
 /// An object with a `spec`.
 #[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase", bound = "S: Kind")]
+#[serde(rename_all = "camelCase", bound = "S: Kind", expecting = "an object with a spec")]
 struct WithSpec<S> {
     api_version: String,
     kind: String,
