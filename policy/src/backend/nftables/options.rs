@@ -53,10 +53,10 @@ pub enum OptionsError {
     /// The prefix of interfaces is not 1 to 14 of `[a-zA-Z0-9_.-]`.
     #[error("prefix of workload interfaces is not of 1 to 14 of [a-zA-Z0-9_.-]")]
     WorkloadPrefix,
-    /// The prefix of log lines is longer than 127 bytes, or has characters that are not printable ASCII, quotes or
-    /// backslashes.
+    /// The prefix of log lines is longer than 127 bytes, or has characters that are not printable ASCII, quotes,
+    /// backslashes or dollars, which nft takes for variables.
     #[error(
-        "prefix of log lines is not of up to 127 printable ASCII characters without quotes and backslashes"
+        "prefix of log lines is not of up to 127 printable ASCII characters without quotes, backslashes and dollars"
     )]
     LogPrefix,
     /// The mark is not one bit.
@@ -148,9 +148,10 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// [`OptionsError::LogPrefix`]: more than 127 bytes, or other than printable ASCII without quotes and backslashes.
+    /// [`OptionsError::LogPrefix`]: more than 127 bytes, or other than printable ASCII without quotes,
+    /// backslashes and dollars, which nft takes for variables.
     pub fn log_prefix(mut self, prefix: &str) -> Result<Self, OptionsError> {
-        let plain = |byte: u8| (b' '..=b'~').contains(&byte) && !matches!(byte, b'"' | b'\\');
+        let plain = |byte: u8| (b' '..=b'~').contains(&byte) && !matches!(byte, b'"' | b'\\' | b'$');
         if prefix.len() > 127 || !prefix.bytes().all(plain) {
             return Err(OptionsError::LogPrefix);
         }
