@@ -122,7 +122,7 @@ struct Readme;
 pub use backend::nftables;
 pub use compile::compile;
 pub use endpoint::{
-    Endpoint, NAMESPACE_LABEL, NAMESPACE_LABEL_PREFIX, NamedPort, SERVICE_ACCOUNT_LABEL,
+    Endpoint, NAMESPACE_LABEL, NAMESPACE_LABEL_PREFIX, NamedPort, ORCHESTRATOR_LABEL, SERVICE_ACCOUNT_LABEL,
     SERVICE_ACCOUNT_LABEL_PREFIX,
 };
 pub use error::{EndpointFault, FieldError, FieldErrorKind};
