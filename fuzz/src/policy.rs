@@ -122,7 +122,7 @@ fn insert(inputs: &mut Inputs, document: &Document) {
         }
         (_, "Profile") => {
             let Some(spec) = spec::<ProfileSpec>(value) else { return };
-            assert_eq!(inputs.insert_profile(name, &spec), spec.validate());
+            assert_eq!(inputs.insert_profile(name, &spec), spec.validate(name));
         }
         (_, "HostEndpoint") => {
             let Some(spec) = spec::<HostEndpointSpec>(value) else { return };

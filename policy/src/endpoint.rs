@@ -16,6 +16,9 @@ pub const NAMESPACE_LABEL_PREFIX: &str = combine::NAMESPACE_PREFIX;
 /// Prefix of labels that stem from the service account of an endpoint.
 pub const SERVICE_ACCOUNT_LABEL_PREFIX: &str = combine::SERVICE_ACCOUNT_PREFIX;
 
+/// Label that says what runs an endpoint: `k8s` on pods.
+pub const ORCHESTRATOR_LABEL: &str = "projectcalico.org/orchestrator";
+
 /// What stands for all interfaces in a host endpoint.
 pub(crate) const ALL_INTERFACES: &str = "*";
 
@@ -33,6 +36,11 @@ pub(crate) fn is_reserved(label: &str) -> bool {
         || label == SERVICE_ACCOUNT_LABEL
         || label.starts_with(NAMESPACE_LABEL_PREFIX)
         || label.starts_with(SERVICE_ACCOUNT_LABEL_PREFIX)
+}
+
+/// Whether only workloads have this label: what is none, but has it, would pass for one.
+pub(crate) fn is_of_workloads(label: &str) -> bool {
+    is_reserved(label) || label == ORCHESTRATOR_LABEL
 }
 
 /// A port of an endpoint that rules may speak of by its name.

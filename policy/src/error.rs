@@ -5,7 +5,7 @@ use core::fmt;
 
 use tortie_selector::{LabelSelectorError, ParseError};
 
-use crate::key::PolicyKind;
+use crate::key::{PolicyKey, PolicyKind};
 
 /// One fault of an object.
 ///
@@ -288,6 +288,9 @@ pub enum FieldErrorKind {
     /// A field of a tier that is always there, with another value than it always has.
     #[error("is not what this tier always has")]
     BuiltInTier,
+    /// Another spec of a profile that is always there.
+    #[error("is not what this profile always is")]
+    BuiltInProfile,
     /// An unknown action of a staged policy.
     #[error("{word:?} is no staged action: expected Set, Delete, Learn or Ignore")]
     #[non_exhaustive]
@@ -353,7 +356,7 @@ pub enum FieldErrorKind {
     NeedsApplyOnForward,
 }
 
-/// Why an interface of an endpoint carries no rules of it.
+/// Why an interface of an endpoint carries no rules of it, or not all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointFault {
@@ -378,14 +381,23 @@ pub enum EndpointFault {
         /// Id of the endpoint that has it.
         active: String,
     },
+    /// The host endpoint is that of all interfaces, which has no untracked policy, though one is for it.
+    #[error("host endpoint {id}: untracked policy does not count for all interfaces: {policy}")]
+    #[non_exhaustive]
+    Untracked {
+        /// Name of the host endpoint.
+        id: String,
+        /// The policy.
+        policy: PolicyKey,
+    },
 }
 
 impl EndpointFault {
-    /// Id of the endpoint.
+    /// Id of the endpoint, or name of the host endpoint.
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
-            Self::Interface { id, .. } | Self::Shadowed { id, .. } => id,
+            Self::Interface { id, .. } | Self::Shadowed { id, .. } | Self::Untracked { id, .. } => id,
         }
     }
 }

@@ -77,7 +77,8 @@
 //! # Sources
 //!
 //! Facts after Calico, calico@87c15906f2 `api/pkg/apis/projectcalico/v3`, `libcalico-go/lib/validator/v3`,
-//! `libcalico-go/lib/backend/syncersv1/updateprocessors`, `felix/calc`, `felix/rules`. README lists the deviations.
+//! `libcalico-go/lib/backend/syncersv1/updateprocessors`, `felix/calc`, `felix/rules`. `docs/compat.md` of the repository
+//! lists the deviations.
 
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![forbid(unsafe_code)]
@@ -122,7 +123,7 @@ struct Readme;
 pub use backend::nftables;
 pub use compile::compile;
 pub use endpoint::{
-    Endpoint, NAMESPACE_LABEL, NAMESPACE_LABEL_PREFIX, NamedPort, SERVICE_ACCOUNT_LABEL,
+    Endpoint, NAMESPACE_LABEL, NAMESPACE_LABEL_PREFIX, NamedPort, ORCHESTRATOR_LABEL, SERVICE_ACCOUNT_LABEL,
     SERVICE_ACCOUNT_LABEL_PREFIX,
 };
 pub use error::{EndpointFault, FieldError, FieldErrorKind};

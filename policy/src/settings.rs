@@ -124,3 +124,25 @@ impl Failsafe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// calico@87c15906f2 felix/config/config_params.go, `FailsafeInboundHostPorts` and `FailsafeOutboundHostPorts`.
+    #[test]
+    fn what_is_never_closed_by_default() {
+        let ports = |direction| {
+            let failsafe = Failsafe::default();
+            let mut ports: Vec<_> =
+                failsafe.ports(direction).iter().map(|it| (it.protocol, it.port)).collect();
+            assert!(failsafe.ports(direction).iter().all(|it| it.net.is_none()));
+            ports.sort_unstable();
+            ports
+        };
+        let tcp = [179, 2379, 2380, 5473, 6443, 6666, 6667].map(|port| (6, port));
+        let both = |first: &[(u8, u16)], last: &[(u8, u16)]| [first, tcp.as_slice(), last].concat();
+        assert_eq!(ports(Direction::Ingress), both(&[(6, 22)], &[(17, 68)]));
+        assert_eq!(ports(Direction::Egress), both(&[], &[(17, 53), (17, 67)]));
+    }
+}

@@ -7,7 +7,7 @@ use core::net::IpAddr;
 
 use super::check::{Check, Path};
 use super::{Converted, SPEC};
-use crate::endpoint::{ALL_INTERFACES, NamedPort, is_interface_name, is_reserved};
+use crate::endpoint::{ALL_INTERFACES, NamedPort, is_interface_name, is_of_workloads};
 use crate::error::FieldErrorKind;
 use crate::model::{HostEndpointSpec, Port, Protocol};
 
@@ -20,7 +20,7 @@ pub(crate) struct HostEndpoint {
     /// Name of its interface, or [`ALL_INTERFACES`]; `None` if its addresses tell.
     pub(crate) interface: Option<String>,
     pub(crate) addresses: Vec<IpAddr>,
-    /// Own labels, without those that only namespaces and service accounts may give.
+    /// Own labels, without those that only workloads have.
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) profiles: Vec<String>,
     pub(crate) ports: Vec<NamedPort>,
@@ -75,7 +75,7 @@ pub(crate) fn host_endpoint(
             _ => check.error(&path.field("protocol"), FieldErrorKind::PortProtocol),
         }
     }
-    let labels = labels.iter().filter(|(name, _)| !is_reserved(name));
+    let labels = labels.iter().filter(|(name, _)| !is_of_workloads(name));
     let value = HostEndpoint {
         name: name.into(),
         node: spec.node.clone(),

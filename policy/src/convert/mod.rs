@@ -12,7 +12,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::endpoint::{NAMESPACE_LABEL, is_reserved};
+use crate::endpoint::{NAMESPACE_LABEL, ORCHESTRATOR_LABEL, is_of_workloads};
 use crate::error::{FieldError, FieldErrorKind};
 use crate::key::{Direction, Owner};
 use crate::model::{self, Action, TierSpec};
@@ -50,6 +50,11 @@ const MAX_RULES: usize = 1024;
 
 pub(crate) fn profile(name: &str, spec: &model::ProfileSpec) -> Converted<Profile> {
     let mut check = Check::default();
+    let fixed = (name == DEFAULT_ALLOW).then(allowing);
+    if fixed.as_ref().is_some_and(|fixed| fixed != spec) {
+        check.error(&SPEC, FieldErrorKind::BuiltInProfile);
+    }
+    let spec = fixed.as_ref().unwrap_or(spec);
     check.unknown(&SPEC, &spec.unknown);
     let owner = Owner::Profile(name.into());
     let unenforced = spec.unknown.keys().next().map(|name| SPEC.field(name).to_string());
@@ -74,6 +79,21 @@ pub(crate) fn profile(name: &str, spec: &model::ProfileSpec) -> Converted<Profil
         profile.egress = denial(&owner);
     }
     Converted::new(profile, errors)
+}
+
+/// The profile that is always there: it allows all.
+///
+/// Source: calico@87c15906f2 libcalico-go/lib/resources.
+pub(crate) const DEFAULT_ALLOW: &str = "projectcalico-default-allow";
+
+/// What [`DEFAULT_ALLOW`] always is.
+pub(crate) fn default_allow() -> Profile {
+    profile(DEFAULT_ALLOW, &allowing()).value
+}
+
+fn allowing() -> model::ProfileSpec {
+    let allow = || [model::Rule::new(Action::Allow)].into();
+    model::ProfileSpec { ingress: allow(), egress: allow(), ..model::ProfileSpec::default() }
 }
 
 /// Tiers that are always there, and what they are.
@@ -124,9 +144,10 @@ pub(crate) fn network_set(
         let metadata = Path::Root("metadata");
         check.error(&metadata.field("labels").field(NAMESPACE_LABEL), FieldErrorKind::ReservedLabel);
     }
+    labels.remove(ORCHESTRATOR_LABEL);
     let mut profiles = Vec::new();
     if let Some(namespace) = namespace {
-        labels.retain(|name, _| !is_reserved(name));
+        labels.retain(|name, _| !is_of_workloads(name));
         labels.insert(NAMESPACE_LABEL.to_string(), namespace.to_string());
         profiles.push(alloc::format!("kns.{namespace}"));
     }

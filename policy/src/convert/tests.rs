@@ -43,7 +43,10 @@ fn faults(case: &Case) -> Vec<FieldError> {
         "GlobalNetworkPolicy" => {
             serde_json::from_str::<GlobalNetworkPolicySpec>(&case.spec).unwrap().validate()
         }
-        "Profile" => serde_json::from_str::<ProfileSpec>(&case.spec).unwrap().validate(),
+        "Profile" => {
+            let name = case.name.as_deref().unwrap_or("unnamed");
+            serde_json::from_str::<ProfileSpec>(&case.spec).unwrap().validate(name)
+        }
         "StagedNetworkPolicy" => {
             serde_json::from_str::<StagedNetworkPolicySpec>(&case.spec).unwrap().validate()
         }
@@ -100,6 +103,7 @@ fn name(kind: &FieldErrorKind) -> &'static str {
         FieldErrorKind::ServiceAccount { .. } => "ServiceAccount",
         FieldErrorKind::DefaultAction { .. } => "DefaultAction",
         FieldErrorKind::BuiltInTier => "BuiltInTier",
+        FieldErrorKind::BuiltInProfile => "BuiltInProfile",
         FieldErrorKind::StagedAction { .. } => "StagedAction",
         FieldErrorKind::StagedDelete => "StagedDelete",
         FieldErrorKind::OtherKind { .. } => "OtherKind",
@@ -128,7 +132,7 @@ fn name(kind: &FieldErrorKind) -> &'static str {
 }
 
 /// How many kinds [`name`] knows.
-const KINDS: usize = 49;
+const KINDS: usize = 50;
 
 /// Faults that JSON of a readable size cannot show.
 fn faults_in_code() -> Vec<(String, FieldError)> {

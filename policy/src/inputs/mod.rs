@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use crate::convert::{self, BUILT_IN_TIERS, Converted, HostEndpoint};
+use crate::convert::{self, BUILT_IN_TIERS, Converted, DEFAULT_ALLOW, HostEndpoint, default_allow};
 use crate::endpoint::Endpoint;
 use crate::error::FieldError;
 #[cfg(feature = "k8s")]
@@ -43,7 +43,8 @@ pub(crate) use order::OrderedTier;
 /// * A policy of a tier that is not there comes after those of all tiers that are, and denies by default; see
 ///   [`policies_of_unknown_tiers`](Self::policies_of_unknown_tiers).
 ///
-/// The tiers `kube-admin`, `default` and `kube-baseline` are always there, and always the same.
+/// The tiers `kube-admin`, `default` and `kube-baseline` are always there, and always the same; so is the profile
+/// `projectcalico-default-allow`, which allows all.
 ///
 /// # Example
 ///
@@ -80,7 +81,7 @@ impl Default for Inputs {
         Self {
             policies: BTreeMap::new(),
             tiers: BUILT_IN_TIERS.map(built_in).into(),
-            profiles: BTreeMap::new(),
+            profiles: [(DEFAULT_ALLOW.into(), Entry { value: default_allow(), valid: true })].into(),
             endpoints: BTreeMap::new(),
             host_endpoints: BTreeMap::new(),
             network_sets: BTreeMap::new(),
@@ -251,9 +252,9 @@ impl Inputs {
         insert(&mut self.profiles, name.to_string(), converted)
     }
 
-    /// Removes a profile; whether it was there.
+    /// Removes a profile; whether it was there, and is no more. The profile that is always there stays.
     pub fn remove_profile(&mut self, name: &str) -> bool {
-        self.profiles.remove(name).is_some()
+        name != DEFAULT_ALLOW && self.profiles.remove(name).is_some()
     }
 
     /// Inserts an endpoint, or replaces the one with its id.

@@ -105,10 +105,10 @@ impl HostEndpointSpec {
 }
 
 impl ProfileSpec {
-    /// All that is wrong with it, each with the path of its field; empty if nothing is.
+    /// All that is wrong with it as the spec of the profile of this name, each with the path of its field; empty if nothing is.
     #[must_use]
-    pub fn validate(&self) -> Vec<FieldError> {
-        convert::profile("unnamed", self).errors
+    pub fn validate(&self, name: &str) -> Vec<FieldError> {
+        convert::profile(name, self).errors
     }
 }
 

@@ -51,8 +51,7 @@ pub use network_policy::{
     NetworkPolicySpec, StagedKubernetesNetworkPolicySpec,
 };
 pub use object::{
-    Container, ContainerPort, Namespace, ORCHESTRATOR_LABEL, ObjectMeta, Pod, PodIp, PodSpec, PodStatus,
-    ServiceAccount,
+    Container, ContainerPort, Namespace, ObjectMeta, Pod, PodIp, PodSpec, PodStatus, ServiceAccount,
 };
 pub use port::IntOrString;
 

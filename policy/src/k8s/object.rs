@@ -8,13 +8,13 @@ use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::{Endpoint, NAMESPACE_LABEL_PREFIX, NamedPort, SERVICE_ACCOUNT_LABEL_PREFIX};
+use crate::endpoint::{
+    Endpoint, NAMESPACE_LABEL_PREFIX, NamedPort, ORCHESTRATOR_LABEL, SERVICE_ACCOUNT_LABEL_PREFIX,
+};
 use crate::model::value::null_as_default;
 use crate::model::{Action, ProfileSpec, Protocol, Rule, Unknown};
 use crate::net;
 
-/// Label that tells pods from what else has labels.
-pub const ORCHESTRATOR_LABEL: &str = "projectcalico.org/orchestrator";
 /// Value of [`ORCHESTRATOR_LABEL`] on pods.
 const KUBERNETES: &str = "k8s";
 /// Label that namespaces and service accounts give besides their own: the name.

@@ -256,6 +256,12 @@ pub struct Salvage {
     pub namespace_selector: Option<String>,
     /// The field `types`; empty unless all of them are known.
     pub types: Vec<PolicyType>,
+    /// The field `doNotTrack`.
+    pub do_not_track: bool,
+    /// The field `preDNAT`.
+    pub pre_dnat: bool,
+    /// The field `applyOnForward`.
+    pub apply_on_forward: bool,
 }
 
 impl From<Unknown> for Salvage {
@@ -285,13 +291,16 @@ impl From<Unknown> for Salvage {
             Some(Value::List(types)) => types.iter().map(kind).collect::<Option<_>>().unwrap_or_default(),
             _ => Vec::new(),
         };
-        let tier = string("tier");
+        let is_set = |name: &str| fields.get(name) == Some(&Value::Bool(true));
         Self {
-            tier,
+            tier: string("tier"),
             order,
             selector: string("selector"),
             namespace_selector: string("namespaceSelector"),
             types,
+            do_not_track: is_set("doNotTrack"),
+            pre_dnat: is_set("preDNAT"),
+            apply_on_forward: is_set("applyOnForward"),
         }
     }
 }
@@ -323,15 +332,24 @@ impl From<Salvage> for NetworkPolicySpec {
 
 impl From<Salvage> for GlobalNetworkPolicySpec {
     fn from(salvage: Salvage) -> Self {
-        let (types, rules) = salvage.denials();
+        let (mut types, rules) = salvage.denials();
+        let mut egress = rules.clone();
+        if salvage.pre_dnat {
+            types = [PolicyType::Ingress].into();
+            egress.clear();
+        }
+        let is_of_hosts = salvage.pre_dnat || salvage.do_not_track;
         Self {
             tier: salvage.tier,
             order: salvage.order,
             selector: salvage.selector,
             namespace_selector: salvage.namespace_selector,
             types,
-            ingress: rules.clone(),
-            egress: rules,
+            ingress: rules,
+            egress,
+            do_not_track: salvage.do_not_track.then_some(true),
+            pre_dnat: salvage.pre_dnat.then_some(true),
+            apply_on_forward: (salvage.apply_on_forward || is_of_hosts).then_some(true),
             ..Self::default()
         }
     }

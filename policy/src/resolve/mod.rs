@@ -109,7 +109,7 @@ impl Resolved {
         self.all_interfaces.as_ref()
     }
 
-    /// Local endpoints that get no rules, and why. Report them.
+    /// Local endpoints that get no rules, or not all, and why. Report them.
     #[must_use]
     pub fn faults(&self) -> &[EndpointFault] {
         &self.faults
@@ -209,6 +209,8 @@ impl Resolver<'_> {
         let mut lists = BTreeMap::new();
         for kind in ListKind::ALL {
             if kind == ListKind::Untracked && endpoint.is_for_all_interfaces() {
+                let lists = Direction::ALL.map(|direction| self.list(&labels, &[], kind, direction));
+                self.resolved.faults.extend(untracked(&endpoint.name, &lists));
                 continue;
             }
             for direction in Direction::ALL {
@@ -262,6 +264,18 @@ impl Resolver<'_> {
             }
         }
     }
+}
+
+/// That untracked policies do not count for this host endpoint, which is that of all interfaces.
+pub(crate) fn untracked<'l>(
+    name: &str,
+    lists: impl IntoIterator<Item = &'l PolicyList>,
+) -> impl Iterator<Item = EndpointFault> {
+    let tiers = lists.into_iter().flat_map(|list| &list.tiers);
+    let policies: BTreeSet<_> = tiers.flat_map(|tier| &tier.policies).cloned().collect();
+    policies
+        .into_iter()
+        .map(move |policy| EndpointFault::Untracked { id: name.into(), policy: PolicyKey::clone(&policy) })
 }
 
 /// Every set of the rules, once.

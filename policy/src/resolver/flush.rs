@@ -12,10 +12,11 @@ use super::chains::{Dirty, Turn};
 use super::delta::Delta;
 use crate::compile::{guard, solicitations};
 use crate::convert::HostEndpoint;
+use crate::error::EndpointFault;
 use crate::key::{Direction, ListKind, Owner};
 use crate::policy::{Policy, by_order};
 use crate::program::{ChainKey, Dispatch, HostDispatch};
-use crate::resolve::{PolicyList, ResolvedHostEndpoint, TierPolicies};
+use crate::resolve::{PolicyList, ResolvedHostEndpoint, TierPolicies, untracked};
 use crate::set::SetId;
 
 /// What chains are looked up by.
@@ -154,6 +155,18 @@ impl Resolver {
         wanted.slots.extend(gone.map(|slot| (slot.clone(), Programmed::default())));
         wanted.hosts = Some((hosts, all_interfaces));
         self.lists += lists_made;
+    }
+
+    /// Untracked policies that would be those of all interfaces.
+    pub(super) fn untracked(&self) -> Vec<EndpointFault> {
+        let mut own = self.host_endpoints.values();
+        let all =
+            own.find(|(_, endpoint)| endpoint.node == self.host.name && endpoint.is_for_all_interfaces());
+        let faults = all.map(|(number, endpoint)| {
+            let lists = self.lists_of(*number, &[ListKind::Untracked], &[]);
+            untracked(&endpoint.name, lists.values()).collect()
+        });
+        faults.unwrap_or_default()
     }
 
     fn host_lists(&self, number: u32, endpoint: &HostEndpoint) -> Lists {

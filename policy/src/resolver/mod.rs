@@ -22,7 +22,7 @@ use core::net::IpAddr;
 use hashbrown::HashMap;
 
 use crate::compile::Rules;
-use crate::convert::{BUILT_IN_TIERS, HostEndpoint};
+use crate::convert::{BUILT_IN_TIERS, DEFAULT_ALLOW, HostEndpoint, default_allow};
 use crate::endpoint::Endpoint;
 use crate::error::EndpointFault;
 use crate::host::Host;
@@ -175,6 +175,7 @@ impl Resolver {
     #[must_use]
     pub fn new(host: Host, is_local: impl Fn(&Endpoint) -> bool + Send + Sync + 'static) -> Self {
         let built_in = |(name, value): (&str, Tier)| (Arc::from(name), Stored { value, valid: true });
+        let allow = Stored { value: Packed::profile(&default_allow()), valid: true };
         Self {
             host,
             is_local: Box::new(is_local),
@@ -183,7 +184,7 @@ impl Resolver {
             policy_numbers: HashMap::new(),
             policies: Slab::default(),
             tiers: BUILT_IN_TIERS.map(built_in).into(),
-            profiles: HashMap::new(),
+            profiles: [(DEFAULT_ALLOW.into(), allow)].into_iter().collect(),
             workloads: HashMap::new(),
             host_endpoints: BTreeMap::new(),
             network_sets: BTreeMap::new(),
@@ -246,10 +247,12 @@ impl Resolver {
         self.to_host = action;
     }
 
-    /// Local endpoints that get no rules, and why, by id. Report them.
+    /// Local endpoints that get no rules, or not all, and why, by id. Report them.
     #[must_use]
     pub fn faults(&self) -> Vec<EndpointFault> {
-        self.locals.faults()
+        let mut faults = self.locals.faults();
+        faults.extend(self.untracked());
+        faults
     }
 
     /// What it holds, and what it has done so far.

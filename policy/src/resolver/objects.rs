@@ -14,7 +14,7 @@ use super::packed::Packed;
 use super::sets::Item;
 use super::slab::Slab;
 use super::{Resolver, Stored, StoredPolicy};
-use crate::convert::{self, BUILT_IN_TIERS, Converted};
+use crate::convert::{self, BUILT_IN_TIERS, Converted, DEFAULT_ALLOW};
 use crate::endpoint::Endpoint;
 use crate::error::FieldError;
 use crate::inputs::PolicySpec;
@@ -224,8 +224,11 @@ impl Resolver {
         converted.errors
     }
 
-    /// Removes a profile; whether it was there.
+    /// Removes a profile; whether it was there, and is no more. The profile that is always there stays.
     pub fn remove_profile(&mut self, name: &str) -> bool {
+        if name == DEFAULT_ALLOW {
+            return false;
+        }
         let Some((key, _)) = self.profiles.remove_entry(name) else { return false };
         self.sets.remove_profile(&key);
         let Self { locals, policies, .. } = self;

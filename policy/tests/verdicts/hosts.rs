@@ -3,10 +3,10 @@
 use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
-use tortie_policy::model::HostEndpointSpec;
+use tortie_policy::model::{GlobalNetworkPolicySpec, HostEndpointSpec, Salvage};
 use tortie_policy::{
     Evaluation, Failsafe, FailsafePort, Flow, Host, HostAction, Inputs, Packet, Place, Transport, Verdict,
-    compile, evaluate, evaluate_packet, interpret, resolve,
+    compile, evaluate, evaluate_packet, interpret, nftables, resolve,
 };
 
 use crate::{DB, OUTSIDE, WEB, insert, ip, profile, world};
@@ -187,10 +187,14 @@ fn untracked_policy_comes_first_and_judges_replies() {
     expect(&inputs, ETH0, Place::Host, udp(9999, 68), Allow);
     let evaluation = judge(&inputs, &Packet::new(ETH0, Place::Host, udp(67, 9999)));
     assert_eq!(evaluation.trace.ends[0].decided_by.to_string(), "failsafe port");
-    // The endpoint of all interfaces has no untracked policy.
+    // The endpoint of all interfaces has no untracked policy; that is told.
     let mut inputs = with(ALL);
     assert_eq!(insert(&mut inputs, "u", spec), 0);
     expect(&inputs, ETH0, WEB_IF, udp(9999, 54), Allow);
+    let faults: Vec<_> =
+        resolve(&inputs, &host(), |_| true).faults().iter().map(ToString::to_string).collect();
+    let want = "host endpoint hep: untracked policy does not count for all interfaces: GlobalNetworkPolicy u";
+    assert_eq!(faults, [want]);
 }
 
 #[test]
@@ -231,6 +235,47 @@ fn host_endpoints_are_peers_too() {
     assert_eq!(evaluate(&inputs, &to_db(WEB)).verdict, Deny);
     assert_eq!(evaluate(&inputs, &flow(80)).verdict, Deny);
     assert_eq!(evaluate(&inputs, &flow(22)).verdict, Allow);
+}
+
+/// An interface of a workload is none of the host, whatever a host endpoint says.
+#[test]
+fn a_host_endpoint_of_a_workloads_interface_is_none() {
+    let mut inputs = with(r#"{ "node": "node", "interfaceName": "cali-web" }"#);
+    add(&mut inputs, "all", ALL);
+    let spec = r#"{ "selector": "name == 'hep'", "applyOnForward": true, "types": ["Ingress", "Egress"] }"#;
+    assert_eq!(insert(&mut inputs, "f", spec), 0);
+    let mut flow = flow(80);
+    flow.destination = ip(WEB);
+    expect(&inputs, ETH0, WEB_IF, flow, Allow);
+    expect(&inputs, WEB_IF, ETH0, flow, Allow);
+    let program = compile(&resolve(&inputs, &host(), |_| true));
+    let text = nftables::render(&program, &nftables::Options::default());
+    let leads = text.lines().filter(|line| line.contains("\"cali-web\" : ")).count();
+    assert_eq!(leads, 2, "to its own chains, in each direction:\n{text}");
+}
+
+/// What does not decode of a policy for hosts denies where that would: not workloads, and what is forwarded if it says so.
+#[test]
+fn what_is_left_of_a_policy_denies_where_it_would() {
+    let left = |spec: &str| {
+        let mut inputs = with(NAMED);
+        let spec = format!(r#"{{ "selector": "all()", {spec}, "ingress": 7 }}"#);
+        assert!(serde_json::from_str::<GlobalNetworkPolicySpec>(&spec).is_err());
+        let salvage: Salvage = serde_json::from_str(&spec).unwrap();
+        assert_eq!(inputs.insert_global_network_policy("left", &salvage.into()), []);
+        let ends = [(ETH0, WEB_IF), (ETH1, WEB_IF)];
+        ends.map(|(from, to)| {
+            let evaluation = judge(&inputs, &Packet::new(from, to, flow(80)));
+            let denied = evaluation.trace.ends.iter().filter(|end| end.verdict == Deny);
+            denied.map(|end| (end.endpoint.clone(), end.list.as_str())).collect::<Vec<_>>()
+        })
+    };
+    let of = |name: &str, list: &'static str| (name.to_string(), list);
+    let web = || of("web", "normal");
+    assert_eq!(left(r#""types": ["Ingress"]"#), [vec![web()], vec![web()]]);
+    assert_eq!(left(r#""applyOnForward": true"#), [vec![of("hep", "forward"), web()], vec![web()]]);
+    assert_eq!(left(r#""preDNAT": true"#), [vec![of("hep", "preDNAT")], vec![]]);
+    assert_eq!(left(r#""doNotTrack": true, "applyOnForward": true"#), [vec![of("hep", "untracked")], vec![]]);
 }
 
 /// What is wrong stays as it was, and what labels say of namespaces is not believed.

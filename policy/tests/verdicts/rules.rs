@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use tortie_policy::model::{Action, GlobalNetworkPolicySpec, NetworkSetSpec, Rule};
+use tortie_policy::model::{Action, GlobalNetworkPolicySpec, HostEndpointSpec, NetworkSetSpec, Rule};
 use tortie_policy::{EndpointSlice, Flow, Inputs, NamedPort, ServiceKey, ServicePort, Transport, Verdict};
 
 use crate::{DB, OTHER, OUTSIDE, WEB, allows, ask, check, denies, insert, ip, profile, tcp, world};
@@ -198,4 +198,91 @@ fn nodes_are_never_taken_for_workloads_nor_workloads_for_nodes() {
     let spec = r#"{ "ingress": [{ "action": "Allow", "source": { "nodeSelector": "all()" } }] }"#;
     assert_eq!(insert(&mut inputs, "p", spec), 1);
     denies(&inputs, OUTSIDE, DB, 80);
+}
+
+/// Types and codes of ICMP, of the family that the protocol implies, and what criteria without either mean.
+#[test]
+fn messages_of_icmp_are_told_apart_by_type_and_code() {
+    let passes = |rule: &str| {
+        let mut inputs = world();
+        let spec = format!(r#"{{ "types": ["Ingress"], "ingress": [{{ "action": "Allow", {rule} }}] }}"#);
+        assert_eq!(insert(&mut inputs, "p", &spec), 0, "{rule}");
+        let passes = |v6: bool, kind: u8, code: u8| {
+            let (source, destination) = if v6 { ("fd00::3", "fd00::2") } else { (OTHER, DB) };
+            let transport = Transport::Icmp { kind, code };
+            let flow = Flow::new(ip(source), ip(destination), transport);
+            ask(&inputs, &flow).verdict == Verdict::Allow
+        };
+        let v4 = [passes(false, 8, 0), passes(false, 8, 1), passes(false, 3, 1)];
+        let v6 = [passes(true, 8, 0), passes(true, 8, 1), passes(true, 3, 1)];
+        (v4, v6)
+    };
+    let (all, none) = ([true; 3], [false; 3]);
+    assert_eq!(passes(r#""protocol": "ICMP""#), (all, none));
+    assert_eq!(passes(r#""protocol": "ICMPv6""#), (none, all));
+    assert_eq!(passes(r#""protocol": 58"#), (none, all));
+    assert_eq!(passes(r#""protocol": "ICMP", "icmp": { "type": 8 }"#), ([true, true, false], none));
+    assert_eq!(
+        passes(r#""protocol": "icmpv6", "icmp": { "type": 8, "code": 1 }"#),
+        (none, [false, true, false])
+    );
+    assert_eq!(passes(r#""protocol": 1, "icmp": { "type": 3 }"#), ([false, false, true], none));
+    assert_eq!(passes(r#""protocol": "ICMP", "notICMP": { "type": 8 }"#), ([false, false, true], none));
+    assert_eq!(
+        passes(r#""protocol": "ICMPv6", "notICMP": { "type": 8, "code": 0 }"#),
+        (none, [false, true, true])
+    );
+    assert_eq!(
+        passes(r#""protocol": "ICMP", "icmp": { "type": 8 }, "notICMP": { "type": 8, "code": 1 }"#),
+        ([true, false, false], none)
+    );
+    // Without type and code, there is nothing that a message must be, or must not be.
+    assert_eq!(passes(r#""protocol": "ICMP", "icmp": {}"#), (all, none));
+    assert_eq!(passes(r#""protocol": "ICMP", "notICMP": {}"#), (all, none));
+    // Another protocol is any that is not this one, whatever the family.
+    assert_eq!(passes(r#""notProtocol": "ICMP""#), (none, all));
+    assert_eq!(passes(r#""notProtocol": "ICMP", "ipVersion": 4"#), (none, none));
+}
+
+/// A label that only pods have does not make pods of addresses.
+#[test]
+fn nothing_passes_for_a_pod_by_its_labels() {
+    let mut inputs = world();
+    let label = |name: &str, value: &str| (name.to_string(), value.to_string());
+    let labels = [label("projectcalico.org/orchestrator", "k8s"), label("app", "web")].into();
+    let set: NetworkSetSpec = serde_json::from_str(r#"{ "nets": ["192.0.2.0/25"] }"#).unwrap();
+    let other: NetworkSetSpec = serde_json::from_str(r#"{ "nets": ["192.0.2.128/25"] }"#).unwrap();
+    assert_eq!(inputs.insert_namespaced_network_set("shop", "set", &labels, &set), []);
+    assert_eq!(inputs.insert_network_set("set", &labels, &other), []);
+    let host: HostEndpointSpec = serde_json::from_str(
+        r#"{ "node": "n", "interfaceName": "eth0", "expectedIPs": ["198.51.100.9"], "profiles": ["kns.shop"] }"#,
+    )
+    .unwrap();
+    assert_eq!(inputs.insert_host_endpoint("hep", &labels, &host), []);
+    for (selector, is_open) in [("app == 'web'", true), ("projectcalico.org/orchestrator == 'k8s'", false)] {
+        let spec = format!(
+            r#"{{ "types": ["Ingress"], "ingress": [{{ "action": "Allow", "source": {{ "selector": "{selector}" }} }}] }}"#
+        );
+        assert_eq!(insert(&mut inputs, "p", &spec), 0);
+        for source in [OUTSIDE, "192.0.2.200", "198.51.100.9"] {
+            let want = if is_open { Verdict::Allow } else { Verdict::Deny };
+            check(&inputs, &tcp(source, DB, 80), want);
+        }
+    }
+}
+
+/// What allows all is always there, and always the same.
+#[test]
+fn the_profile_that_allows_all_is_always_there() {
+    let name = "projectcalico-default-allow";
+    let mut inputs = Inputs::new();
+    let mut db = world().remove_endpoint("db").unwrap();
+    db.profiles = vec![name.to_string()];
+    inputs.insert_endpoint(db);
+    allows(&inputs, OTHER, DB, 80);
+    allows(&inputs, DB, OTHER, 80);
+    assert!(!inputs.remove_profile(name));
+    let closed = profile(r#"{ "ingress": [{ "action": "Deny" }], "egress": [{ "action": "Deny" }] }"#);
+    assert_eq!(inputs.insert_profile(name, &closed).len(), 1);
+    allows(&inputs, OTHER, DB, 80);
 }

@@ -198,12 +198,12 @@ impl Kind for ProfileSpec {
     const PLURAL: &'static str = "profiles";
     const NAMESPACED: bool = false;
 
-    fn validate(&self, _metadata: &Metadata) -> Vec<FieldError> {
-        faults(Self::validate(self))
+    fn validate(&self, metadata: &Metadata) -> Vec<FieldError> {
+        faults(Self::validate(self, &metadata.name))
     }
 
     fn unknown_fields(&self) -> Vec<String> {
-        unknown(&Self::validate(self))
+        unknown(&Self::validate(self, ""))
     }
 }
 

@@ -150,7 +150,9 @@ impl InterfaceMap {
     /// The interfaces that it knows.
     pub(in super::super) fn interfaces(self, program: &Program) -> impl Iterator<Item = &str> {
         let workloads = program.dispatch.keys().filter(move |_| matches!(self, Self::Workloads(_)));
-        let hosts = program.hosts.keys().filter(move |_| matches!(self, Self::Hosts(_)));
+        // An interface of a workload is none of the host.
+        let of_host = |name: &&String| !program.dispatch.contains_key(*name);
+        let hosts = program.hosts.keys().filter(move |name| matches!(self, Self::Hosts(_)) && of_host(name));
         workloads.chain(hosts).map(String::as_str)
     }
 
@@ -167,6 +169,7 @@ impl InterfaceMap {
                 let chain = program.dispatch.get(interface)?.chain(direction);
                 Some(catalogue.chain(chain).map_or(Leads::Drop, Leads::Jump))
             }
+            Self::Hosts(_) if program.dispatch.contains_key(interface) => None,
             Self::Hosts(hook) => {
                 Some(host_leads(catalogue, program.hosts.get(interface)?, HOST_HOOKS.get(hook)?))
             }

@@ -53,7 +53,8 @@ pub(in super::super) fn network_chains<'a>(
 ) -> Vec<LaidChain<'a>> {
     let (mut looped, mut translated) = (Vec::new(), Vec::new());
     for of in matches {
-        for tests in of.looped.iter().flat_map(|wanted| rows(catalogue, wanted)) {
+        for mut tests in of.looped.iter().flat_map(|wanted| rows(catalogue, wanted)) {
+            tests.push(Test::Translated(false));
             let deed = if network.service_loop == ServiceLoop::Reject { Deed::Reject } else { Deed::Drop };
             looped.push(said(tests, deed, "no service has taken this"));
         }
