@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tortie_policy::nftables::{Options, Ruleset};
 use tortie_policy::{
-    Flow, Host, HostAction, Inputs, Packet, Place as Where, PolicyKey, Program, Step, Transport, Verdict,
-    compile, evaluate_packet, resolve,
+    Flow, Host, HostAction, Inputs, Packet, Place as Where, PolicyKey, Program, Resolver, Step, Transport,
+    Verdict, compile, evaluate_packet, resolve,
 };
 
 use crate::lab::{HOST, Lab, Place, enter, nft, ruleset};
@@ -186,5 +186,60 @@ fn netns_a_host_keeps_its_last_rules_if_new_ones_are_refused() {
         assert!(inputs.remove_policy(&PolicyKey::global("a")));
         assert_eq!(enforce(&inputs, None, &mut rules), [""; 0]);
         check(&mut lab, "and goes on", &[443], true);
+    }
+}
+
+/// An interface may become a workload's while a host endpoint names it: from then on it is none of the host.
+#[test]
+fn netns_an_interface_of_a_workload_is_none_of_the_host() {
+    if let Place::Done = enter("host::netns_an_interface_of_a_workload_is_none_of_the_host") {
+        return;
+    }
+    let (world, mut lab, mut socket) = stage();
+    let (near, far) = (world.endpoints[0], world.endpoints[1]);
+    let mut port = 40000;
+    for (names, interfaces) in [(&["cali0"][..], 1), (&["cali0", "uplink"][..], 2)] {
+        let host = Host {
+            name: "host".to_string(),
+            interfaces: names.iter().map(|name| ((*name).to_string(), vec![])).collect(),
+        };
+        let mut resolver = Resolver::new(host, |_| true);
+        let labels = BTreeMap::from([("host".to_string(), String::new())]);
+        for name in names {
+            let spec = format!(r#"{{ "node": "host", "interfaceName": "{name}" }}"#);
+            assert_eq!(
+                resolver.insert_host_endpoint(name, &labels, &serde_json::from_str(&spec).unwrap()),
+                []
+            );
+        }
+        let shut = r#"{ "selector": "has(host)", "applyOnForward": true, "types": ["Ingress", "Egress"] }"#;
+        assert_eq!(resolver.insert_global_network_policy("shut", &serde_json::from_str(shut).unwrap()), []);
+        let profile = r#"{ "ingress": [{ "action": "Allow" }], "egress": [{ "action": "Allow" }] }"#;
+        assert_eq!(resolver.insert_profile("open", &serde_json::from_str(profile).unwrap()), []);
+        let (mut own, others): (Vec<_>, Vec<_>) =
+            open(&world).endpoints().cloned().partition(|endpoint| endpoint.interface == "cali0");
+        others.iter().for_each(|endpoint| resolver.insert_endpoint(endpoint));
+        resolver.set_in_sync();
+        let mut rules = Ruleset::new(Options::default());
+        let mut enforce = |resolver: &mut Resolver| {
+            rules.apply(resolver.flush());
+            settle(&mut socket, &mut rules);
+            assert_eq!(rules.denials().count(), 0);
+        };
+        let mut passes = |lab: &mut Lab, wanted: bool| {
+            port += 1;
+            let flows = [0, 1]
+                .map(|family| (Flow::udp((far[family], port).into(), (near[family], 80).into()), wanted));
+            assert_eq!(lab.send(&flows), [wanted; 2], "{interfaces}: {}", ruleset());
+        };
+        enforce(&mut resolver);
+        passes(&mut lab, false);
+        let endpoint = own.pop().unwrap();
+        resolver.insert_endpoint(&endpoint);
+        enforce(&mut resolver);
+        passes(&mut lab, true);
+        assert!(resolver.remove_endpoint(&endpoint.id));
+        enforce(&mut resolver);
+        passes(&mut lab, false);
     }
 }

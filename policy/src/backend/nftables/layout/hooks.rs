@@ -114,6 +114,11 @@ fn established<'a>() -> Line<'a> {
     line(vec![Test::Established], Deed::Accept)
 }
 
+/// Interfaces of the host that have rules of their own. An interface of a workload is none of the host.
+fn host_interfaces(program: &Program) -> impl Iterator<Item = &str> {
+    program.hosts.keys().filter(|name| !program.dispatch.contains_key(*name)).map(String::as_str)
+}
+
 /// Whether the program has rules for interfaces of the host.
 pub(in super::super) fn has_hosts(program: &Program) -> bool {
     !program.hosts.is_empty() || program.all_interfaces.is_some()
@@ -150,10 +155,8 @@ impl InterfaceMap {
     /// The interfaces that it knows.
     pub(in super::super) fn interfaces(self, program: &Program) -> impl Iterator<Item = &str> {
         let workloads = program.dispatch.keys().filter(move |_| matches!(self, Self::Workloads(_)));
-        // An interface of a workload is none of the host.
-        let of_host = |name: &&String| !program.dispatch.contains_key(*name);
-        let hosts = program.hosts.keys().filter(move |name| matches!(self, Self::Hosts(_)) && of_host(name));
-        workloads.chain(hosts).map(String::as_str)
+        let hosts = host_interfaces(program).filter(move |_| matches!(self, Self::Hosts(_)));
+        workloads.map(String::as_str).chain(hosts)
     }
 
     /// Where it leads from this interface. A workload whose chain is not there is dropped; where the host has no chain, the
@@ -195,7 +198,8 @@ pub(in super::super) fn is_fixed_equal(a: &Program, b: &Program, options: &Optio
         && a.to_host == b.to_host
         && a.host_action == b.host_action
         && a.all_interfaces == b.all_interfaces
-        && a.hosts.keys().eq(b.hosts.keys())
+        && has_hosts(a) == has_hosts(b)
+        && host_interfaces(a).eq(host_interfaces(b))
         && others(a) == others(b)
 }
 
@@ -354,7 +358,7 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
             (ListKind::Untracked, _) => rules.extend(self.for_workloads(side, &Deed::Accept)),
             _ => {}
         }
-        let names: Vec<&str> = self.program.hosts.keys().map(String::as_str).collect();
+        let names: Vec<&str> = host_interfaces(self.program).collect();
         let others = || match names.is_empty() {
             true => vec![],
             false => vec![Test::NoneOf(side, names.clone())],

@@ -143,8 +143,10 @@ impl Ruleset {
 
     /// `comes`: or goes; else only its chains have changed.
     fn touch_workload(&mut self, interface: String, comes: bool) {
-        // The prefix of workloads stands for all others.
-        self.pending.fixed |= comes && !interface.starts_with(&self.options.workload_prefix);
+        // The prefix of workloads stands for all others, unless they were the host's.
+        let is_named = !interface.starts_with(&self.options.workload_prefix)
+            || self.program.hosts.contains_key(&interface);
+        self.pending.fixed |= comes && is_named;
         self.touch_interface(interface);
     }
 
