@@ -153,6 +153,11 @@ impl Feed {
         self.changed.notified()
     }
 
+    /// Why endpoints of this host have no rules of their own.
+    pub(super) fn faults(&self) -> Vec<String> {
+        self.held().faults.iter().cloned().collect()
+    }
+
     /// What has changed since the last time; `None` before the datastore is in sync and interfaces, settings and network are
     /// known. Without them, host endpoints that are found by their addresses would lose the rules of an earlier run, pools
     /// their translation, and hosts their failsafe ports.

@@ -22,6 +22,8 @@ pub(crate) use feed::Feed;
 
 /// The first and the longest pause before what failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// How many endpoints with faults are named.
+const TOLD: usize = 5;
 /// How long changes are gathered for one transaction.
 const GATHER: Duration = Duration::from_millis(10);
 
@@ -119,7 +121,14 @@ impl Enforcer {
             let foreign: Vec<_> = kernel.foreign.iter().map(ToString::to_string).collect();
             let foreign = (!foreign.is_empty())
                 .then(|| format!("others drop what they do not accept: {}", foreign.join(", ")));
-            let notes: Vec<_> = self.judge.fault.iter().cloned().chain(foreign).collect();
+            let faults = self.feed.faults();
+            let faulty = (!faults.is_empty()).then(|| {
+                let told: Vec<_> = faults.iter().take(TOLD).map(String::as_str).collect();
+                let more = faults.len().saturating_sub(TOLD);
+                let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+                format!("endpoints without rules of their own: {}{more}", told.join(", "))
+            });
+            let notes: Vec<_> = self.judge.fault.iter().cloned().chain(foreign).chain(faulty).collect();
             if notes.is_empty() {
                 self.health.ready();
             } else {

@@ -2,9 +2,11 @@
 
 use core::cell::RefCell;
 use core::future::Future;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -23,7 +25,8 @@ pub(crate) const NODE: &str = "node-1";
 /// The namespace of its pods, whose profile allows everything.
 pub(crate) const NAMESPACE: &str = "default";
 /// Its own addresses, which are on no link to others.
-pub(crate) const ADDRESSES: [&str; 2] = ["10.255.0.1/32", "fdff::1/128"];
+pub(crate) const ADDRESSES: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(10, 255, 0, 1)), IpAddr::V6(Ipv6Addr::new(0xfdff, 0, 0, 0, 0, 0, 0, 1))];
 
 /// The host in whose namespace the test is.
 pub(crate) struct Host {
@@ -53,7 +56,7 @@ impl Host {
         sysctl::write_interface(Family::V6, "all", "forwarding", "1").unwrap();
         let host =
             Self { store, links, kernel: RefCell::new(kernel), runtime, folder, markers: RefCell::new(0) };
-        let addresses = ADDRESSES.map(|text| text.parse().unwrap());
+        let addresses = ADDRESSES.map(IpNet::from);
         host.wait(async {
             let lo = host.links.require("lo").await.unwrap().index;
             for address in addresses {

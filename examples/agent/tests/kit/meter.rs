@@ -19,7 +19,7 @@ impl Meter {
     /// Counts the packets of these flows, from now on; of either direction.
     pub(crate) fn new(namespace: &NetNs, flows: &[Count]) -> Self {
         let mut text = String::from("table inet tally {\n");
-        let hooks = [("in", "prerouting priority raw"), ("out", "postrouting priority 300")];
+        let hooks = [("in", "input priority 300"), ("out", "postrouting priority 300")];
         for (way, hook) in hooks {
             let mut chain = String::new();
             for (protocol, port) in flows {

@@ -24,7 +24,7 @@ use std::time::Instant;
 
 pub(crate) use agent::Agent;
 pub(crate) use enter::{Place, enter};
-pub(crate) use host::Host;
+pub(crate) use host::{ADDRESSES as HOST, Host, NODE};
 pub(crate) use meter::{Count, Meter};
 pub(crate) use pod::{Pod, raise, record};
 pub(crate) use traffic::{Spoken, Stream, Talk, Traffic};

@@ -11,6 +11,8 @@ use tortie_routes::{Entry, Family, Mac, Op, Protocol, Route};
 use super::Host;
 use super::host::{NAMESPACE, NODE};
 
+/// What names of workloads' interfaces begin with.
+const WORKLOADS: &str = "cali";
 /// The host's ends of all links.
 const HOST_MAC: Mac = Mac::new([0xee; 6]);
 const GATEWAYS: [IpAddr; 2] = [
@@ -21,6 +23,7 @@ const GATEWAYS: [IpAddr; 2] = [
 /// A pod of this number.
 pub(crate) struct Pod {
     pub(crate) number: u16,
+    prefix: &'static str,
     pub(crate) namespace: NetNs,
     /// Its addresses, IPv4 first.
     pub(crate) addresses: [IpAddr; 2],
@@ -29,7 +32,12 @@ pub(crate) struct Pod {
 impl Pod {
     /// A pod without a link.
     pub(crate) fn new(number: u16) -> Self {
-        Self { number, namespace: NetNs::create().unwrap(), addresses: addresses(number) }
+        Self { number, prefix: WORKLOADS, namespace: NetNs::create().unwrap(), addresses: addresses(number) }
+    }
+
+    /// Somebody outside, on an interface that is none of a workload.
+    pub(crate) fn outside(number: u16) -> Self {
+        Self { prefix: "uplink", ..Self::new(number) }
     }
 
     /// A pod with its record, and then its link.
@@ -42,7 +50,7 @@ impl Pod {
 
     /// The name of the host's end of its link.
     pub(crate) fn interface(&self) -> String {
-        interface(self.number)
+        format!("{}{}", self.prefix, self.number)
     }
 
     /// The record of its endpoint.
@@ -103,10 +111,6 @@ fn addresses(number: u16) -> [IpAddr; 2] {
     [Ipv4Addr::new(10, 65, high, low).into(), Ipv6Addr::new(0xfd65, 0, 0, 0, 0, 0, 0, number).into()]
 }
 
-fn interface(number: u16) -> String {
-    format!("cali{number}")
-}
-
 const fn mac(number: u16) -> Mac {
     let [high, low] = number.to_be_bytes();
     Mac::new([2, 0, 0, 0, high, low])
@@ -122,7 +126,7 @@ pub(crate) fn record(node: &str, number: u16, labels: &[(&str, &str)]) -> Resour
         endpoint: "eth0".into(),
         ip_networks: addresses(number).map(IpNet::from).into(),
         profiles: vec![namespace_profile_name(NAMESPACE)],
-        interface_name: interface(number),
+        interface_name: format!("{WORKLOADS}{number}"),
         mac: mac(number).to_string(),
         ..WorkloadEndpointSpec::default()
     };

@@ -3,11 +3,15 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stdout,
     reason = "test code: a panic is a failed test, and what is printed are the counts that it rests on"
 )]
 
+mod failsafe;
+mod flush;
 mod gap;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod operate;
+mod order;

@@ -77,8 +77,8 @@ pub const TABLE: &str = "tortie";
 
 /// The text that makes the kernel do what the program says: one transaction for `nft -f -`.
 ///
-/// It replaces the table if it is there, so it is also the way from an older program to this one; in between, no packet
-/// sees anything but the one or the other. The same program always gives the same text.
+/// It replaces the table if it is there, so it is also the way from an older program to this one. A packet of no connection
+/// that runs through the old one at that moment may be dropped; none slips by both. The same program always gives the same text.
 ///
 /// # Example
 ///
