@@ -1,6 +1,7 @@
 //! All that policy knows: policies, tiers, profiles, endpoints, network sets, nodes, services.
 
 mod order;
+mod spec;
 mod validate;
 
 use alloc::collections::BTreeMap;
@@ -12,18 +13,16 @@ use core::net::IpAddr;
 use crate::convert::{self, BUILT_IN_TIERS, Converted, DEFAULT_ALLOW, HostEndpoint, default_allow};
 use crate::endpoint::Endpoint;
 use crate::error::FieldError;
-#[cfg(feature = "k8s")]
-use crate::k8s::Document;
 use crate::key::PolicyKey;
 use crate::model::{
-    GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec, NetworkPolicySpec, ProfileSpec, Staged,
-    StagedAction, TierSpec,
+    GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec, NetworkPolicySpec, ProfileSpec, TierSpec,
 };
 use crate::policy::{NetworkSet, Policy, Profile, Tier};
 use crate::service::EndpointSlice;
 use crate::settings::{Encapsulation, Failsafe, HostAction};
 
 pub(crate) use order::OrderedTier;
+pub use spec::PolicySpec;
 
 /// The state that policy is computed from, of all hosts.
 ///
@@ -99,64 +98,6 @@ impl Default for Inputs {
 pub(crate) struct Node {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) addresses: Vec<IpAddr>,
-}
-
-/// The spec of a policy of any kind, of Kubernetes too, for [`Inputs::insert_policy`]. Made `From` a reference to one.
-#[derive(Clone, Copy, Debug)]
-pub struct PolicySpec<'a> {
-    body: Body<'a>,
-    /// What a staged policy says is to be done; `None` for kinds that are enforced.
-    staged: Option<&'a Option<StagedAction>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Body<'a> {
-    Namespaced(&'a NetworkPolicySpec),
-    Global(&'a GlobalNetworkPolicySpec),
-    #[cfg(feature = "k8s")]
-    Kubernetes(Document<'a>),
-}
-
-impl<'a> From<&'a NetworkPolicySpec> for PolicySpec<'a> {
-    fn from(spec: &'a NetworkPolicySpec) -> Self {
-        Self { body: Body::Namespaced(spec), staged: None }
-    }
-}
-
-impl<'a> From<&'a GlobalNetworkPolicySpec> for PolicySpec<'a> {
-    fn from(spec: &'a GlobalNetworkPolicySpec) -> Self {
-        Self { body: Body::Global(spec), staged: None }
-    }
-}
-
-impl<'a> From<&'a Staged<NetworkPolicySpec>> for PolicySpec<'a> {
-    fn from(staged: &'a Staged<NetworkPolicySpec>) -> Self {
-        Self { body: Body::Namespaced(&staged.spec), staged: Some(&staged.staged_action) }
-    }
-}
-
-impl<'a> From<&'a Staged<GlobalNetworkPolicySpec>> for PolicySpec<'a> {
-    fn from(staged: &'a Staged<GlobalNetworkPolicySpec>) -> Self {
-        Self { body: Body::Global(&staged.spec), staged: Some(&staged.staged_action) }
-    }
-}
-
-#[cfg(feature = "k8s")]
-impl<'a> PolicySpec<'a> {
-    pub(crate) const fn kubernetes(document: Document<'a>, staged: Option<&'a Option<StagedAction>>) -> Self {
-        Self { body: Body::Kubernetes(document), staged }
-    }
-}
-
-impl PolicySpec<'_> {
-    pub(crate) fn convert(self, key: &Arc<PolicyKey>) -> Converted<Policy> {
-        match self.body {
-            Body::Namespaced(body) => convert::namespaced_policy(key, self.staged, body),
-            Body::Global(body) => convert::global_policy(key, self.staged, body),
-            #[cfg(feature = "k8s")]
-            Body::Kubernetes(body) => body.convert(key, self.staged),
-        }
-    }
 }
 
 #[derive(Clone, Debug)]

@@ -6,10 +6,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::cluster::{
-    ADMIN_TIER, BASELINE_TIER, Cluster, ClusterEgressRule, ClusterIngressRule, Dialect, Subject,
-};
+use super::cluster::{ADMIN_TIER, BASELINE_TIER, Cluster, ClusterEgressRule, ClusterIngressRule, Dialect};
 use super::draft::exactly_one;
+use super::peer::Subject;
 use super::port::{Item, Layer4, Ports};
 use crate::convert::Converted;
 use crate::convert::check::{Check, Path};

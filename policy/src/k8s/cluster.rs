@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::admin::AdminNetworkPolicyPort;
 use super::draft::{Draft, Rules, exactly_one};
 use super::labels::LabelSelector;
-use super::network_policy::cidr;
-use super::port::{Item, Layer4, Ports};
+use super::peer::{ClusterPeer, Subject, of_pods, peers};
+use super::port::Ports;
+use super::protocol::ClusterProtocol;
 use crate::convert::check::{Check, Path};
 use crate::convert::{Converted, SPEC};
 use crate::error::{FieldError, FieldErrorKind};
@@ -20,7 +21,6 @@ use crate::key::{PolicyKey, PolicyKind};
 use crate::model::value::null_as_default;
 use crate::model::{Action, EntityRule, PolicyType, Rule, Unknown};
 use crate::policy::Policy;
-use crate::rule::Family;
 
 /// Tier of policies that come before those of namespaces.
 pub(super) const ADMIN_TIER: &str = "kube-admin";
@@ -71,37 +71,6 @@ pub struct ClusterNetworkPolicySpec {
     pub unknown: Unknown,
 }
 
-/// Pods that a policy of the cluster governs; one of the two fields is there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
-pub struct Subject {
-    /// All pods of the namespaces with such labels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespaces: Option<LabelSelector>,
-    /// Pods with such labels in namespaces with such labels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pods: Option<NamespacedPod>,
-    /// Fields that this version does not know.
-    #[serde(flatten)]
-    pub unknown: Unknown,
-}
-
-/// Pods by their labels and those of their namespaces.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
-pub struct NamespacedPod {
-    /// Namespaces; all of them if empty.
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub namespace_selector: LabelSelector,
-    /// Pods; all of them if empty.
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub pod_selector: LabelSelector,
-    /// Fields that this version does not know.
-    #[serde(flatten)]
-    pub unknown: Unknown,
-}
-
 /// A rule for packets to the pods that a policy of the cluster governs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
@@ -143,94 +112,6 @@ pub struct ClusterEgressRule {
     /// Ports; all of all protocols if absent. Of v1alpha1 alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<AdminNetworkPolicyPort>>,
-    /// Criteria that this version does not know.
-    #[serde(flatten)]
-    pub unknown: Unknown,
-}
-
-/// Who is at the other end; one of the fields is there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
-pub struct ClusterPeer {
-    /// All pods of the namespaces with such labels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespaces: Option<LabelSelector>,
-    /// Pods with such labels in namespaces with such labels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pods: Option<NamespacedPod>,
-    /// Addresses of the nodes with such labels; of egress rules alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nodes: Option<LabelSelector>,
-    /// CIDRs; of egress rules alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub networks: Option<Vec<String>>,
-    /// Names of DNS; of egress rules alone. Not enforced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub domain_names: Option<Vec<String>>,
-    /// Criteria that this version does not know.
-    #[serde(flatten)]
-    pub unknown: Unknown,
-}
-
-/// A protocol with ports of it; one of the fields is there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
-pub struct ClusterProtocol {
-    /// TCP.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tcp: Option<DestinationPort>,
-    /// UDP.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub udp: Option<DestinationPort>,
-    /// SCTP.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sctp: Option<DestinationPort>,
-    /// What the receiving pod calls its port, of whichever protocol.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub destination_named_port: Option<String>,
-    /// Criteria that this version does not know.
-    #[serde(flatten)]
-    pub unknown: Unknown,
-}
-
-/// Ports of the receiver.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
-pub struct DestinationPort {
-    /// Which; all if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub destination_port: Option<NumberOrRange>,
-    /// Criteria that this version does not know.
-    #[serde(flatten)]
-    pub unknown: Unknown,
-}
-
-/// One port or a range of them; one of the fields is there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
-pub struct NumberOrRange {
-    /// From 1 to 65535.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub number: Option<i64>,
-    /// From one to another.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub range: Option<StartEnd>,
-    /// Criteria that this version does not know.
-    #[serde(flatten)]
-    pub unknown: Unknown,
-}
-
-/// Ports from one to another.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "vocabulary that callers write as literals")]
-pub struct StartEnd {
-    /// The first, from 1 to 65535.
-    pub start: i64,
-    /// The last, from 1 to 65535.
-    pub end: i64,
     /// Criteria that this version does not know.
     #[serde(flatten)]
     pub unknown: Unknown,
@@ -412,154 +293,11 @@ impl Cluster<'_> {
             check.error(&list, FieldErrorKind::Empty);
         }
         for (index, protocol) in protocols.unwrap_or_default().iter().enumerate() {
-            self::protocol(check, &Path::Index(&list, index), protocol, &mut out);
+            protocol.convert(check, &Path::Index(&list, index), &mut out);
         }
         for (index, port) in ports.unwrap_or_default().iter().enumerate() {
             port.convert(check, &Path::Index(&list, index), &mut out);
         }
         out
-    }
-}
-
-impl ClusterPeer {
-    /// Whether it stands for addresses that no pod has, so that ports of it have no names.
-    fn has_no_names(&self) -> bool {
-        self.nodes.is_some() || self.networks.is_some() || self.domain_names.is_some()
-    }
-}
-
-fn peers(check: &mut Check, path: &Path<'_>, peers: &[ClusterPeer], egress: bool) -> Vec<EntityRule> {
-    if peers.is_empty() {
-        check.error(path, FieldErrorKind::Empty);
-    }
-    (peers.iter().enumerate())
-        .flat_map(|(index, peer)| self::peer(check, &Path::Index(path, index), peer, egress))
-        .collect()
-}
-
-/// One end of a rule or more for a peer; none after a fault.
-fn peer(check: &mut Check, path: &Path<'_>, peer: &ClusterPeer, egress: bool) -> Vec<EntityRule> {
-    check.unknown(path, &peer.unknown);
-    let ClusterPeer { namespaces, pods, nodes, networks, domain_names, .. } = peer;
-    let addresses = [
-        ("nodes", nodes.is_some()),
-        ("networks", networks.is_some()),
-        ("domainNames", domain_names.is_some()),
-    ];
-    for (name, _) in addresses.into_iter().filter(|(_, there)| *there && !egress) {
-        check.error(&path.field(name), FieldErrorKind::UnknownField);
-    }
-    let [nodes_there, networks_there, names_there] = addresses;
-    let fields = [
-        ("namespaces", namespaces.is_some()),
-        ("pods", pods.is_some()),
-        nodes_there,
-        networks_there,
-        names_there,
-    ];
-    let expected = if egress { "namespaces, pods, nodes or networks" } else { "namespaces or pods" };
-    if !exactly_one(check, path, &fields, expected) {
-        return Vec::new();
-    }
-    if let Some(nodes) = nodes {
-        let selector = nodes.plain(check, &path.field("nodes"));
-        let end = |selector| EntityRule { node_selector: Some(selector), ..EntityRule::default() };
-        return selector.map(end).into_iter().collect();
-    }
-    if let Some(networks) = networks {
-        return of_networks(check, &path.field("networks"), networks);
-    }
-    if domain_names.is_some() {
-        check.error(&path.field("domainNames"), FieldErrorKind::DomainNames);
-        return Vec::new();
-    }
-    of_pods(check, path, namespaces.as_ref(), pods.as_ref()).into_iter().collect()
-}
-
-/// The pods of these namespaces, or these pods; whatever is selected is a pod.
-fn of_pods(
-    check: &mut Check,
-    path: &Path<'_>,
-    namespaces: Option<&LabelSelector>,
-    pods: Option<&NamespacedPod>,
-) -> Option<EntityRule> {
-    let (namespaces, pods) = match (namespaces, pods) {
-        (Some(namespaces), _) => {
-            let namespaces = namespaces.plain(check, &path.field("namespaces"));
-            (namespaces?, LabelSelector::default().pods(check, path)?)
-        }
-        (None, pods) => {
-            let (path, pods) = (path.field("pods"), pods?);
-            check.unknown(&path, &pods.unknown);
-            let namespaces = pods.namespace_selector.plain(check, &path.field("namespaceSelector"));
-            let pods = pods.pod_selector.pods(check, &path.field("podSelector"));
-            (namespaces?, pods?)
-        }
-    };
-    Some(EntityRule { selector: Some(pods), namespace_selector: Some(namespaces), ..EntityRule::default() })
-}
-
-/// The CIDRs, each family by itself.
-fn of_networks(check: &mut Check, path: &Path<'_>, networks: &[String]) -> Vec<EntityRule> {
-    if networks.is_empty() {
-        check.error(path, FieldErrorKind::Empty);
-    }
-    let mut families = [Vec::new(), Vec::new()];
-    for (index, text) in networks.iter().enumerate() {
-        let Some(net) = cidr(check, &Path::Index(path, index), text) else { continue };
-        let [v4, v6] = &mut families;
-        let family = if Family::of_net(&net) == Family::V4 { v4 } else { v6 };
-        family.push(text.clone());
-    }
-    let end = |nets: Vec<_>| EntityRule { nets, ..EntityRule::default() };
-    families.into_iter().filter(|nets| !nets.is_empty()).map(end).collect()
-}
-
-fn protocol(check: &mut Check, path: &Path<'_>, protocol: &ClusterProtocol, out: &mut Ports) {
-    check.unknown(path, &protocol.unknown);
-    let ClusterProtocol { tcp, udp, sctp, destination_named_port: name, .. } = protocol;
-    let fields = [
-        ("tcp", tcp.is_some()),
-        ("udp", udp.is_some()),
-        ("sctp", sctp.is_some()),
-        ("destinationNamedPort", name.is_some()),
-    ];
-    if !exactly_one(check, path, &fields, "tcp, udp, sctp or destinationNamedPort") {
-        return;
-    }
-    if let Some(name) = name {
-        if let Some(item) = Item::named(check, &path.field("destinationNamedPort"), name) {
-            out.insert(Layer4::Any, item);
-        }
-    }
-    for (name, protocol, ports) in
-        [("tcp", Layer4::Tcp, tcp), ("udp", Layer4::Udp, udp), ("sctp", Layer4::Sctp, sctp)]
-    {
-        let Some(ports) = ports else { continue };
-        let path = path.field(name);
-        check.unknown(&path, &ports.unknown);
-        let item = match &ports.destination_port {
-            None => Some(Item::All),
-            Some(port) => port.convert(check, &path.field("destinationPort")),
-        };
-        if let Some(item) = item {
-            out.insert(protocol, item);
-        }
-    }
-}
-
-impl NumberOrRange {
-    fn convert(&self, check: &mut Check, path: &Path<'_>) -> Option<Item> {
-        check.unknown(path, &self.unknown);
-        let fields = [("number", self.number.is_some()), ("range", self.range.is_some())];
-        if !exactly_one(check, path, &fields, "number or range") {
-            return None;
-        }
-        if let Some(number) = self.number {
-            return Item::number(check, &path.field("number"), number);
-        }
-        let (path, range) = (path.field("range"), self.range.as_ref()?);
-        check.unknown(&path, &range.unknown);
-        Item::range(check, &path, ["start", "end"], [range.start, range.end])
     }
 }

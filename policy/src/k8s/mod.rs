@@ -25,7 +25,9 @@ mod draft;
 mod labels;
 mod network_policy;
 mod object;
+mod peer;
 mod port;
+mod protocol;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -41,10 +43,7 @@ pub use admin::{
     AdminNetworkPolicyPort, AdminNetworkPolicySpec, BaselineAdminNetworkPolicySpec, ProtocolPort,
     ProtocolPortRange,
 };
-pub use cluster::{
-    ClusterEgressRule, ClusterIngressRule, ClusterNetworkPolicySpec, ClusterPeer, ClusterProtocol,
-    DestinationPort, NamespacedPod, NumberOrRange, StartEnd, Subject,
-};
+pub use cluster::{ClusterEgressRule, ClusterIngressRule, ClusterNetworkPolicySpec};
 pub use labels::{LabelSelector, Requirement};
 pub use network_policy::{
     IpBlock, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
@@ -53,7 +52,9 @@ pub use network_policy::{
 pub use object::{
     Container, ContainerPort, Namespace, ObjectMeta, Pod, PodIp, PodSpec, PodStatus, ServiceAccount,
 };
+pub use peer::{ClusterPeer, NamespacedPod, Subject};
 pub use port::IntOrString;
+pub use protocol::{ClusterProtocol, DestinationPort, NumberOrRange, StartEnd};
 
 /// A policy of Kubernetes of any kind.
 #[derive(Clone, Copy, Debug)]

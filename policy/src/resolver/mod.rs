@@ -6,7 +6,9 @@ mod flush;
 mod locals;
 mod nets;
 mod objects;
+mod pack;
 mod packed;
+mod policies;
 mod sets;
 mod slab;
 mod waiting;
@@ -39,7 +41,7 @@ use sets::Sets;
 use slab::Slab;
 
 pub use delta::{Delta, SetChange};
-pub use objects::CheckedPolicy;
+pub use policies::CheckedPolicy;
 
 /// The program of one host, kept while all that it is made of changes.
 ///
