@@ -1,7 +1,6 @@
 //! One rule as expressions.
 
 use alloc::vec::Vec;
-use core::fmt::Write as _;
 
 use ipnet::IpNet;
 use tortie_nft_wire as nft;
@@ -9,13 +8,11 @@ use tortie_nft_wire::expr::{
     Cmp, CmpOp, Ct, CtKey, Fib, FibResult, Immediate, Log, Meta, MetaKey, Notrack, ObjectType, Objref,
     Reject, RejectType,
 };
-use tortie_nft_wire::{Bytes, CtState, Data, EncodeError, Name, Register, Rule, Selector, Set, Type};
+use tortie_nft_wire::{Bytes, CtState, Data, EncodeError, Name, Register, RuleBuf, Selector, Set, Type};
 
 use super::exprs::{Appender, address, port};
 use super::{INET, Key, Writer, interface, octets};
-use crate::backend::nftables::layout::{
-    Comment, Deed, Line, PartKind, Side, Test, comment, joined, leaf_name,
-};
+use crate::backend::nftables::layout::{Deed, Line, PartKind, Side, Test, joined, leaf_name};
 use crate::program::{Addresses, Match};
 use crate::rule::{Family, PortRange};
 use crate::table::{Row, Spread, Tuples};
@@ -24,33 +21,22 @@ const R1: Register = Register::R1;
 
 type Result = core::result::Result<(), EncodeError>;
 
-/// The rule of this line; what it looks up in sets of its own is put into the batch before it.
-pub(super) fn rule(
-    writer: &mut Writer<'_>,
-    mut rule: Rule,
-    line: &Line<'_>,
-) -> core::result::Result<Rule, EncodeError> {
-    let mut exprs = core::mem::take(&mut rule.exprs);
-    let mut appender = Appender::new(&mut exprs);
+/// Writes the rule of this line; what it looks up in sets of its own is put into the batch before it.
+pub(super) fn rule(writer: &mut Writer<'_>, rule: &mut RuleBuf, line: &Line<'_>) -> Result {
+    rule.clear();
+    let mut appender = Appender::new(rule);
     for wanted in &line.tests {
         test(writer, &mut appender, wanted)?;
     }
     if let Some(counter) = &line.counter {
         let (kind, name) = (Some(ObjectType::COUNTER), Some(Name::new(counter.as_ref())?));
-        appender.push(Objref { kind, name, ..Objref::new() });
+        appender.push(&Objref { kind, name, ..Objref::new() });
     }
     deed(writer, &mut appender, &line.deed)?;
-    rule.exprs = exprs;
-    Ok(match line.comment {
-        Some(Comment::Origin(origin)) => {
-            writer.text.clear();
-            // Into a text, it never fails.
-            let _ = write!(writer.text, "{origin}");
-            rule.comment(&comment(&writer.text))
-        }
-        Some(Comment::Text(text)) => rule.comment(text),
-        None => rule,
-    })
+    if let Some(said) = line.comment {
+        rule.comment(&writer.origins.comment(said));
+    }
+    Ok(())
 }
 
 const fn side(side: Side) -> Selector {
@@ -69,7 +55,7 @@ fn deed(writer: &mut Writer<'_>, out: &mut Appender<'_>, deed: &Deed<'_>) -> Res
         Deed::Return => nft::Verdict::Return,
         Deed::Reject => {
             let code = Some(Reject::PORT_UNREACHABLE);
-            out.push(Reject { icmp_code: code, ..Reject::new(RejectType::ICMPX_UNREACH) });
+            out.push(&Reject { icmp_code: code, ..Reject::new(RejectType::ICMPX_UNREACH) });
             return Ok(());
         }
         Deed::Translate { address, ports } => {
@@ -81,30 +67,30 @@ fn deed(writer: &mut Writer<'_>, out: &mut Appender<'_>, deed: &Deed<'_>) -> Res
         Deed::Log => {
             let mut prefix = Bytes::from_slice(writer.options.log_prefix.as_bytes());
             prefix.push(0);
-            out.push(Log { prefix: (prefix.len() > 1).then_some(prefix), ..Log::new() });
+            out.push(&Log { prefix: (prefix.len() > 1).then_some(prefix), ..Log::new() });
             return Ok(());
         }
         Deed::AcceptMarked { untracked } => {
             if *untracked {
-                out.push(Notrack::new());
+                out.push(&Notrack::new());
             }
             out.mark(!mark, mark);
-            out.push(set_mark());
+            out.push(&set_mark());
             nft::Verdict::Accept
         }
         Deed::ClearMark => {
             out.mark(!mark, 0);
-            out.push(set_mark());
+            out.push(&set_mark());
             return Ok(());
         }
         Deed::Dispatch(interface, map) => {
-            out.push(side(*interface).load(R1));
+            out.push(&side(*interface).load(R1));
             out.lookup(Name::new(map)?, None, true, false);
             return Ok(());
         }
         Deed::Spread(spread, leaves) => return spread_map(writer, out, spread, leaves),
     };
-    out.push(Immediate::new(Register::VERDICT, verdict.into()));
+    out.push(&Immediate::new(Register::VERDICT, verdict.into()));
     Ok(())
 }
 
@@ -128,36 +114,36 @@ fn test(writer: &mut Writer<'_>, out: &mut Appender<'_>, test: &Test<'_>) -> Res
         Test::Protocol(number) => out.protocol(*number, false),
         Test::Established => state(out, CtState::ESTABLISHED.or(CtState::RELATED)),
         Test::ConnectionMarked { mark, is_set } => {
-            out.push(Ct { dreg: Some(R1), ..Ct::new(CtKey::MARK) });
+            out.push(&Ct { dreg: Some(R1), ..Ct::new(CtKey::MARK) });
             out.mask(&mark.to_ne_bytes(), &[0; 4]);
             out.compare(&[0; 4], *is_set);
         }
         Test::Invalid => state(out, CtState::INVALID),
         Test::Marked(mark) => {
             out.mark(*mark, 0);
-            out.push(Cmp::new(R1, CmpOp::NEQ, Data::value([0; 4])));
+            out.push(&Cmp::new(R1, CmpOp::NEQ, Data::value([0; 4])));
         }
         Test::Interface(interface, name) => {
-            out.push(side(*interface).load(R1));
+            out.push(&side(*interface).load(R1));
             out.compare(&super::interface(name), false);
         }
         Test::Prefix(interface, prefix) => {
-            out.push(side(*interface).load(R1));
+            out.push(&side(*interface).load(R1));
             out.compare(prefix.as_bytes(), false);
         }
         Test::NoneOf(side_, names) if names.len() == 1 => {
-            out.push(side(*side_).load(R1));
+            out.push(&side(*side_).load(R1));
             names.iter().for_each(|name| out.compare(&interface(name), true));
         }
         Test::NoneOf(side_, names) => {
             let (set, id) = anonymous(writer, Type::IFNAME, 16, names.len())?;
             writer.batch.add(INET, &set)?;
             writer.batch.add_keys(INET, &set, names.iter().map(|name| interface(name)))?;
-            out.push(side(*side_).load(R1));
+            out.push(&side(*side_).load(R1));
             out.lookup(set.name, Some(id), false, true);
         }
         Test::Unrouted => {
-            out.push(Fib::new(R1, FibResult::OIF, Fib::SADDR | Fib::IIF | Fib::PRESENT));
+            out.push(&Fib::new(R1, FibResult::OIF, Fib::SADDR | Fib::IIF | Fib::PRESENT));
             // One byte, and zeros behind it; nft compares all four.
             out.compare(&[0; 4], false);
         }
@@ -166,9 +152,9 @@ fn test(writer: &mut Writer<'_>, out: &mut Appender<'_>, test: &Test<'_>) -> Res
 }
 
 fn state(out: &mut Appender<'_>, state: CtState) {
-    out.push(Ct { dreg: Some(R1), ..Ct::new(CtKey::STATE) });
+    out.push(&Ct { dreg: Some(R1), ..Ct::new(CtKey::STATE) });
     out.mask(&state.bits().to_ne_bytes(), &[0; 4]);
-    out.push(Cmp::new(R1, CmpOp::NEQ, Data::value([0; 4])));
+    out.push(&Cmp::new(R1, CmpOp::NEQ, Data::value([0; 4])));
 }
 
 fn wanted(writer: &mut Writer<'_>, out: &mut Appender<'_>, wanted: &Match) -> Result {
@@ -187,7 +173,7 @@ fn wanted(writer: &mut Writer<'_>, out: &mut Appender<'_>, wanted: &Match) -> Re
         Match::Address { .. } | Match::AddressPort { .. } => {}
         Match::Port { end, ranges, negated } => {
             let (set, id) = ports_set(writer, ranges)?;
-            out.push(port(*end).load(R1));
+            out.push(&port(*end).load(R1));
             out.lookup(set, Some(id), false, *negated);
         }
         Match::IcmpType { family, kind, negated } => {
@@ -314,7 +300,7 @@ fn tuples(writer: &mut Writer<'_>, out: &mut Appender<'_>, tuples: &Tuples) -> R
         Some((end, family)) => out.address(end, family, mask.unwrap_or(u8::MAX)),
         None => {
             if let Some(first) = parts.first() {
-                out.push(first.load(R1));
+                out.push(&first.load(R1));
             }
         }
     }
@@ -372,7 +358,7 @@ fn spread_map(writer: &mut Writer<'_>, out: &mut Appender<'_>, spread: &Spread, 
         names.get(row.leaf).map(|verdict| (from, to, verdict))
     });
     writer.batch.add_interval_verdicts(INET, &map, rows)?;
-    out.push(Selector::Dport.load(R1));
+    out.push(&Selector::Dport.load(R1));
     out.more(2, &[Selector::L4proto]);
     out.lookup(map.name, Some(id), true, false);
     Ok(())
