@@ -137,6 +137,15 @@ fn rules(criterion: &mut Criterion) {
         addresses: vec![policies::address(0).into()],
         ..Endpoint::default()
     });
+    // Each set has a member: rules that speak of an empty one are left out.
+    for n in 0..policies::SETS {
+        inputs.insert_endpoint(Endpoint {
+            id: format!("node-1/pod-{n}"),
+            labels: BTreeMap::from([("set".into(), policies::set(n))]),
+            addresses: vec![policies::address(1 + n).into()],
+            ..Endpoint::default()
+        });
+    }
     for n in 0..POLICIES {
         let spec = serde_json::from_str(&policies::uniform_policy(n)).unwrap();
         let faults = inputs.insert_global_network_policy(&format!("policy-{n}"), &spec);

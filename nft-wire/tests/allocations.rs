@@ -7,7 +7,8 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
 use std::alloc::System;
 
-use tortie_nft_wire::{Batch, Family, Name, Set, Type, Verdict};
+use tortie_nft_wire::expr::{Cmp, CmpOp, Immediate};
+use tortie_nft_wire::{Batch, Data, Family, Name, Register, RuleBuf, Selector, Set, Type, Verdict};
 
 struct Counting;
 
@@ -102,4 +103,24 @@ fn verdicts_and_values_allocate_nothing() {
     let values = || (0..MANY).map(|n| (n.to_be_bytes(), [1, 2]));
     let (used, _) = in_used_and_new(|batch| batch.add_values(FAMILY, &map, values()).unwrap());
     assert_eq!(used, 0);
+}
+
+#[test]
+fn rules_that_are_written_allocate_nothing() {
+    let (table, chain) = (Name::new("t").unwrap(), Name::new("c").unwrap());
+    let mut rule = RuleBuf::new(&table, &chain);
+    let mut batch = Batch::new();
+    let mut put = |batch: &mut Batch| {
+        for port in 0..1000_u16 {
+            rule.clear();
+            rule.expr(&Selector::Dport.load(Register::R1))
+                .expr(&Cmp::new(Register::R1, CmpOp::EQ, Data::value(port.to_be_bytes())))
+                .expr(&Immediate::new(Register::VERDICT, Verdict::Accept.into()))
+                .comment("a comment that is longer than what fits without an allocation");
+            batch.add(FAMILY, &rule).unwrap();
+        }
+    };
+    put(&mut batch);
+    batch.clear();
+    assert_eq!(allocations(|| put(&mut batch)), 0);
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tortie_nft_wire::expr::{Counter, Limit, Log, Quota};
 use tortie_nft_wire::{
     Attachment, Batch, Bytes, Chain, CtState, Data, Element, EncodeError, Entry, Expr, Family, Hook,
-    Messages, Name, NameError, Object, Policy, Rule, Selector, Set, Table, Type, Verdict,
+    Messages, Name, NameError, Object, Policy, Register, Rule, RuleBuf, Selector, Set, Table, Type, Verdict,
 };
 
 fn name(name: &str) -> Name {
@@ -26,6 +26,100 @@ fn read(batch: &mut Batch) -> Vec<Entry> {
         .collect();
     assert_eq!(entries.len(), len);
     entries
+}
+
+#[test]
+fn a_rule_that_is_written_while_it_is_made_is_the_same() {
+    let rules = [
+        rule(),
+        rule().iifname("eth*").saddr("10.0.0.0/8".parse::<ipnet::IpNet>().unwrap()).dport(6, 443).accept(),
+        rule().ct_state(CtState::NEW).expr(Log { group: Some(3), ..Log::new() }).comment("a rule").drop(),
+        rule().expr(Expr::Other { name: Bytes::from_slice(b"new"), data: Bytes::from_slice(&[4, 0, 1, 0]) }),
+    ];
+    let mut written = RuleBuf::new(&name("t"), &name("c"));
+    for rule in rules {
+        written.clear();
+        for expr in &rule.exprs {
+            written.expr(expr);
+        }
+        if let Some(comment) = rule.comment_text() {
+            written.comment(&comment);
+        }
+        let (mut one, mut other) = (Batch::new(), Batch::new());
+        one.add(Family::INET, &rule).unwrap();
+        other.add(Family::INET, &written).unwrap();
+        assert_eq!(one.finish(), other.finish(), "{rule:?}");
+    }
+
+    // In another chain, by its own type.
+    written.set_chain(&name("u"), &name("d"));
+    let counter = Counter { bytes: Some(7), ..Counter::new() };
+    written.expr(&Selector::Dport.load(Register::R1)).expr(&counter);
+    let mut batch = Batch::new();
+    batch.add(Family::INET, &written).unwrap();
+    assert_eq!(
+        read(&mut batch),
+        [Entry::Rule(Rule::new(name("u"), name("d")).expr(Selector::Dport.load(Register::R1)).expr(counter))]
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_rule_that_is_written_is_told_until_it_is_cleared() {
+    let mut rule = RuleBuf::new(&name("t"), &name("c"));
+    let mut told = |write: &dyn Fn(&mut RuleBuf)| {
+        rule.clear();
+        write(&mut rule);
+        let mut batch = Batch::new();
+        let told = batch.add(Family::INET, &rule);
+        assert_eq!(batch.is_empty(), told.is_err());
+        told
+    };
+    let many = |count: usize| {
+        move |rule: &mut RuleBuf| {
+            for _ in 0..count {
+                rule.expr(&Counter::new());
+            }
+        }
+    };
+    assert_eq!(told(&many(128)), Ok(()));
+    assert_eq!(told(&many(129)), Err(EncodeError::TooManyExpressions { len: 129, max: 128 }));
+    let long = Log { prefix: Some(Bytes::from_slice(&[b'a'; 70_000])), ..Log::new() };
+    assert_eq!(
+        told(&|rule| {
+            rule.expr(&long).expr(&Counter::new());
+        }),
+        Err(EncodeError::TooLarge)
+    );
+    let text = |at, character| Err(EncodeError::Text { at, character });
+    assert_eq!(
+        told(&|rule| {
+            rule.comment("a\"b");
+        }),
+        text(1, '"')
+    );
+    assert_eq!(
+        told(&|rule| {
+            rule.comment("a\u{7f}");
+        }),
+        text(1, '\u{7f}')
+    );
+    assert_eq!(
+        told(&|rule| {
+            rule.comment("\u{fc}ber");
+        }),
+        Ok(())
+    );
+    assert_eq!(
+        told(&|rule| {
+            rule.comment(&"a".repeat(129));
+        }),
+        Err(EncodeError::TextTooLong { len: 129, max: 128 })
+    );
+    let twice = |rule: &mut RuleBuf| {
+        rule.comment(&"a".repeat(128)).comment(&"b".repeat(128));
+    };
+    assert_eq!(told(&twice), Err(EncodeError::Userdata { len: 262, max: 256 }));
+    assert_eq!(told(&|_| ()), Ok(()));
 }
 
 #[test]

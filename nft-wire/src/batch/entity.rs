@@ -9,7 +9,7 @@ use crate::protocol::{
     DESTROY_CHAIN, DESTROY_FLOWTABLE, DESTROY_OBJECT, DESTROY_RULE, DESTROY_SET, DESTROY_TABLE, NEW_CHAIN,
     NEW_FLOWTABLE, NEW_OBJECT, NEW_RULE, NEW_SET, NEW_TABLE,
 };
-use crate::rule::Rule;
+use crate::rule::{Rule, RuleBuf};
 use crate::set::Set;
 use crate::table::Table;
 
@@ -84,7 +84,9 @@ macro_rules! entities {
 entities! {
     Table: NEW_TABLE DELETE_TABLE DESTROY_TABLE, CREATE, |table| userdata(&table.userdata);
     Chain: NEW_CHAIN DELETE_CHAIN DESTROY_CHAIN, CREATE, chain;
-    Rule: NEW_RULE DELETE_RULE DESTROY_RULE, CREATE | APPEND, rule;
+    Rule: NEW_RULE DELETE_RULE DESTROY_RULE, CREATE | APPEND,
+        |rule| rule_of(rule.fault, rule.exprs.len(), rule.userdata.as_ref().map_or(0, |userdata| userdata.len()));
+    RuleBuf: NEW_RULE DELETE_RULE DESTROY_RULE, CREATE | APPEND, RuleBuf::check;
     Set: NEW_SET DELETE_SET DESTROY_SET, CREATE, set;
     Object: NEW_OBJECT DELETE_OBJECT DESTROY_OBJECT, CREATE, |object| userdata(&object.userdata);
     Flowtable: NEW_FLOWTABLE DELETE_FLOWTABLE DESTROY_FLOWTABLE, CREATE, flowtable;
@@ -92,10 +94,11 @@ entities! {
 
 /// Whether the kernel keeps so much.
 pub(super) fn userdata(userdata: &Option<Bytes>) -> Result<(), EncodeError> {
-    match userdata.as_ref().map_or(0, |userdata| userdata.len()) {
-        len if len > USERDATA => Err(EncodeError::Userdata { len, max: USERDATA }),
-        _ => Ok(()),
-    }
+    userdata_of(userdata.as_ref().map_or(0, |userdata| userdata.len()))
+}
+
+const fn userdata_of(len: usize) -> Result<(), EncodeError> {
+    if len > USERDATA { Err(EncodeError::Userdata { len, max: USERDATA }) } else { Ok(()) }
 }
 
 fn devices(devices: &Option<Devices>) -> Result<(), EncodeError> {
@@ -119,12 +122,16 @@ fn flowtable(flowtable: &Flowtable) -> Result<(), EncodeError> {
     flowtable.hook.as_ref().map_or(Ok(()), |hook| devices(&hook.devices))
 }
 
-fn rule(rule: &Rule) -> Result<(), EncodeError> {
-    let len = rule.exprs.len();
-    match rule.fault {
+/// What is wrong with a rule of so many expressions, and of so many bytes of userdata.
+pub(crate) const fn rule_of(
+    fault: Option<EncodeError>,
+    len: usize,
+    userdata: usize,
+) -> Result<(), EncodeError> {
+    match fault {
         Some(fault) => Err(fault),
         None if len > EXPRESSIONS => Err(EncodeError::TooManyExpressions { len, max: EXPRESSIONS }),
-        None => userdata(&rule.userdata),
+        None => userdata_of(userdata),
     }
 }
 

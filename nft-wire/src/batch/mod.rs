@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 pub use entity::Entity;
 use entity::sealed::Sealed;
-pub(crate) use entity::{INTERFACE, KEY, interface};
+pub(crate) use entity::{INTERFACE, KEY, interface, rule_of};
 
 use crate::attr::Writer;
 use crate::error::EncodeError;

@@ -66,13 +66,17 @@ macro_rules! exprs {
             },
         }
 
+        $(impl sealed::Sealed for $variant {
+            #[inline]
+            fn encode(&self, bytes: &mut Vec<u8>) -> bool {
+                encode(bytes, |writer| write_named($name, self, writer))
+            }
+        })*
+
         impl Expr {
             fn write_data(&self, writer: &mut Writer<'_>) {
                 match self {
-                    $(Self::$variant(expr) => {
-                        writer.text(1, $name.as_bytes());
-                        writer.put(2, expr);
-                    })*
+                    $(Self::$variant(expr) => write_named($name, expr, writer),)*
                     Self::Other { name, data } => {
                         writer.text(1, name);
                         writer.nest(2, |writer| writer.raw(data));
@@ -167,6 +171,40 @@ exprs! {
     FlowOffload = "flow_offload",
 }
 
+/// What a rule is made of: each of the structures of this module, and an [`Expr`] of any of them.
+pub trait Expression: sealed::Sealed {}
+
+impl<S: sealed::Sealed> Expression for S {}
+
+pub(crate) mod sealed {
+    use alloc::vec::Vec;
+
+    #[expect(unnameable_types, reason = "nobody else may implement it")]
+    pub trait Sealed {
+        /// Its attribute in a list of expressions; whether it is whole.
+        fn encode(&self, bytes: &mut Vec<u8>) -> bool;
+    }
+}
+
+impl sealed::Sealed for Expr {
+    fn encode(&self, bytes: &mut Vec<u8>) -> bool {
+        encode(bytes, |writer| self.write_data(writer))
+    }
+}
+
+#[inline]
+fn encode(bytes: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>)) -> bool {
+    let mut writer = Writer::new(bytes);
+    writer.nest(ELEMENT, write);
+    writer.is_whole()
+}
+
+#[inline]
+fn write_named<E: Field>(name: &str, expr: &E, writer: &mut Writer<'_>) {
+    writer.text(1, name.as_bytes());
+    writer.put(2, expr);
+}
+
 impl Field for Expr {
     const FLAGS: u16 = NESTED;
 
@@ -203,12 +241,14 @@ impl Expr {
 /// The expressions of a rule or of an element, in their order.
 pub type Exprs = Vec<Expr>;
 
-/// A list: each has the type of an element of a list.
+/// Type of an element of a list.
+const ELEMENT: u16 = 1;
+
 impl Field for Exprs {
     const FLAGS: u16 = NESTED;
 
     fn write(&self, writer: &mut Writer<'_>) {
-        self.iter().for_each(|expr| writer.put(1, expr));
+        self.iter().for_each(|expr| writer.put(ELEMENT, expr));
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {

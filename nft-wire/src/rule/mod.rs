@@ -1,9 +1,11 @@
 //! Rules: their expressions, and methods that append what a line of `nft` says.
 
 mod action;
+mod buf;
 mod matching;
 mod selector;
 
+pub use buf::RuleBuf;
 pub use matching::CtState;
 pub use selector::Selector;
 
@@ -12,6 +14,12 @@ use crate::comment::{self, COMMENT};
 use crate::error::EncodeError;
 use crate::expr::{Expr, Exprs};
 use crate::name::Name;
+
+/// Types of the attributes of a rule that every maker writes.
+const TABLE: u16 = 1;
+const CHAIN: u16 = 2;
+const EXPRS: u16 = 4;
+const USERDATA: u16 = 7;
 
 /// A rule of a chain: its expressions, one after the other.
 ///
@@ -103,7 +111,7 @@ impl Rule {
     /// `comment "..."`, which `nft` shows; at most 128 bytes, without control characters and double quotes.
     #[must_use]
     pub fn comment(mut self, comment: &str) -> Self {
-        if let Err(fault) = comment::put(&mut self.userdata, COMMENT, comment) {
+        if let Err(fault) = comment::put(self.userdata.get_or_insert_default(), COMMENT, comment) {
             self.fault(fault);
         }
         self
@@ -125,19 +133,19 @@ impl Field for Rule {
     const FLAGS: u16 = NESTED;
 
     fn write(&self, writer: &mut Writer<'_>) {
-        writer.put(1, &self.table);
-        writer.put(2, &self.chain);
+        writer.put(TABLE, &self.table);
+        writer.put(CHAIN, &self.chain);
         if let Some(handle) = &self.handle {
             writer.put(3, handle);
         }
         if !self.exprs.is_empty() {
-            writer.put(4, &self.exprs);
+            writer.put(EXPRS, &self.exprs);
         }
         if let Some(position) = &self.position {
             writer.put(6, position);
         }
         if let Some(userdata) = &self.userdata {
-            writer.put(7, userdata);
+            writer.put(USERDATA, userdata);
         }
         if let Some(id) = &self.id {
             writer.put(9, id);
@@ -158,15 +166,15 @@ impl Field for Rule {
         let mut attrs = Attrs(bytes);
         for attr in attrs.by_ref() {
             match attr.kind {
-                1 => table = Some(Name::read(attr.value)?),
-                2 => chain = Some(Name::read(attr.value)?),
+                TABLE => table = Some(Name::read(attr.value)?),
+                CHAIN => chain = Some(Name::read(attr.value)?),
                 3 => handle = Some(u64::read(attr.value)?),
-                4 => match Exprs::read(attr.value) {
+                EXPRS => match Exprs::read(attr.value) {
                     Some(read) => exprs = read,
                     None => attr.keep(&mut unknown),
                 },
                 6 => position = Some(u64::read(attr.value)?),
-                7 => userdata = Some(Bytes::read(attr.value)?),
+                USERDATA => userdata = Some(Bytes::read(attr.value)?),
                 8 => {}
                 9 => id = Some(u32::read(attr.value)?),
                 10 => position_id = Some(u32::read(attr.value)?),

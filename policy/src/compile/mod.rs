@@ -236,18 +236,19 @@ impl Rules {
         match key {
             ChainKey::Policy { policy, direction, http } => {
                 let policy = self.policies.get(policy);
-                let steps = policy.map(|policy| {
+                let mut steps = Vec::new();
+                if let Some(policy) = policy {
                     let rules = policy.rules(*direction).unwrap_or_default();
-                    rule::steps_of(rules, &accept(policy), *http).collect()
-                });
-                let tier = policy.map(|policy| Arc::clone(&policy.tier));
-                Chain { tier, steps: steps.unwrap_or_default() }
+                    rule::push_steps(&mut steps, rules, &accept(policy), *http);
+                }
+                Chain { tier: policy.map(|policy| Arc::clone(&policy.tier)), steps }
             }
             ChainKey::Profile { profile, direction, http } => {
                 // A Pass in a profile skips the rest of it.
                 let rules = self.profiles.get(profile).map(|profile| profile.rules(*direction));
-                let steps = rule::steps_of(rules.unwrap_or_default(), &StepAction::Accept, *http);
-                Chain { tier: None, steps: steps.collect() }
+                let mut steps = Vec::new();
+                rule::push_steps(&mut steps, rules.unwrap_or_default(), &StepAction::Accept, *http);
+                Chain { tier: None, steps }
             }
             ChainKey::Tier(key) => self.tier_chain(key),
             ChainKey::Profiles(key) => self.profiles_chain(key),
@@ -283,7 +284,7 @@ impl Rules {
         for policy in key.policies.iter().filter_map(|policy| self.policies.get(policy)) {
             let rules = policy.rules(key.direction).unwrap_or_default();
             if passes(rules) {
-                chain.steps.extend(rule::steps_of(rules, &accept(policy), key.http));
+                rule::push_steps(&mut chain.steps, rules, &accept(policy), key.http);
             } else if rules.iter().any(|rule| rule::counts(rule, key.http)) {
                 let (policy, direction) = (Arc::clone(&policy.key), key.direction);
                 let http = key.http && has_http(rules);

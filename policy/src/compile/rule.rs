@@ -16,17 +16,14 @@ pub(super) const fn counts(rule: &Rule, http: bool) -> bool {
     !rule.never && (http || rule.http.is_none())
 }
 
-/// The steps of these rules in order; to allow is to `accept`, and to pass is to return.
-pub(super) fn steps_of<'a>(
-    rules: &'a [Rule],
-    accept: &'a StepAction,
-    http: bool,
-) -> impl Iterator<Item = Step> + 'a {
-    rules.iter().filter(move |rule| counts(rule, http)).flat_map(|rule| steps(rule, accept))
+/// Appends the steps of these rules in order; to allow is to `accept`, and to pass is to return.
+pub(super) fn push_steps(steps: &mut Vec<Step>, rules: &[Rule], accept: &StepAction, http: bool) {
+    steps.reserve(rules.len());
+    rules.iter().filter(|rule| counts(rule, http)).for_each(|rule| push_rule(steps, rule, accept));
 }
 
-/// The steps of one rule: no two of them match the same packet.
-fn steps(rule: &Rule, accept: &StepAction) -> Vec<Step> {
+/// Appends the steps of one rule: no two of them match the same packet.
+fn push_rule(steps: &mut Vec<Step>, rule: &Rule, accept: &StepAction) {
     let action = match rule.deed {
         Deed::Allow => accept.clone(),
         Deed::Deny => StepAction::Drop,
@@ -35,15 +32,14 @@ fn steps(rule: &Rule, accept: &StepAction) -> Vec<Step> {
     };
     let criteria = &rule.criteria;
     let families = match criteria.family {
-        Some(family) => vec![Some(family)],
+        Some(family) => [Some(Some(family)), None],
         None if [&criteria.source, &criteria.destination].into_iter().any(names_addresses) => {
-            Family::ALL.map(Some).into()
+            Family::ALL.map(|family| Some(Some(family)))
         }
-        None => vec![None],
+        None => [Some(None), None],
     };
-    let mut steps = Vec::with_capacity(families.len());
     let step = |matches| Step { matches, action: action.clone(), origin: Some(rule.origin.clone()) };
-    for family in families {
+    for family in families.into_iter().flatten() {
         let Some(mut common) = matches(rule, family) else { continue };
         if has_one_way(rule) {
             for (end, entity) in [(End::Source, &criteria.source), (End::Destination, &criteria.destination)]
@@ -69,7 +65,6 @@ fn steps(rule: &Rule, accept: &StepAction) -> Vec<Step> {
             }
         }
     }
-    steps
 }
 
 /// What ports are looked at in.

@@ -24,8 +24,9 @@ pub(in super::super) fn laid_chain<'a>(
     let mut counters = Counters::new(key, chain);
     let mut lines = Vec::with_capacity(chain.steps.len());
     for (place, step) in chain.steps.iter().enumerate() {
-        let leaves = alloc::format!("{name}-leaf-{place}");
+        let mut leaves = String::new();
         if let StepAction::Spread(spread) = &step.action {
+            leaves = alloc::format!("{name}-leaf-{place}");
             laid.extend(leaf_chains(catalogue, spread, &leaves, &mut counters));
         }
         push(catalogue, step, leaves, counters.of(step), &mut lines);
@@ -106,18 +107,21 @@ fn push<'a>(
 /// nothing can hold, because a set has no members of the packet's IP version.
 pub(super) fn rows<'a>(catalogue: &'a impl Catalogue, matches: &'a [Match]) -> Vec<Vec<Test<'a>>> {
     // What costs little is asked first. All must hold, so the order is nobody's concern.
-    let mut tests = Vec::with_capacity(matches.len());
-    let mut sets = Vec::new();
+    let mut tests = Vec::with_capacity(matches.len().saturating_add(2));
+    let set = |wanted: &'a Match| match wanted {
+        Match::Address { end, family, addresses: Addresses::Set(set), negated }
+        | Match::AddressPort { end, family, set, negated } => Some((*end, *family, set, *negated)),
+        _ => None,
+    };
     for wanted in matches {
         match wanted {
-            Match::Address { end, family, addresses: Addresses::Set(set), negated }
-            | Match::AddressPort { end, family, set, negated } => sets.push((*end, *family, set, *negated)),
+            _ if set(wanted).is_some() => {}
             _ if compare(wanted, &mut tests) => {}
             _ => tests.push(Test::Match(wanted)),
         }
     }
     let mut rows = vec![tests];
-    for (end, family, set, negated) in sets {
+    for (end, family, set, negated) in matches.iter().filter_map(set) {
         let parts = catalogue.parts(set, family);
         let test = |part| Test::InSet { end, family, part, negated };
         match parts {

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::names::named;
+use super::names::{named, told};
 use crate::backend::nftables::Denier;
 use crate::key::{Direction, Origin, Owner};
 use crate::program::{Chain, ChainKey, Step, StepAction};
@@ -62,5 +62,9 @@ fn name(denier: &Denier) -> String {
         (None, Some(tier)) => tier.as_ref().into(),
         (None, None) => String::new(),
     };
-    named(kind, &about, &format!("{denier:?}"))
+    let what = match (&denier.owner, &denier.tier) {
+        (Some(Owner::Policy(policy)), Some(tier)) => format!("{} {tier}{}", tier.len(), told(policy)),
+        _ => format!("{denier:?}"),
+    };
+    named(kind, &about, &what)
 }

@@ -6,6 +6,7 @@ mod hooks;
 mod inline;
 mod names;
 mod network;
+mod origins;
 mod parts;
 
 use alloc::string::String;
@@ -24,6 +25,7 @@ pub(super) use hooks::{InterfaceMap, fixed_chains, lockdown_chains};
 pub(super) use inline::joined;
 pub(super) use names::{about, chain_name, comment};
 pub(super) use network::matches as network_matches;
+pub(super) use origins::Origins;
 #[cfg(feature = "nft-wire")]
 pub(super) use parts::Lengths;
 pub(super) use parts::{Part, PartKind, parts_of, room};

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use tortie_selector::unique_id;
 
-use crate::key::Direction;
+use crate::key::{Direction, PolicyKey};
 use crate::program::ChainKey;
 
 /// Characters of the digest that makes a name unique: 132 bits.
@@ -27,8 +27,19 @@ pub(in super::super) fn chain_name(key: &ChainKey) -> String {
         ChainKey::List(key) => ("list", key.list.to_string()),
         ChainKey::Failsafe { .. } => ("failsafe", String::new()),
     };
-    // Debug text tells all fields apart.
-    named(&format!("{kind}-{direction}"), &name, &format!("{key:?}"))
+    let what = match key {
+        ChainKey::Policy { policy, http, .. } => format!("{http} {}", told(policy)),
+        // Debug text tells all fields apart.
+        _ => format!("{key:?}"),
+    };
+    named(&format!("{kind}-{direction}"), &name, &what)
+}
+
+/// What tells a policy from all others, and is made sooner than Debug text: the length says where its namespace ends.
+pub(super) fn told(policy: &PolicyKey) -> String {
+    let namespace = policy.namespace.as_deref();
+    let len = namespace.map_or(0, |namespace| namespace.len().saturating_add(1));
+    format!("{} {len} {}{}", policy.kind, namespace.unwrap_or_default(), policy.name)
 }
 
 /// A name for people that begins so, with a digest of what tells it apart.
@@ -73,8 +84,9 @@ const COMMENT_TAIL: usize = 40;
 
 /// The text as it may stand between quotes: what is not plain is replaced, and of what is too long the middle is left out.
 pub(in super::super) fn comment(text: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    if text.len() <= MAX_COMMENT_LEN && text.bytes().all(is_plain) {
+    let is_plain = |byte: u8| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~');
+    // Of many bytes at once.
+    if text.len() <= MAX_COMMENT_LEN && text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
         return Cow::Borrowed(text);
     }
     let plain = |character: char| match character {

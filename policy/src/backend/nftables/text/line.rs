@@ -1,6 +1,6 @@
 //! One rule as text.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::fmt::{self, Write};
 use core::net::IpAddr;
 
@@ -8,11 +8,16 @@ use ipnet::IpNet;
 
 use super::{Prefix, list, one_or_set, tables};
 use crate::backend::nftables::Options;
-use crate::backend::nftables::layout::{Comment, Deed, Line, PartKind, Side, Test, comment, leaf_name};
+use crate::backend::nftables::layout::{Deed, Line, Origins, PartKind, Side, Test, leaf_name};
 use crate::program::{Addresses, End, Match};
 use crate::rule::{Family, PortRange};
 
-pub(super) fn line(out: &mut String, options: &Options, line: &Line<'_>) -> fmt::Result {
+pub(super) fn line(
+    out: &mut String,
+    options: &Options,
+    origins: &mut Origins,
+    line: &Line<'_>,
+) -> fmt::Result {
     out.write_str("\t\t")?;
     for wanted in &line.tests {
         test(out, wanted)?;
@@ -22,11 +27,12 @@ pub(super) fn line(out: &mut String, options: &Options, line: &Line<'_>) -> fmt:
         write!(out, "counter name \"{counter}\" ")?;
     }
     deed(out, options, &line.deed)?;
-    match line.comment {
-        Some(Comment::Origin(origin)) => writeln!(out, " comment \"{}\"", comment(&origin.to_string())),
-        Some(Comment::Text(text)) => writeln!(out, " comment \"{text}\""),
-        None => writeln!(out),
+    if let Some(said) = line.comment {
+        out.write_str(" comment \"")?;
+        out.write_str(&origins.comment(said))?;
+        out.write_char('"')?;
     }
+    out.write_char('\n')
 }
 
 fn deed(out: &mut String, options: &Options, deed: &Deed<'_>) -> fmt::Result {

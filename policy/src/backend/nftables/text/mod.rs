@@ -12,8 +12,8 @@ use ipnet::IpNet;
 
 use super::TABLE;
 use super::layout::{
-    Catalogue, Hook, InterfaceMap, LaidChain, Leads, Part, PartKind, Place, Priority, chain_name, comment,
-    fixed_chains, laid_chain, lockdown_chains, network_matches, parts_of, room,
+    Catalogue, Hook, InterfaceMap, LaidChain, Leads, Origins, Part, PartKind, Place, Priority, chain_name,
+    comment, fixed_chains, laid_chain, lockdown_chains, network_matches, parts_of, room,
 };
 use super::options::Options;
 use crate::program::{ChainKey, Program};
@@ -35,7 +35,8 @@ fn write_remove(out: &mut String) -> fmt::Result {
 
 pub(super) fn lockdown(options: &Options) -> String {
     let mut out = alloc::format!("create table inet {TABLE}\ntable inet {TABLE} {{\n");
-    let _ = lockdown_chains(options).iter().try_for_each(|laid| chain(&mut out, options, laid));
+    let mut origins = Origins::default();
+    let _ = lockdown_chains(options).iter().try_for_each(|laid| chain(&mut out, options, &mut origins, laid));
     out.push_str("}\n");
     out
 }
@@ -99,12 +100,14 @@ fn write(
     for name in counters {
         writeln!(out, "\tcounter {name} {{\n\t}}")?;
     }
-    laid.iter().try_for_each(|laid| chain(out, options, laid))?;
+    let mut origins = Origins::default();
+    laid.iter().try_for_each(|laid| chain(out, options, &mut origins, laid))?;
     for map in InterfaceMap::all().filter(|map| map.is_there(program)) {
         verdict_map(out, map, program, names)?;
     }
     let matches = network_matches(&options.network);
-    fixed_chains(program, names, options, &matches).iter().try_for_each(|laid| chain(out, options, laid))?;
+    let fixed = fixed_chains(program, names, options, &matches);
+    fixed.iter().try_for_each(|laid| chain(out, options, &mut origins, laid))?;
     writeln!(out, "}}")
 }
 
@@ -153,7 +156,7 @@ fn verdict_map(out: &mut String, map: InterfaceMap, program: &Program, names: &N
     writeln!(out, "\t}}")
 }
 
-fn chain(out: &mut String, options: &Options, laid: &LaidChain<'_>) -> fmt::Result {
+fn chain(out: &mut String, options: &Options, origins: &mut Origins, laid: &LaidChain<'_>) -> fmt::Result {
     writeln!(out, "\tchain {} {{", laid.name)?;
     if let Some(hook) = laid.hook {
         let Hook { place, priority, behind } = hook;
@@ -179,7 +182,7 @@ fn chain(out: &mut String, options: &Options, laid: &LaidChain<'_>) -> fmt::Resu
     if let Some(about) = &laid.about {
         writeln!(out, "\t\tcomment \"{}\"", comment(about))?;
     }
-    laid.lines.iter().try_for_each(|rule| line::line(out, options, rule))?;
+    laid.lines.iter().try_for_each(|rule| line::line(out, options, origins, rule))?;
     writeln!(out, "\t}}")
 }
 

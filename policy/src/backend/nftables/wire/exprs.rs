@@ -4,17 +4,17 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 use tortie_nft_wire::expr::{
-    Bitwise, Cmp, CmpOp, Expr, Exprs, Immediate, Lookup, Masq, Meta, MetaKey, Nat, NatType, Payload, Range,
+    Bitwise, Cmp, CmpOp, Expression, Immediate, Lookup, Masq, Meta, MetaKey, Nat, NatType, Payload, Range,
     RangeOp,
 };
-use tortie_nft_wire::{Data, Name, Register, Selector};
+use tortie_nft_wire::{Data, Name, Register, RuleBuf, Selector};
 
 use crate::program::End;
 use crate::rule::{Family, PortRange};
 
 /// Appends expressions to those of a rule.
 pub(super) struct Appender<'e> {
-    pub(super) exprs: &'e mut Exprs,
+    rule: &'e mut RuleBuf,
     /// Which family the packets are of that come so far, once that is asked.
     family: Option<Family>,
     /// What the first register still holds.
@@ -40,19 +40,19 @@ pub(super) const fn port(end: End) -> Selector {
 const R1: Register = Register::R1;
 
 impl<'e> Appender<'e> {
-    pub(super) const fn new(exprs: &'e mut Exprs) -> Self {
-        Self { exprs, family: None, loaded: None }
+    pub(super) const fn new(rule: &'e mut RuleBuf) -> Self {
+        Self { rule, family: None, loaded: None }
     }
 
-    pub(super) fn push(&mut self, expr: impl Into<Expr>) {
+    pub(super) fn push(&mut self, expr: &impl Expression) {
         self.loaded = None;
-        self.exprs.push(expr.into());
+        self.rule.expr(expr);
     }
 
     pub(super) fn compare(&mut self, value: &[u8], negated: bool) {
         let op = if negated { CmpOp::NEQ } else { CmpOp::EQ };
         // It changes no register.
-        self.exprs.push(Cmp::new(R1, op, Data::value(value)).into());
+        self.rule.expr(&Cmp::new(R1, op, Data::value(value)));
     }
 
     /// It is of this family.
@@ -62,13 +62,13 @@ impl<'e> Appender<'e> {
         }
         // What is of one family and of the other is nothing; both stay, and no packet comes this far.
         self.family = Some(family);
-        self.push(Selector::Nfproto.load(R1));
+        self.push(&Selector::Nfproto.load(R1));
         self.compare(&[if family == Family::V4 { 2 } else { 10 }], false);
     }
 
     pub(super) fn mask(&mut self, mask: &[u8], xor: &[u8]) {
         let len = u32::try_from(mask.len()).unwrap_or(u32::MAX);
-        self.push(Bitwise {
+        self.push(&Bitwise {
             mask: Some(Data::value(mask)),
             xor: Some(Data::value(xor)),
             ..Bitwise::new(R1, R1, len)
@@ -77,14 +77,14 @@ impl<'e> Appender<'e> {
 
     /// The mark with these bits kept, and those turned over.
     pub(super) fn mark(&mut self, keep: u32, turn: u32) {
-        self.push(Meta { dreg: Some(R1), ..Meta::new(MetaKey::MARK) });
+        self.push(&Meta { dreg: Some(R1), ..Meta::new(MetaKey::MARK) });
         self.mask(&keep.to_ne_bytes(), &turn.to_ne_bytes());
     }
 
     /// An address without the bits behind a prefix of this length, in the first register.
     pub(super) fn address(&mut self, end: End, family: Family, len: u8) {
         self.family(family);
-        self.push(address(end, family).load(R1));
+        self.push(&address(end, family).load(R1));
         let mask = |bits: u8| {
             move |index: usize| {
                 let before = u32::try_from(index).unwrap_or(u32::MAX).saturating_mul(8);
@@ -107,7 +107,7 @@ impl<'e> Appender<'e> {
     }
 
     pub(super) fn protocol(&mut self, number: u8, negated: bool) {
-        self.push(Selector::L4proto.load(R1));
+        self.push(&Selector::L4proto.load(R1));
         self.compare(&[number], negated);
     }
 
@@ -127,7 +127,7 @@ impl<'e> Appender<'e> {
     /// Loads into the first register what is not there already.
     fn load(&mut self, selector: Selector) {
         if self.loaded != Some(selector) {
-            self.push(selector.load(R1));
+            self.push(&selector.load(R1));
             self.loaded = Some(selector);
         }
     }
@@ -137,13 +137,13 @@ impl<'e> Appender<'e> {
             return self.compare(from, negated);
         }
         let op = if negated { RangeOp::NEQ } else { RangeOp::EQ };
-        self.exprs.push(Range::new(R1, op, Data::value(from), Data::value(to)).into());
+        self.rule.expr(&Range::new(R1, op, Data::value(from), Data::value(to)));
     }
 
     /// A byte behind the transport header's beginning.
     pub(super) fn transport_byte(&mut self, offset: u32, value: u8, negated: bool) {
         let base = tortie_nft_wire::expr::Base::TRANSPORT;
-        self.push(Payload { dreg: Some(R1), ..Payload::new(base, offset, 1) });
+        self.push(&Payload { dreg: Some(R1), ..Payload::new(base, offset, 1) });
         self.compare(&[value], negated);
     }
 
@@ -157,7 +157,7 @@ impl<'e> Appender<'e> {
             } else {
                 Register::new(8_u32.saturating_add(word))
             };
-            self.push(part.load(register));
+            self.push(&part.load(register));
             word = word.saturating_add(part.len().div_ceil(4));
         }
     }
@@ -166,26 +166,26 @@ impl<'e> Appender<'e> {
     pub(super) fn translate(&mut self, address: Option<IpAddr>, ports: Option<PortRange>) {
         let flags = Some(Nat::FULLY_RANDOM);
         if let Some(address) = address {
-            self.push(Immediate::new(R1, Data::value(super::octets(address))));
+            self.push(&Immediate::new(R1, Data::value(super::octets(address))));
         }
         let registers = ports.map(|ports| {
-            self.push(Immediate::new(Register::R2, Data::value(ports.min.to_be_bytes())));
+            self.push(&Immediate::new(Register::R2, Data::value(ports.min.to_be_bytes())));
             if ports.min == ports.max {
                 return (Register::R2, Register::R2);
             }
-            self.push(Immediate::new(Register::R3, Data::value(ports.max.to_be_bytes())));
+            self.push(&Immediate::new(Register::R3, Data::value(ports.max.to_be_bytes())));
             (Register::R2, Register::R3)
         });
         let (port_min, port_max) = (registers.map(|(min, _)| min), registers.map(|(_, max)| max));
         match address {
             None => {
                 let ports = if registers.is_some() { Nat::PROTO_SPECIFIED } else { 0 };
-                self.push(Masq { flags: flags.map(|flags| flags | ports), port_min, port_max });
+                self.push(&Masq { flags: flags.map(|flags| flags | ports), port_min, port_max });
             }
             Some(address) => {
                 let family = if address.is_ipv4() { Nat::IPV4 } else { Nat::IPV6 };
                 let (addr_min, addr_max) = (Some(R1), Some(R1));
-                self.push(Nat {
+                self.push(&Nat {
                     addr_min,
                     addr_max,
                     port_min,
@@ -198,7 +198,7 @@ impl<'e> Appender<'e> {
     }
 
     pub(super) fn lookup(&mut self, set: Name, id: Option<u32>, verdict: bool, negated: bool) {
-        self.push(Lookup {
+        self.push(&Lookup {
             set_id: id,
             dreg: verdict.then_some(Register::VERDICT),
             flags: Some(if negated { Lookup::INVERTED } else { 0 }),

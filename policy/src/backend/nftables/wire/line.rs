@@ -1,7 +1,6 @@
 //! One rule as expressions.
 
 use alloc::vec::Vec;
-use core::fmt::Write as _;
 
 use ipnet::IpNet;
 use tortie_nft_wire as nft;
@@ -10,14 +9,12 @@ use tortie_nft_wire::expr::{
     Reject, RejectType,
 };
 use tortie_nft_wire::{
-    Bytes, Connection, CtState, Data, EncodeError, Name, Register, Rule, Selector, Set, Type,
+    Bytes, Connection, CtState, Data, EncodeError, Name, Register, RuleBuf, Selector, Set, Type,
 };
 
 use super::exprs::{Appender, address, port};
 use super::{INET, Key, Writer, interface, octets};
-use crate::backend::nftables::layout::{
-    Comment, Deed, Line, PartKind, Side, Test, comment, joined, leaf_name,
-};
+use crate::backend::nftables::layout::{Deed, Line, PartKind, Side, Test, joined, leaf_name};
 use crate::program::{Addresses, Match};
 use crate::rule::{Family, PortRange};
 use crate::table::{Row, Spread, Tuples};
@@ -26,33 +23,22 @@ const R1: Register = Register::R1;
 
 type Result = core::result::Result<(), EncodeError>;
 
-/// The rule of this line; what it looks up in sets of its own is put into the batch before it.
-pub(super) fn rule(
-    writer: &mut Writer<'_>,
-    mut rule: Rule,
-    line: &Line<'_>,
-) -> core::result::Result<Rule, EncodeError> {
-    let mut exprs = core::mem::take(&mut rule.exprs);
-    let mut appender = Appender::new(&mut exprs);
+/// Writes the rule of this line; what it looks up in sets of its own is put into the batch before it.
+pub(super) fn rule(writer: &mut Writer<'_>, rule: &mut RuleBuf, line: &Line<'_>) -> Result {
+    rule.clear();
+    let mut appender = Appender::new(rule);
     for wanted in &line.tests {
         test(writer, &mut appender, wanted)?;
     }
     if let Some(counter) = &line.counter {
         let (kind, name) = (Some(ObjectType::COUNTER), Some(Name::new(counter.as_ref())?));
-        appender.push(Objref { kind, name, ..Objref::new() });
+        appender.push(&Objref { kind, name, ..Objref::new() });
     }
     deed(writer, &mut appender, &line.deed)?;
-    rule.exprs = exprs;
-    Ok(match line.comment {
-        Some(Comment::Origin(origin)) => {
-            writer.text.clear();
-            // Into a text, it never fails.
-            let _ = write!(writer.text, "{origin}");
-            rule.comment(&comment(&writer.text))
-        }
-        Some(Comment::Text(text)) => rule.comment(text),
-        None => rule,
-    })
+    if let Some(said) = line.comment {
+        rule.comment(&writer.origins.comment(said));
+    }
+    Ok(())
 }
 
 const fn side(side: Side) -> Selector {
@@ -71,7 +57,7 @@ fn deed(writer: &mut Writer<'_>, out: &mut Appender<'_>, deed: &Deed<'_>) -> Res
         Deed::Return => nft::Verdict::Return,
         Deed::Reject => {
             let code = Some(Reject::PORT_UNREACHABLE);
-            out.push(Reject { icmp_code: code, ..Reject::new(RejectType::ICMPX_UNREACH) });
+            out.push(&Reject { icmp_code: code, ..Reject::new(RejectType::ICMPX_UNREACH) });
             return Ok(());
         }
         Deed::Translate { address, ports } => {
@@ -83,31 +69,31 @@ fn deed(writer: &mut Writer<'_>, out: &mut Appender<'_>, deed: &Deed<'_>) -> Res
         Deed::Log => {
             let mut prefix = Bytes::from_slice(writer.options.log_prefix.as_bytes());
             prefix.push(0);
-            out.push(Log { prefix: (prefix.len() > 1).then_some(prefix), ..Log::new() });
+            out.push(&Log { prefix: (prefix.len() > 1).then_some(prefix), ..Log::new() });
             return Ok(());
         }
         Deed::AcceptMarked { untracked } => {
             if *untracked {
-                out.push(Notrack::new());
+                out.push(&Notrack::new());
             }
             out.mark(!mark, mark);
-            out.push(set_mark());
+            out.push(&set_mark());
             nft::Verdict::Accept
         }
         Deed::ClearMark => {
             out.mark(!mark, 0);
-            out.push(set_mark());
+            out.push(&set_mark());
             return Ok(());
         }
         Deed::Dispatch(interface, map) => {
-            out.push(side(*interface).load(R1));
+            out.push(&side(*interface).load(R1));
             out.lookup(Name::new(map)?, None, true, false);
             return Ok(());
         }
         Deed::Enter(chain) => nft::Verdict::Jump(Name::new(chain)?),
         Deed::Spread(spread, leaves) => return spread_map(writer, out, spread, leaves),
     };
-    out.push(Immediate::new(Register::VERDICT, verdict.into()));
+    out.push(&Immediate::new(Register::VERDICT, verdict.into()));
     Ok(())
 }
 
@@ -131,45 +117,45 @@ fn test(writer: &mut Writer<'_>, out: &mut Appender<'_>, test: &Test<'_>) -> Res
         Test::Protocol { number, negated } => out.protocol(*number, *negated),
         Test::Established => state(out, CtState::ESTABLISHED.or(CtState::RELATED)),
         Test::ConnectionMarked { mark, is_set } => {
-            out.push(Ct { dreg: Some(R1), ..Ct::new(CtKey::MARK) });
+            out.push(&Ct { dreg: Some(R1), ..Ct::new(CtKey::MARK) });
             out.mask(&mark.to_ne_bytes(), &[0; 4]);
             out.compare(&[0; 4], *is_set);
         }
         Test::Invalid => state(out, CtState::INVALID),
         Test::Marked(mark) => {
             out.mark(*mark, 0);
-            out.push(Cmp::new(R1, CmpOp::NEQ, Data::value([0; 4])));
+            out.push(&Cmp::new(R1, CmpOp::NEQ, Data::value([0; 4])));
         }
         Test::Forwarded => {
-            out.push(Meta { dreg: Some(R1), ..Meta::new(MetaKey::IIF) });
+            out.push(&Meta { dreg: Some(R1), ..Meta::new(MetaKey::IIF) });
             out.compare(&[0; 4], true);
         }
         Test::Translated(is) => {
-            out.push(Ct { dreg: Some(R1), ..Ct::new(CtKey::STATUS) });
+            out.push(&Ct { dreg: Some(R1), ..Ct::new(CtKey::STATUS) });
             out.mask(&Connection::DST_NAT.to_ne_bytes(), &[0; 4]);
             out.compare(&[0; 4], *is);
         }
         Test::Interface(interface, name) => {
-            out.push(side(*interface).load(R1));
+            out.push(&side(*interface).load(R1));
             out.compare(&super::interface(name), false);
         }
         Test::Prefix(interface, prefix) => {
-            out.push(side(*interface).load(R1));
+            out.push(&side(*interface).load(R1));
             out.compare(prefix.as_bytes(), false);
         }
         Test::NoneOf(side_, names) if names.len() == 1 => {
-            out.push(side(*side_).load(R1));
+            out.push(&side(*side_).load(R1));
             names.iter().for_each(|name| out.compare(&interface(name), true));
         }
         Test::NoneOf(side_, names) => {
             let (set, id) = anonymous(writer, Type::IFNAME, 16, names.len())?;
             writer.batch.add(INET, &set)?;
             writer.batch.add_keys(INET, &set, names.iter().map(|name| interface(name)))?;
-            out.push(side(*side_).load(R1));
+            out.push(&side(*side_).load(R1));
             out.lookup(set.name, Some(id), false, true);
         }
         Test::Unrouted => {
-            out.push(Fib::new(R1, FibResult::OIF, Fib::SADDR | Fib::IIF | Fib::PRESENT));
+            out.push(&Fib::new(R1, FibResult::OIF, Fib::SADDR | Fib::IIF | Fib::PRESENT));
             // One byte, and zeros behind it; nft compares all four.
             out.compare(&[0; 4], false);
         }
@@ -178,9 +164,9 @@ fn test(writer: &mut Writer<'_>, out: &mut Appender<'_>, test: &Test<'_>) -> Res
 }
 
 fn state(out: &mut Appender<'_>, state: CtState) {
-    out.push(Ct { dreg: Some(R1), ..Ct::new(CtKey::STATE) });
+    out.push(&Ct { dreg: Some(R1), ..Ct::new(CtKey::STATE) });
     out.mask(&state.bits().to_ne_bytes(), &[0; 4]);
-    out.push(Cmp::new(R1, CmpOp::NEQ, Data::value([0; 4])));
+    out.push(&Cmp::new(R1, CmpOp::NEQ, Data::value([0; 4])));
 }
 
 fn wanted(writer: &mut Writer<'_>, out: &mut Appender<'_>, wanted: &Match) -> Result {
@@ -199,7 +185,7 @@ fn wanted(writer: &mut Writer<'_>, out: &mut Appender<'_>, wanted: &Match) -> Re
         Match::Address { .. } | Match::AddressPort { .. } => {}
         Match::Port { end, ranges, negated } => {
             let (set, id) = ports_set(writer, ranges)?;
-            out.push(port(*end).load(R1));
+            out.push(&port(*end).load(R1));
             out.lookup(set, Some(id), false, *negated);
         }
         Match::IcmpType { family, kind, negated } => {
@@ -326,7 +312,7 @@ fn tuples(writer: &mut Writer<'_>, out: &mut Appender<'_>, tuples: &Tuples) -> R
         Some((end, family)) => out.address(end, family, mask.unwrap_or(u8::MAX)),
         None => {
             if let Some(first) = parts.first() {
-                out.push(first.load(R1));
+                out.push(&first.load(R1));
             }
         }
     }
@@ -361,8 +347,7 @@ fn cut((mut key, len): (Key, u32)) -> Key {
 
 /// The verdict map that leads to the leaves.
 ///
-/// It is always one of intervals: while a chain is filled anew, a packet may still run through the old one, and would pass by
-/// the leaves if the elements of its map were gone. Those of intervals in several parts are found until the map itself goes.
+/// A packet that runs through the chain while it is filled anew may find the elements gone: what stands behind drops it.
 fn spread_map(writer: &mut Writer<'_>, out: &mut Appender<'_>, spread: &Spread, leaves: &str) -> Result {
     let id = writer.next_set();
     let key_type = Type::INET_SERVICE.then(Type::INET_PROTO);
@@ -386,7 +371,7 @@ fn spread_map(writer: &mut Writer<'_>, out: &mut Appender<'_>, spread: &Spread, 
         leaf.map_or(Some(&back), |leaf| names.get(leaf)).map(|verdict| (from, to, verdict))
     });
     writer.batch.add_interval_verdicts(INET, &map, rows)?;
-    out.push(Selector::Dport.load(R1));
+    out.push(&Selector::Dport.load(R1));
     out.more(2, &[Selector::L4proto]);
     out.lookup(map.name, Some(id), true, false);
     Ok(())

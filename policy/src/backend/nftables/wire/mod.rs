@@ -11,11 +11,11 @@ use ipnet::IpNet;
 use tortie_nft_wire as nft;
 use tortie_nft_wire::expr::{Counter, ObjectType};
 use tortie_nft_wire::{
-    Attachment, Batch, EncodeError, Family as NftFamily, Name, Object, Rule, Set, Table, Type,
+    Attachment, Batch, EncodeError, Family as NftFamily, Name, Object, RuleBuf, Set, Table, Type,
 };
 
 use super::TABLE;
-use super::layout::{LaidChain, Leads, Line, Part, PartKind, Place, Priority, comment, room};
+use super::layout::{LaidChain, Leads, Origins, Part, PartKind, Place, Priority, comment, room};
 use super::options::Options;
 use crate::rule::Family;
 use crate::set::{Members, PortMember};
@@ -30,8 +30,9 @@ pub(super) struct Writer<'b> {
     table: Name,
     /// Number of the last set of the batch.
     set: u32,
-    /// Room for a comment.
-    text: String,
+    origins: Origins,
+    /// Memory of rules, between chains.
+    rule: Option<RuleBuf>,
 }
 
 /// What is done to members of a set.
@@ -45,7 +46,7 @@ type Result = core::result::Result<(), EncodeError>;
 
 impl<'b> Writer<'b> {
     pub(super) fn new(batch: &'b mut Batch, options: &'b Options) -> core::result::Result<Self, EncodeError> {
-        Ok(Self { batch, options, table: Name::new(TABLE)?, set: 0, text: String::new() })
+        Ok(Self { batch, options, table: Name::new(TABLE)?, set: 0, origins: Origins::default(), rule: None })
     }
 
     /// The table, without anything that it has had.
@@ -241,18 +242,20 @@ impl<'b> Writer<'b> {
 
     /// Puts rules into a chain.
     pub(super) fn fill(&mut self, laid: &LaidChain<'_>) -> Result {
-        let mut rule = Rule::new(self.table.clone(), Name::new(&laid.name)?);
+        let chain = Name::new(&laid.name)?;
+        let mut rule = match self.rule.take() {
+            Some(mut rule) => {
+                rule.set_chain(&self.table, &chain);
+                rule
+            }
+            None => RuleBuf::new(&self.table, &chain),
+        };
         for line in &laid.lines {
-            rule = self.line(rule, line)?;
+            line::rule(self, &mut rule, line)?;
             self.batch.add(INET, &rule)?;
-            rule.exprs.clear();
-            rule.userdata = None;
         }
+        self.rule = Some(rule);
         Ok(())
-    }
-
-    fn line(&mut self, rule: Rule, line: &Line<'_>) -> core::result::Result<Rule, EncodeError> {
-        line::rule(self, rule, line)
     }
 }
 
