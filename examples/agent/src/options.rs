@@ -39,8 +39,16 @@ pub(crate) struct Host {
 
 impl Host {
     /// What it says of the host.
-    pub(crate) fn settings(&self) -> FelixSettings {
-        FelixSettings { interface_prefix: self.interface_prefix.clone(), ..FelixSettings::default() }
+    ///
+    /// # Errors
+    /// The prefix cannot begin a name.
+    pub(crate) fn settings(&self) -> anyhow::Result<FelixSettings> {
+        let mut settings = FelixSettings::default();
+        let prefix = self.interface_prefix.as_deref().unwrap_or_default();
+        if let Some(Err(error)) = settings.set("interfacePrefix", prefix) {
+            anyhow::bail!("--interface-prefix: {error}");
+        }
+        Ok(settings)
     }
 
     /// Opens the datastore that options and environment name.

@@ -58,7 +58,7 @@ impl Settings {
 
     /// Those of this process.
     pub(crate) fn of(host: &Host, flags: FelixSettings) -> anyhow::Result<Self> {
-        Self::new(&host.node, flags.or(host.settings()), std::env::vars())
+        Self::new(&host.node, flags.or(host.settings()?), std::env::vars())
     }
 
     /// Reads what the datastore says, once it can be read; from then on the prefix of interfaces is what it is.
