@@ -209,8 +209,8 @@ fn netns_a_host_is_taken_over() {
     until("what nobody denies arrives", || scene.denied() > MANY);
     let (_agent, took) = Agent::ready(&scene.host);
     scene.host.settle();
-    // What was on its way has arrived.
-    thread::sleep(WHILE / 10);
+    // What has come between the judgement of connections and the rules is judged again, a while later.
+    thread::sleep(WHILE * 2);
     let now = || {
         let answers = |streams: &[Stream; 2]| [streams[0].answers(), streams[1].answers()];
         (scene.denied(), scene.meters[0].sent(DENIED), answers(&denied), answers(&allowed))
