@@ -61,7 +61,7 @@ use crate::Resolver;
 pub use counts::{Counts, kind};
 pub use draw::{inputs, objects};
 pub use object::{Both, Object, Spec};
-pub use packet::{judgements, packet};
+pub use packet::{judgements, packet, packet_for};
 pub use trial::{Backend, Disagreement, EAGER, Trial};
 
 /// Pseudo-random bytes of a seed (xorshift64*).

@@ -2,7 +2,9 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use crate::model::Action;
+use ipnet::IpNet;
+
+use crate::model::{Action, EntityRule, Port, Protocol, Rule};
 use crate::{
     Consulted, EndTrace, Endpoint, Evaluation, Flow, Inputs, Judgement, Outcome, Packet, Place, Transport,
 };
@@ -43,19 +45,38 @@ pub fn packet<'a>(
     inputs: &Inputs,
     is_local: impl Fn(&Endpoint) -> bool,
 ) -> Packet<'a> {
+    drawn(choices, world, inputs, is_local, None)
+}
+
+/// A random packet that this rule speaks of, or one beside it: at an edge of what it says of addresses, ports and types.
+#[must_use]
+pub fn packet_for<'a>(
+    choices: &mut Choices<'_>,
+    world: &'a World,
+    inputs: &Inputs,
+    is_local: impl Fn(&Endpoint) -> bool,
+    rule: &Rule,
+) -> Packet<'a> {
+    drawn(choices, world, inputs, is_local, Some(rule))
+}
+
+fn drawn<'a>(
+    choices: &mut Choices<'_>,
+    world: &'a World,
+    inputs: &Inputs,
+    is_local: impl Fn(&Endpoint) -> bool,
+    rule: Option<&Rule>,
+) -> Packet<'a> {
     let family = choices.below(2);
+    let family = rule.and_then(family_of).unwrap_or(family);
     let mut all = world.addresses(family);
     if world.strange {
         let near = *choices.one(&all);
         all.push(beside(choices, near));
     }
-    let source = *choices.one(&all);
-    let destination = if world.strange {
-        *choices.one(&all)
-    } else {
-        let others: Vec<IpAddr> = all.iter().copied().filter(|other| *other != source).collect();
-        *choices.one(&others)
-    };
+    let source = end(choices, &all, rule.map(|rule| &rule.source));
+    let others: Vec<IpAddr> = all.iter().copied().filter(|other| world.strange || *other != source).collect();
+    let destination = end(choices, &others, rule.map(|rule| &rule.destination));
     let uplinks: Vec<&str> = world.uplinks.keys().map(String::as_str).collect();
     let elsewhere = Place::Interface(choices.one::<&str>(&uplinks));
     let mut place = |address: IpAddr| {
@@ -71,7 +92,9 @@ pub fn packet<'a>(
         }
     };
     let (from, to) = (place(source), place(destination));
-    let mut packet = Packet::new(from, to, Flow::new(source, destination, transport(choices, world, family)));
+    let drawn = transport(choices, world, family);
+    let transport = rule.and_then(|rule| transport_for(choices, rule)).unwrap_or(drawn);
+    let mut packet = Packet::new(from, to, Flow::new(source, destination, transport));
     if world.strange {
         if choices.once_in(4) {
             packet.original_destination =
@@ -84,6 +107,69 @@ pub fn packet<'a>(
         }
     }
     packet
+}
+
+/// The family of packets that the rule can match, if it is one: 0 is IPv4, 1 is IPv6.
+fn family_of(rule: &Rule) -> Option<usize> {
+    let net = [&rule.source, &rule.destination]
+        .into_iter()
+        .flat_map(|end| end.nets.iter().chain(&end.not_nets))
+        .next();
+    let number = rule.protocol.as_ref().and_then(Protocol::number);
+    match (rule.ip_version, number, net) {
+        (Some(4), ..) | (_, Some(Protocol::ICMP), _) => Some(0),
+        (Some(6), ..) | (_, Some(Protocol::ICMPV6), _) => Some(1),
+        (.., Some(net)) => Some(usize::from(net.contains(':'))),
+        _ => None,
+    }
+}
+
+/// One of these addresses; mostly one of those in the prefixes of the end.
+fn end(choices: &mut Choices<'_>, all: &[IpAddr], end: Option<&EntityRule>) -> IpAddr {
+    let mut fitting = Vec::new();
+    if let Some(end) = end.filter(|end| !end.nets.is_empty() && choices.below(8) > 0) {
+        let nets: Vec<IpNet> = end.nets.iter().filter_map(|net| crate::net::parse(net).ok()).collect();
+        fitting.extend(all.iter().filter(|address| nets.iter().any(|net| net.contains(*address))));
+    }
+    *choices.one(if fitting.is_empty() { all } else { &fitting })
+}
+
+/// What the rule says of protocol, ports and type, or one step away from it; `None` if it names no protocol.
+fn transport_for(choices: &mut Choices<'_>, rule: &Rule) -> Option<Transport> {
+    let number = rule.protocol.as_ref().and_then(Protocol::number)?;
+    let (source_port, destination_port) = (edge(choices, &rule.source), edge(choices, &rule.destination));
+    Some(match number {
+        Protocol::TCP => Transport::Tcp { source_port, destination_port },
+        Protocol::UDP => Transport::Udp { source_port, destination_port },
+        Protocol::SCTP => Transport::Sctp { source_port, destination_port },
+        Protocol::ICMP | Protocol::ICMPV6 => {
+            let icmp = rule.icmp.as_ref().filter(|_| rule.not_icmp.is_none() || choices.once_in(2));
+            let icmp = icmp.or(rule.not_icmp.as_ref());
+            let near = |choices: &mut Choices<'_>, wanted: Option<i64>| {
+                let wanted = wanted.and_then(|number| u8::try_from(number).ok()).unwrap_or_default();
+                wanted.saturating_add(u8::from(choices.once_in(3)))
+            };
+            let kind = near(choices, icmp.and_then(|icmp| icmp.kind));
+            Transport::Icmp { kind, code: near(choices, icmp.and_then(|icmp| icmp.code)) }
+        }
+        number => Transport::Other(number),
+    })
+}
+
+/// A port at an edge of those that the end wants or excludes, inside or out.
+fn edge(choices: &mut Choices<'_>, end: &EntityRule) -> u16 {
+    let ranges: Vec<(u16, u16)> = (end.ports.iter().chain(&end.not_ports))
+        .map(|port| match port {
+            Port::Number(port) => (*port, *port),
+            Port::Range { min, max } => (*min, *max),
+            Port::Named(_) => (80, 81),
+        })
+        .collect();
+    if ranges.is_empty() {
+        return *choices.one(EDGES);
+    }
+    let (min, max) = *choices.one(&ranges);
+    *choices.one(&[min, max, min.saturating_sub(1), max.saturating_add(1)])
 }
 
 /// An address that differs from this one in a bit: on the other side of the edge of some prefix.

@@ -167,7 +167,7 @@ pub(super) fn rule(choices: &mut Choices<'_>, world: &World, place: Place) -> Ru
     if matches!(rule.protocol, Some(Protocol::Name(_))) && matches!(number, Some(1 | 58)) {
         let fields = |choices: &mut Choices<'_>| {
             choices.once_in(2).then(|| {
-                let code = choices.once_in(2).then(|| *choices.one(&[0, 1]));
+                let code = choices.below(3).checked_sub(1).and_then(|code| i64::try_from(code).ok());
                 IcmpFields { kind: Some(*choices.one(&[8, 128])), code, ..IcmpFields::default() }
             })
         };
@@ -208,7 +208,8 @@ pub(super) fn list(choices: &mut Choices<'_>, world: &World) -> Vec<Rule> {
     let family = choices.below(2);
     let nets = world.nets(family);
     let (ports, addresses) = (choices.below(4), choices.below(4));
-    let at_source = choices.once_in(3);
+    // All at one end, at the other, or each at its own.
+    let end = choices.below(3);
     let len = 4 + choices.below(28);
     let one = |choices: &mut Choices<'_>| {
         let mut rule = Rule::new(choices.one(actions).clone());
@@ -229,6 +230,7 @@ pub(super) fn list(choices: &mut Choices<'_>, world: &World) -> Vec<Rule> {
             2 if addresses > 1 => far.nets.push(choices.one(&nets).clone()),
             _ => {}
         }
+        let at_source = if end == 2 { choices.once_in(2) } else { end == 1 };
         (rule.source, rule.destination) = if at_source { (near, far) } else { (far, near) };
         rule
     };

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::counts::{Counts, way};
-use super::{Both, Choices, Object, Spec, World, judgements, objects, packet};
+use super::{Both, Choices, Object, Spec, World, judgements, objects, packet, packet_for};
 
 /// What enforces programs.
 pub trait Backend {
@@ -114,8 +114,18 @@ impl Trial {
         programs.iter().for_each(|(_, program)| self.counts.features(program));
         let mut packets = Vec::new();
         let mut wanted = Vec::new();
-        for _ in 0..probes {
-            let packet = packet(&mut choices, &self.world, &self.both.inputs, |_| true);
+        let rules: Vec<&Rule> = self.objects.values().flat_map(rules_of).collect();
+        for probe in 0..probes {
+            // Half of the probes are aimed at rules, as far as anybody is asked about any packet.
+            let is_aimed = self.world.strange && probe % 2 > 0 && !rules.is_empty();
+            let (world, inputs) = (&self.world, &self.both.inputs);
+            let packet = match is_aimed {
+                true => {
+                    let at = choices.below(256) * rules.len() / 256;
+                    packet_for(&mut choices, world, inputs, |_| true, rules[at])
+                }
+                false => packet(&mut choices, world, inputs, |_| true),
+            };
             let evaluation = evaluate_packet(&self.both.inputs, &self.both.host, |_| true, &packet);
             let allowed = evaluation.verdict == Verdict::Allow;
             let wants = judgements(&evaluation);
@@ -281,6 +291,17 @@ fn shows(
         }
     };
     Some(format!("{packet:?}\nthe evaluator says {evaluation}\nbut {who}"))
+}
+
+/// The rules of an object.
+fn rules_of(object: &Object) -> impl Iterator<Item = &Rule> {
+    let lists = match object {
+        Object::Policy(_, Spec::Namespaced(spec)) => [&spec.ingress, &spec.egress],
+        Object::Policy(_, Spec::Global(spec)) => [&spec.ingress, &spec.egress],
+        Object::Profile(_, spec) => [&spec.ingress, &spec.egress],
+        _ => return Vec::new().into_iter(),
+    };
+    lists.into_iter().flatten().collect::<Vec<_>>().into_iter()
 }
 
 /// The same object with one rule less, in every way.
