@@ -8,6 +8,7 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use tortie_selector::unique_id;
 
 use crate::resource::{Resource, WorkloadEndpointSpec};
 
@@ -58,6 +59,9 @@ impl EndpointStatus {
 /// Name of an endpoint's status file: orchestrator, `<namespace>/<workload>` and endpoint, each escaped as a segment of
 /// a URL's path, with spaces between. `None` for an endpoint whose record names no workload.
 ///
+/// What is longer than names of files are (255 bytes, one of them for the dot of a draft), which the reference system then
+/// cannot write, is cut and ends in a digest of the whole.
+///
 /// # Example
 ///
 /// ```
@@ -80,8 +84,17 @@ pub fn file_name(endpoint: &Resource<WorkloadEndpointSpec>) -> Option<String> {
     let names = [spec.pod.as_str(), spec.workload.as_str(), spec.container_id.as_str()];
     let workload = names.into_iter().find(|name| !name.is_empty())?;
     let workload = format!("{namespace}/{workload}");
-    Some(format!("{} {} {}", escape(&spec.orchestrator), escape(&workload), escape(&spec.endpoint)))
+    let name = format!("{} {} {}", escape(&spec.orchestrator), escape(&workload), escape(&spec.endpoint));
+    if name.len() <= MAX_NAME_LEN {
+        return Some(name);
+    }
+    let digest = unique_id("", &name);
+    let head: String = name.chars().take(MAX_NAME_LEN.saturating_sub(digest.len())).collect();
+    Some(head + &digest)
 }
+
+/// Longest name of a status file, in bytes; all of them are ASCII.
+const MAX_NAME_LEN: usize = 254;
 
 /// Escapes a segment of a URL's path as Go's `url.PathEscape` does, which reads these names back.
 fn escape(text: &str) -> String {
@@ -105,6 +118,36 @@ mod tests {
     fn segments_are_escaped_as_go_does() {
         assert_eq!(escape("a/b c;d,e?f%g"), "a%2Fb%20c%3Bd%2Ce%3Ff%25g");
         assert_eq!(escape("plain-_.~$&+=:@"), "plain-_.~$&+=:@");
+    }
+
+    /// Names of 253 characters, each of which may be three when it is escaped, and those that lead elsewhere.
+    #[test]
+    fn every_name_is_that_of_a_file() {
+        let named = |namespace: &str, pod: &str| {
+            let spec = WorkloadEndpointSpec {
+                orchestrator: "k8s".into(),
+                pod: pod.into(),
+                endpoint: "eth0".into(),
+                ..Default::default()
+            };
+            file_name(&Resource::namespaced(namespace, "w", spec)).unwrap()
+        };
+        let long = "n".repeat(63);
+        for text in ["a", "/", "..", "\n", "\0", "\u{202e}", "\u{1f600}", " ", "%"] {
+            for pod in [text.to_string(), text.repeat(253), format!("{}-1", text.repeat(250))] {
+                for namespace in [long.as_str(), "ns", ".."] {
+                    let name = named(namespace, &pod);
+                    assert!(
+                        name.len() <= 254 && name.is_ascii() && !name.contains(['/', '\0', '\n']),
+                        "{name}"
+                    );
+                    assert!(!name.starts_with('.'), "{name}");
+                }
+            }
+        }
+        let one = "x".repeat(252) + "1";
+        let other = "x".repeat(252) + "2";
+        assert_ne!(named(&long, &one), named(&long, &other), "what is cut is told apart");
     }
 
     #[test]
