@@ -10,8 +10,8 @@ use tortie_policy::model::{
     GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec, NetworkPolicySpec, ProfileSpec, TierSpec,
 };
 use tortie_policy::{
-    Endpoint, Flow, Host, Inputs, Packet, Place, PolicyKey, PolicyKind, Transport, Verdict, compile,
-    evaluate, evaluate_packet, interpret, nftables, resolve,
+    Endpoint, Flow, Host, Inputs, ORCHESTRATOR_LABEL, Packet, Place, PolicyKey, PolicyKind, Transport, Verdict,
+    compile, evaluate, evaluate_packet, interpret, nftables, resolve,
 };
 
 /// Longest text that is read, in octets: what grows faster than the text shows long before.
@@ -43,7 +43,7 @@ pub fn check_policy_yaml(data: &[u8]) {
             id: format!("{name}/{last}"),
             interface: interface.into(),
             namespace: Some(name.into()),
-            labels: [("app".into(), name.into()), (k8s::ORCHESTRATOR_LABEL.into(), "k8s".into())].into(),
+            labels: [("app".into(), name.into()), (ORCHESTRATOR_LABEL.into(), "k8s".into())].into(),
             profiles: vec![format!("kns.{name}")],
             addresses: vec![[10, 0, 0, last].into(), [0xfd00, 0, 0, 0, 0, 0, 0, u16::from(last)].into()],
             ..Endpoint::default()

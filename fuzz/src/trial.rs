@@ -58,7 +58,51 @@ mod tests {
             decided.extend(trial.counts().decided.keys().copied());
             features.extend(trial.counts().features.keys().copied());
         }
-        println!("{} ways to decide: {decided:?}", decided.len());
-        println!("{} features: {features:?}", features.len());
+        for wanted in [
+            "policy rule",
+            "profile rule",
+            "invalid",
+            "end of tier",
+            "unknown profile",
+            "no profile matched",
+            "encapsulated",
+            "failsafe",
+            "to host",
+            "log",
+        ] {
+            assert!(decided.iter().any(|(kind, ..)| *kind == wanted), "{wanted} decides nothing: {decided:?}");
+        }
+        let either = [
+            "protocol",
+            "nets",
+            "selector",
+            "named port",
+            "port",
+            "ICMP type",
+            "ICMP code",
+        ];
+        for wanted in either.into_iter().flat_map(|name| [(name, false), (name, true)]) {
+            assert!(features.contains(&wanted), "no {wanted:?}: {features:?}");
+        }
+        for wanted in [
+            "family",
+            "service",
+            "nodes",
+            "table of boxes",
+            "table without addresses",
+            "table of addresses",
+            "table of prefixes",
+            "accept",
+            "accept before translation",
+            "accept untracked",
+            "drop",
+            "log",
+            "jump",
+            "goto",
+            "return",
+            "spread",
+        ] {
+            assert!(features.contains(&(wanted, false)), "no {wanted}: {features:?}");
+        }
     }
 }

@@ -9,7 +9,8 @@ use crate::key::PolicyKey;
 use crate::model::{GlobalNetworkPolicySpec, NetworkPolicySpec, Staged, StagedAction};
 use crate::policy::Policy;
 
-/// The spec of a policy of any kind, of Kubernetes too, for [`Inputs::insert_policy`](crate::Inputs::insert_policy). Made `From` a reference to one.
+/// The spec of a policy of any kind, of Kubernetes too, for [`Inputs::insert_policy`](crate::Inputs::insert_policy). Made
+/// `From` a reference to one.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicySpec<'a> {
     body: Body<'a>,

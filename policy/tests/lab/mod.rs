@@ -8,12 +8,13 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Instant;
 
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketType, ipproto};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -242,18 +243,23 @@ impl Lab {
 
 /// Whether a connection, or an echo request, is answered.
 fn call(flow: &Flow, timeout: Duration) -> bool {
+    // The kernel would choose one of all addresses that a place has.
+    let socket = |kind, protocol| {
+        let family = if flow.source.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let socket = rustix::net::socket(family, kind, protocol).unwrap();
+        rustix::net::bind(&socket, &SocketAddr::new(flow.source, 0)).unwrap();
+        socket
+    };
     match flow.transport {
         Transport::Tcp { destination_port, .. } => {
-            TcpStream::connect_timeout(&SocketAddr::new(flow.destination, destination_port), timeout).is_ok()
+            let socket = socket(SocketType::STREAM, None);
+            // How long a connection may take to be made.
+            set_socket_timeout(&socket, Timeout::Send, Some(timeout)).unwrap();
+            rustix::net::connect(&socket, &SocketAddr::new(flow.destination, destination_port)).is_ok()
         }
         Transport::Icmp { kind, .. } => {
-            let (family, protocol) = match flow.source {
-                IpAddr::V4(_) => (AddressFamily::INET, ipproto::ICMP),
-                IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6),
-            };
-            let socket = rustix::net::socket(family, SocketType::DGRAM, Some(protocol)).unwrap();
-            rustix::net::bind(&socket, &SocketAddr::new(flow.source, 0)).unwrap();
-            let socket = UdpSocket::from(socket);
+            let protocol = if flow.source.is_ipv4() { ipproto::ICMP } else { ipproto::ICMPV6 };
+            let socket = UdpSocket::from(socket(SocketType::DGRAM, Some(protocol)));
             socket.set_read_timeout(Some(timeout)).unwrap();
             let mut request = [0; 16];
             request[0] = kind;
