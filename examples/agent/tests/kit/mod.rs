@@ -29,8 +29,8 @@ pub(crate) use meter::{Count, Meter};
 pub(crate) use pod::{Pod, raise, record};
 pub(crate) use traffic::{Spoken, Stream, Talk, Traffic};
 
-/// How long something that must happen is waited for, on a machine that is busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long something that must happen is waited for, on a machine whose disk may be busy with other things.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until something holds, and says how long that took.
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
