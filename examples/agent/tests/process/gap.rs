@@ -3,6 +3,7 @@
 
 use core::net::IpAddr;
 use core::time::Duration;
+use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
@@ -201,6 +202,12 @@ fn netns_a_host_is_taken_over() {
         return;
     }
     let scene = Scene::new();
+    // As any proxy of services does. Where nobody tracks connections, the kernel takes whoever speaks first afterwards for the
+    // one who began.
+    let tracker =
+        "add table inet tracker; add chain inet tracker seen { type filter hook prerouting priority 0; };
+        add rule inet tracker seen ct state new counter";
+    assert!(Command::new("nft").arg(tracker).status().unwrap().success());
     scene.attach();
     let traffic = scene.traffic();
     let [v4, v6] = scene.server.addresses;

@@ -35,7 +35,8 @@
 //! What was accepted goes on when policy changes, until somebody asks about each connection that the kernel tracks: then
 //! `Ruleset::connection_mark` says which ones policy would not accept now, and packets of those that have the mark, of both
 //! directions, are dropped. So an agent that takes over a node cuts what began before there was policy, and one that is told
-//! to evaluate connections anew does so after each change.
+//! to evaluate connections anew does so after each change. Where nobody has tracked connections before, the kernel takes
+//! whoever speaks first afterwards for the one who began, and so do these.
 //!
 //! # Rules
 //!
