@@ -218,34 +218,24 @@ fn is_begun(held: &Held, counter: &Counter, uses: usize) -> bool {
 
 /// Whether some of these steps speak of some of these sets.
 pub(super) fn speaks_of(steps: &[Step], sets: &BTreeSet<SetId>) -> bool {
+    any_set(steps, &mut |set| sets.contains(set))
+}
+
+/// Whether this holds of some set that these steps speak of; it is asked of one after the other until it does.
+pub(super) fn any_set(steps: &[Step], holds: &mut dyn FnMut(&SetId) -> bool) -> bool {
     steps.iter().any(|step| {
-        let in_match = |wanted: &Match| match wanted {
+        let in_leaves = match &step.action {
+            StepAction::Spread(spread) => spread.leaves.iter().any(|leaf| any_set(leaf, holds)),
+            _ => false,
+        };
+        let mut in_match = |wanted: &Match| match wanted {
             Match::Address { addresses: Addresses::Set(set), .. } | Match::AddressPort { set, .. } => {
-                sets.contains(set)
+                holds(set)
             }
             _ => false,
         };
-        let in_leaves = match &step.action {
-            StepAction::Spread(spread) => spread.leaves.iter().any(|leaf| speaks_of(leaf, sets)),
-            _ => false,
-        };
-        in_leaves || step.matches.iter().any(in_match)
+        in_leaves || step.matches.iter().any(&mut in_match)
     })
-}
-
-/// Every set that some of these steps speak of.
-pub(super) fn sets_of(steps: &[Step]) -> BTreeSet<SetId> {
-    let in_match = |wanted: &Match| match wanted {
-        Match::Address { addresses: Addresses::Set(set), .. } | Match::AddressPort { set, .. } => {
-            Some(set.clone())
-        }
-        _ => None,
-    };
-    let in_leaves = |step: &Step| match &step.action {
-        StepAction::Spread(spread) => spread.leaves.iter().flat_map(|leaf| sets_of(leaf)).collect(),
-        _ => BTreeSet::new(),
-    };
-    steps.iter().flat_map(|step| step.matches.iter().filter_map(in_match).chain(in_leaves(step))).collect()
 }
 
 /// Makes the kernel's sets as wished: what it has then, and which are to be deleted when nothing speaks of them any more.

@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Ruleset;
-use super::build::{sets_of, speaks_of};
+use super::build::any_set;
 use super::change::Change;
 use crate::backend::nftables::layout::chain_name;
 use crate::program::{Chain, ChainKey, HostDispatch};
@@ -74,12 +74,14 @@ impl Ruleset {
             let Some(held) = self.held.chains.get(&key).filter(|_| !is_wished) else { continue };
             let chain = Arc::clone(&held.chain);
             next.extend(chain.targets().cloned());
-            for set in sets_of(&chain.steps) {
-                if let Some(state) = self.pending.dropped_sets.remove(&set) {
+            let mut take_back = |set: &SetId| {
+                if let Some(state) = self.pending.dropped_sets.remove(set) {
                     self.sets.insert(set.clone(), state);
-                    self.kept.sets.insert(set);
+                    self.kept.sets.insert(set.clone());
                 }
-            }
+                false
+            };
+            any_set(&chain.steps, &mut take_back);
             self.barred.remove(&key);
             self.names.entry(key.clone()).or_insert_with(|| chain_name(&key));
             let wished = self.program.chains.insert(key.clone(), chain);
@@ -139,12 +141,8 @@ impl Ruleset {
 
     /// Keeps a set that goes, if a chain that is kept speaks of it.
     pub(super) fn keeps_set(&mut self, set: &SetId) -> bool {
-        if self.kept.is_empty() {
-            return false;
-        }
-        let sets = BTreeSet::from([set.clone()]);
         let mut speaking = self.kept.chains.keys().filter_map(|kept| self.program.chains.get(kept));
-        let is_kept = speaking.any(|chain| speaks_of(&chain.steps, &sets));
+        let is_kept = speaking.any(|chain| any_set(&chain.steps, &mut |other| other == set));
         if is_kept {
             self.kept.sets.insert(set.clone());
         }

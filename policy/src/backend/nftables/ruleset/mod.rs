@@ -59,8 +59,8 @@ use set::{HeldPart, SetState};
 ///
 /// If the kernel refuses a batch, [`reject`](Self::reject) finds the chains and sets that are refused, and with them the
 /// endpoints: these keep an entry that drops all their packets, and are [reported](Self::denials); the next batch has the rest.
-/// Interfaces of the host keep the rules that they have, and stay open if they have none. What is denied is tried again when it changes, or when
-/// [asked](Self::retry_denied).
+/// Interfaces of the host keep the rules that they have, and stay open if they have none. What is denied is tried again when it
+/// changes, or when [asked](Self::retry_denied).
 #[derive(Debug)]
 pub struct Ruleset {
     options: Options,
