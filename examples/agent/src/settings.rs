@@ -78,8 +78,12 @@ impl Settings {
     }
 
     fn start(&mut self) {
-        let all = self.said.clone().or(self.own.clone()).or(self.common.clone());
-        all.prefix().clone_into(&mut self.prefix);
+        self.wished().prefix().clone_into(&mut self.prefix);
+    }
+
+    /// What all say together, the nearest first.
+    fn wished(&self) -> FelixSettings {
+        self.said.clone().or(self.own.clone()).or(self.common.clone())
     }
 
     /// Takes these records, which are all that there are. Of one that cannot be read, the last good version stays.
@@ -155,8 +159,7 @@ impl Settings {
 
     /// What holds now.
     pub(crate) fn now(&self) -> FelixSettings {
-        let all = self.said.clone().or(self.own.clone()).or(self.common.clone());
-        FelixSettings { interface_prefix: Some(self.prefix.clone()), ..all }
+        FelixSettings { interface_prefix: Some(self.prefix.clone()), ..self.wished() }
     }
 
     /// How names of workloads' interfaces begin.
@@ -166,8 +169,8 @@ impl Settings {
 
     /// What people should do about settings that hold only after the next start.
     pub(crate) fn note(&self) -> Option<String> {
-        let all = self.said.clone().or(self.own.clone()).or(self.common.clone());
-        let (wished, prefix) = (all.prefix(), &self.prefix);
+        let wished = self.wished();
+        let (wished, prefix) = (wished.prefix(), &self.prefix);
         (wished != prefix).then(|| {
             format!("interfacePrefix is `{wished}` now, and `{prefix}` holds until the agent starts anew")
         })

@@ -59,8 +59,8 @@ impl EndpointStatus {
 /// Name of an endpoint's status file: orchestrator, `<namespace>/<workload>` and endpoint, each escaped as a segment of
 /// a URL's path, with spaces between. `None` for an endpoint whose record names no workload.
 ///
-/// What is longer than names of files are (255 bytes, one of them for the dot of a draft), which the reference system then
-/// cannot write, is cut and ends in a digest of the whole.
+/// What is longer than 254 bytes is cut and ends in a digest of the whole: names of files have at most 255, and whoever writes
+/// one may put a dot before that of a draft. The reference system cannot write it then.
 ///
 /// # Example
 ///

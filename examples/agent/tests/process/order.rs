@@ -27,6 +27,20 @@ fn plugin() -> Option<PathBuf> {
     file.is_file().then_some(file)
 }
 
+/// Whether this test was run, or cannot be: the plugin has to be there.
+fn is_done(test: &str) -> bool {
+    if let Place::Done = enter(test) {
+        return true;
+    }
+    let is_there = plugin().is_some();
+    if !is_there {
+        println!(
+            "skipped {test}: there is no tortie-cni beside the agent: `cargo build -p tortie-cni` makes it"
+        );
+    }
+    !is_there
+}
+
 /// A pod without a link, whose namespace has a name; the addresses that it asks for are those of its number.
 struct Sandbox {
     pod: Pod,
@@ -119,14 +133,7 @@ fn has_record(host: &Host, number: u16) -> bool {
 
 #[test]
 fn netns_no_link_carries_packets_before_record_and_firewall() {
-    const NAME: &str = "order::netns_no_link_carries_packets_before_record_and_firewall";
-    if let Place::Done = enter(NAME) {
-        return;
-    }
-    if plugin().is_none() {
-        println!(
-            "skipped {NAME}: there is no tortie-cni beside the agent: `cargo build -p tortie-cni` makes it"
-        );
+    if is_done("order::netns_no_link_carries_packets_before_record_and_firewall") {
         return;
     }
     let host = host();
@@ -184,14 +191,7 @@ fn said_nothing(output: &Output) {
 /// Where there is no agent, nor was one ever, the plugin's own table drops everything, and ADD says to try again.
 #[test]
 fn netns_without_an_agent_add_leaves_no_link_that_carries_packets() {
-    const NAME: &str = "order::netns_without_an_agent_add_leaves_no_link_that_carries_packets";
-    if let Place::Done = enter(NAME) {
-        return;
-    }
-    if plugin().is_none() {
-        println!(
-            "skipped {NAME}: there is no tortie-cni beside the agent: `cargo build -p tortie-cni` makes it"
-        );
+    if is_done("order::netns_without_an_agent_add_leaves_no_link_that_carries_packets") {
         return;
     }
     let host = host();
