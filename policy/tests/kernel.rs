@@ -363,7 +363,11 @@ fn netns_deltas_make_what_a_fresh_table_is() {
                             "app".to_string(),
                             (*choices.one(&["web", "db", "x"])).to_string(),
                         )]),
-                        addresses: vec![core::net::IpAddr::from([10, 0, 0, last])],
+                        // IPv6 begins and ends with one of them.
+                        addresses: [core::net::IpAddr::from([10, 0, 0, last])]
+                            .into_iter()
+                            .chain((number == 11).then(|| "fd00::b".parse().unwrap()))
+                            .collect(),
                         ..Endpoint::default()
                     });
                 }

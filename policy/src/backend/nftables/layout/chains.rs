@@ -5,6 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::counters::Counters;
 use super::hooks::{REPLACED, said};
 use super::inline::compare;
@@ -16,9 +18,9 @@ use crate::table::Spread;
 pub(in super::super) fn laid_chain<'a>(
     catalogue: &'a impl Catalogue,
     key: &ChainKey,
+    name: &str,
     chain: &'a Chain,
 ) -> Vec<LaidChain<'a>> {
-    let name = catalogue.chain(key).unwrap_or_default();
     let first = LaidChain { about: Some(about(key)), ..LaidChain::new(name, None, Vec::new()) };
     let mut laid = vec![first];
     let mut counters = Counters::new(key, chain);
@@ -105,7 +107,7 @@ fn push<'a>(
 
 /// What must hold, in rows of which no two hold of one packet: one for each part of the sets that are wanted. There is none if
 /// nothing can hold, because a set has no members of the packet's IP version.
-pub(super) fn rows<'a>(catalogue: &'a impl Catalogue, matches: &'a [Match]) -> Vec<Vec<Test<'a>>> {
+pub(super) fn rows<'a>(catalogue: &'a impl Catalogue, matches: &'a [Match]) -> SmallVec<[Vec<Test<'a>>; 1]> {
     // What costs little is asked first. All must hold, so the order is nobody's concern.
     let mut tests = Vec::with_capacity(matches.len().saturating_add(2));
     let set = |wanted: &'a Match| match wanted {
@@ -120,7 +122,7 @@ pub(super) fn rows<'a>(catalogue: &'a impl Catalogue, matches: &'a [Match]) -> V
             _ => tests.push(Test::Match(wanted)),
         }
     }
-    let mut rows = vec![tests];
+    let mut rows: SmallVec<[Vec<Test<'a>>; 1]> = smallvec![tests];
     for (end, family, set, negated) in matches.iter().filter_map(set) {
         let parts = catalogue.parts(set, family);
         let test = |part| Test::InSet { end, family, part, negated };

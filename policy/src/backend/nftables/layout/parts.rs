@@ -82,14 +82,21 @@ impl Part {
     }
 }
 
-/// The parts of a set with so many members of each length; none if there are none.
-pub(in super::super) fn parts_of(set: &SetId, id: &str, family: Family, lengths: &Lengths) -> Vec<Part> {
-    let (version, full) = if family == Family::V4 { (4, 32) } else { (6, 128) };
-    let name = alloc::format!("ip{version}-{id}");
+/// The parts of a set with so many members of each length. One without members has a part for addresses if any set of policy has
+/// members of this family: then its first one is an element, and no rule.
+pub(in super::super) fn parts_of(
+    set: &SetId,
+    id: &str,
+    family: Family,
+    lengths: &Lengths,
+    is_in_use: bool,
+) -> Vec<Part> {
     let all = lengths.values().sum();
-    if all == 0 {
+    if all == 0 && !is_in_use {
         return Vec::new();
     }
+    let (version, full) = if family == Family::V4 { (4, 32) } else { (6, 128) };
+    let name = alloc::format!("ip{version}-{id}");
     if set.has_ports() {
         return vec![Part { name, family, kind: PartKind::Ports, len: all }];
     }
@@ -97,7 +104,7 @@ pub(in super::super) fn parts_of(set: &SetId, id: &str, family: Family, lengths:
     let nets = || lengths.iter().filter(|(len, _)| **len != full);
     let mut parts = Vec::new();
     let part = |suffix: String, kind, len| Part { name: alloc::format!("{name}{suffix}"), family, kind, len };
-    if addresses > 0 {
+    if addresses > 0 || all == 0 {
         parts.push(part(String::new(), PartKind::Addresses, addresses));
     }
     if nets().count() > MASKS {

@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use tortie_nft_wire::EncodeError;
@@ -62,19 +63,18 @@ impl Ruleset {
             gone.extend(old);
             flight.sets.push((id.clone(), parts));
         }
-        let is_wanted = |key: &&ChainKey| view.chain(key).is_some() && program.chains.contains_key(*key);
         let mut filled = Vec::new();
-        for key in pending.chains.iter().filter(is_wanted) {
-            let Some(chain) = program.chains.get(key) else { continue };
+        for key in &pending.chains {
+            let (Some(name), Some(chain)) = (view.chain(key), program.chains.get(key)) else { continue };
             *culprit = Some(Culprit::Chain(key.clone()));
-            let laid = laid_chain(&view, key, chain);
+            let laid = laid_chain(&view, key, name, chain);
             let old = held.chains.get(key);
             let is_old =
                 |name: &String| old.is_some_and(|old| old.name == *name || old.leaves.contains(name));
             for chain in laid.iter().filter(|chain| !is_old(&chain.name)) {
                 writer.add_chain(chain)?;
             }
-            filled.push((key, laid, old));
+            filled.push(Filled { key, chain, laid, old });
         }
         // A chain that is barred stays as it is: interfaces of the host may lead to it.
         let is_gone = |key: &&ChainKey| !program.chains.contains_key(*key);
@@ -104,7 +104,7 @@ impl Ruleset {
 
         // What refers to it.
         let mut leaves_gone = Vec::new();
-        for (key, laid, old) in filled {
+        for Filled { key, chain, laid, old } in filled {
             *culprit = Some(Culprit::Chain(key.clone()));
             let name = |chain: &LaidChain<'_>| chain.name.clone();
             let (leaves, first) = (laid.iter().skip(1).map(name).collect(), laid.first().map(name));
@@ -117,7 +117,7 @@ impl Ruleset {
                 writer.fill(chain)?;
             }
             let counters = laid.into_iter().flat_map(|laid| laid.counters).collect();
-            let Some(chain) = program.chains.get(key).cloned() else { continue };
+            let chain = Arc::clone(chain);
             let now = HeldChain { chain, name: first.unwrap_or_default(), leaves, counters };
             let over = old.iter().flat_map(|old| &old.leaves).filter(|leaf| !now.leaves.contains(leaf));
             leaves_gone.extend(over.cloned());
@@ -182,7 +182,7 @@ impl Ruleset {
         if relaid.is_empty() {
             return;
         }
-        let speaks = |(_, chain): &(&ChainKey, &alloc::sync::Arc<Chain>)| speaks_of(&chain.steps, &relaid);
+        let speaks = |(_, chain): &(&ChainKey, &Arc<Chain>)| speaks_of(&chain.steps, &relaid);
         let speakers: Vec<_> =
             self.program.chains.iter().filter(speaks).map(|(key, _)| key.clone()).collect();
         self.pending.chains.extend(speakers);
@@ -194,14 +194,19 @@ impl Ruleset {
 }
 
 /// A chain that is to be written, with its leaves, and what the kernel has of it.
-type Filled<'a> = (&'a ChainKey, Vec<LaidChain<'a>>, Option<&'a HeldChain>);
+struct Filled<'a> {
+    key: &'a ChainKey,
+    chain: &'a Arc<Chain>,
+    laid: Vec<LaidChain<'a>>,
+    old: Option<&'a HeldChain>,
+}
 
 /// How many chains speak of each counter of which others speak than before.
 fn counters(filled: &[Filled<'_>], over: &[(&ChainKey, &HeldChain)], held: &Held) -> Vec<(Counter, usize)> {
     let mut uses: BTreeMap<&str, (&Counter, usize)> = BTreeMap::new();
-    let old = filled.iter().filter_map(|(.., old)| *old).chain(over.iter().map(|(_, chain)| *chain));
+    let old = filled.iter().filter_map(|filled| filled.old).chain(over.iter().map(|(_, chain)| *chain));
     let before = old.flat_map(|chain| &chain.counters).map(|counter| (counter, false));
-    let laid = filled.iter().flat_map(|(_, laid, _)| laid);
+    let laid = filled.iter().flat_map(|filled| &filled.laid);
     let now = laid.flat_map(|laid| &laid.counters).map(|counter| (counter, true));
     for (counter, is_more) in now.chain(before) {
         let held = || held.counters.get(&counter.name).map_or(0, |held| held.uses);
@@ -292,6 +297,9 @@ fn grow(
     let mut grown = Vec::new();
     for id in pending.sets.iter().filter(|id| !barred.contains(*id)) {
         let Some(state) = view.sets.get(id) else { continue };
+        if state.held.is_empty() {
+            continue;
+        }
         let added = state.differences().1;
         for part in state.all_parts() {
             let Some(held) = state.held.iter().find(|held| held.part.name == part.name) else { continue };

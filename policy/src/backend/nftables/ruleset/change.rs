@@ -102,10 +102,7 @@ impl Ruleset {
     fn take_delta(&mut self, delta: Delta) {
         delta.sets_added.into_iter().for_each(|(set, members)| self.take_set(set, members));
         for SetChange { set, removed, added } in delta.sets_changed {
-            if let Some(state) = self.sets.get_mut(&set) {
-                if state.change(&set, &removed, &added) {
-                    self.pending.relaid.insert(set.clone());
-                }
+            if self.change_set(&set, |state| state.change(&removed, &added)) {
                 self.touch_set(set);
             }
         }
@@ -166,7 +163,7 @@ impl Ruleset {
         }
         self.pending.sets.remove(&set);
         self.barred_sets.remove(&set);
-        if let Some(state) = self.sets.remove(&set)
+        if let Some(state) = self.take_out(&set)
             && !state.held.is_empty()
         {
             self.pending.dropped_sets.insert(set, state);
@@ -193,19 +190,15 @@ impl Ruleset {
 
     fn take_set(&mut self, set: SetId, members: Members) {
         self.kept.sets.remove(&set);
-        let state = self.pending.dropped_sets.remove(&set).or_else(|| self.sets.remove(&set));
-        let state = match state {
-            Some(mut state) => {
-                if state.replace(&set, &members) {
-                    self.pending.relaid.insert(set.clone());
-                }
-                state
-            }
-            None => SetState::new(&set, members),
-        };
-        let differs = state.has_differences();
-        self.sets.insert(set.clone(), state);
-        if differs {
+        if let Some(state) = self.pending.dropped_sets.remove(&set) {
+            self.put_set(set.clone(), state);
+        }
+        if self.sets.contains_key(&set) {
+            self.change_set(&set, |state| state.replace(&members));
+        } else {
+            self.put_set(set.clone(), SetState::new(&set, members));
+        }
+        if self.sets.get(&set).is_some_and(SetState::has_differences) {
             self.touch_set(set);
         }
     }

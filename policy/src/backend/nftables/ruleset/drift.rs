@@ -30,6 +30,7 @@ impl Ruleset {
         let mut fresh = Self::new(self.options.clone());
         fresh.program = self.program.clone();
         fresh.sets = self.sets.clone();
+        fresh.families = self.families;
         fresh.names = self.names.clone();
         fresh.barred = self.barred.clone();
         fresh.barred_sets = self.barred_sets.clone();

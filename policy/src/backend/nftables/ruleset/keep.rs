@@ -76,7 +76,7 @@ impl Ruleset {
             next.extend(chain.targets().cloned());
             let mut take_back = |set: &SetId| {
                 if let Some(state) = self.pending.dropped_sets.remove(set) {
-                    self.sets.insert(set.clone(), state);
+                    self.put_set(set.clone(), state);
                     self.kept.sets.insert(set.clone());
                 }
                 false

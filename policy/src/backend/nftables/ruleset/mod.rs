@@ -5,6 +5,7 @@ mod change;
 mod connection;
 mod denied;
 mod drift;
+mod families;
 mod keep;
 mod refuse;
 mod set;
@@ -14,6 +15,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use hashbrown::HashMap;
 use tortie_nft_wire::{Batch, EncodeError};
 
 use super::layout::{Catalogue, Counter, InterfaceMap, Leads, Part};
@@ -24,6 +26,7 @@ use crate::rule::Family;
 use crate::set::SetId;
 
 use denied::{HeldCounter, Tally};
+use families::Families;
 use keep::Kept;
 pub use refuse::Denial;
 use refuse::Hunt;
@@ -66,7 +69,8 @@ pub struct Ruleset {
     options: Options,
     /// As wished; its sets are beside it.
     program: Program,
-    sets: BTreeMap<SetId, SetState>,
+    sets: HashMap<SetId, SetState>,
+    families: Families,
     names: BTreeMap<ChainKey, String>,
     held: Held,
     pending: Pending,
@@ -174,7 +178,7 @@ struct Flight {
 /// Names of what is wished and not barred.
 struct View<'a> {
     names: &'a BTreeMap<ChainKey, String>,
-    sets: &'a BTreeMap<SetId, SetState>,
+    sets: &'a HashMap<SetId, SetState>,
     barred: &'a BTreeSet<ChainKey>,
 }
 
@@ -199,7 +203,8 @@ impl Ruleset {
         let mut ruleset = Self {
             options,
             program: Program::default(),
-            sets: BTreeMap::new(),
+            sets: HashMap::new(),
+            families: Families::default(),
             names: BTreeMap::new(),
             held: Held::default(),
             pending: Pending::default(),

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use ipnet::IpNet;
 
+use super::families::Has;
 use crate::backend::nftables::layout::{Lengths, Part, parts_of};
 use crate::ipset::IpSet;
 use crate::rule::Family;
@@ -57,29 +58,33 @@ fn members(of: &Members) -> Vec<Member> {
 
 impl SetState {
     pub(super) fn new(set: &SetId, members: Members) -> Self {
-        let id = set.id().replace(':', "-");
-        let lengths = Family::ALL.map(|family| members.lengths(family));
-        let mut state = Self {
-            id,
+        Self {
+            id: set.id().replace(':', "-"),
+            lengths: Family::ALL.map(|family| members.lengths(family)),
             members,
-            lengths,
             parts: [const { Vec::new() }; 2],
             held: Vec::new(),
             pending: BTreeMap::new(),
-        };
-        state.lay(set);
-        state
+        }
     }
 
-    fn lay(&mut self, set: &SetId) {
-        for family in Family::ALL {
-            let [v4, v6] = &self.lengths;
-            let lengths = if family == Family::V4 { v4 } else { v6 };
-            let parts = parts_of(set, &self.id, family, lengths);
-            if let Some(place) = self.parts.get_mut(place(family)) {
-                *place = parts;
-            }
+    /// Whether it has members of each family.
+    pub(super) fn has(&self) -> Has {
+        [0, 1].map(|place: usize| self.lengths.get(place).is_some_and(|lengths| !lengths.is_empty()))
+    }
+
+    /// Lays it out; whether otherwise than before.
+    pub(super) fn lay(&mut self, set: &SetId, in_use: Has) -> bool {
+        let is_policy = !matches!(set, SetId::Network(_));
+        let mut is_new = false;
+        for (((family, lengths), parts), in_use) in
+            Family::ALL.into_iter().zip(&self.lengths).zip(&mut self.parts).zip(in_use)
+        {
+            let laid = parts_of(set, &self.id, family, lengths, in_use && is_policy);
+            is_new |= !laid.iter().map(|part| part.kind).eq(parts.iter().map(|part| part.kind));
+            *parts = laid;
         }
+        is_new
     }
 
     pub(super) fn parts(&self, family: Family) -> &[Part] {
@@ -97,27 +102,24 @@ impl SetState {
         self.pending.clear();
     }
 
-    /// Changes members; whether it is laid out otherwise than before.
-    pub(super) fn change(&mut self, set: &SetId, removed: &Members, added: &Members) -> bool {
+    /// Changes members, but not how it is laid out.
+    pub(super) fn change(&mut self, removed: &Members, added: &Members) {
         for (changes, is_added) in [(removed, false), (added, true)] {
             for member in members(changes) {
                 self.note(member, is_added);
             }
         }
         self.members.change(removed, added);
-        let before: Vec<_> = self.all_parts().map(|part| part.kind).collect();
-        self.lay(set);
-        !self.all_parts().map(|part| part.kind).eq(before)
     }
 
-    /// Takes these members instead; whether it is laid out otherwise than before.
-    pub(super) fn replace(&mut self, set: &SetId, wished: &Members) -> bool {
+    /// Takes these members instead.
+    pub(super) fn replace(&mut self, wished: &Members) {
         let (old, new) = (members(&self.members), members(wished));
         let (old, new): (BTreeSet<_>, BTreeSet<_>) = (old.into_iter().collect(), new.into_iter().collect());
         let has_ports = matches!(wished, Members::Ports(_));
         let removed = collect(has_ports, old.difference(&new));
         let added = collect(has_ports, new.difference(&old));
-        self.change(set, &removed, &added)
+        self.change(&removed, &added);
     }
 
     /// Remembers one change against what the kernel has.

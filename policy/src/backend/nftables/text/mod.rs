@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
 
+use hashbrown::HashMap;
 use ipnet::IpNet;
 
 use super::TABLE;
@@ -54,14 +55,20 @@ type Sets = BTreeMap<SetId, Members>;
 /// What the chains and sets of one program are called.
 struct Names<'a> {
     chains: BTreeMap<&'a ChainKey, String>,
-    parts: BTreeMap<&'a SetId, [Vec<Part>; 2]>,
+    parts: HashMap<&'a SetId, [Vec<Part>; 2]>,
 }
 
 impl<'a> Names<'a> {
     fn new(program: &'a Program, network: &'a Sets) -> Self {
+        let has = |family| program.sets.values().any(|members| members.len(family) > 0);
+        let in_use = Family::ALL.map(|family| (family, has(family)));
         let parts = |(set, members): (&'a SetId, &'a Members)| {
             let id = set.id().replace(':', "-");
-            (set, Family::ALL.map(|family| parts_of(set, &id, family, &members.lengths(family))))
+            let is_policy = !matches!(set, SetId::Network(_));
+            let of = |(family, is_in_use)| {
+                parts_of(set, &id, family, &members.lengths(family), is_policy && is_in_use)
+            };
+            (set, in_use.map(of))
         };
         Self {
             chains: program.chains.keys().map(|key| (key, chain_name(key))).collect(),
@@ -94,7 +101,8 @@ fn write(
             set(out, id, part, members)?;
         }
     }
-    let laid: Vec<_> = program.chains.iter().flat_map(|(key, steps)| laid_chain(names, key, steps)).collect();
+    let chains = program.chains.iter().filter_map(|(key, chain)| Some((key, names.chain(key)?, chain)));
+    let laid: Vec<_> = chains.flat_map(|(key, name, chain)| laid_chain(names, key, name, chain)).collect();
     let counters: BTreeSet<_> =
         laid.iter().flat_map(|laid| &laid.counters).map(|counter| &counter.name).collect();
     for name in counters {
