@@ -1,11 +1,12 @@
 //! What denied packets are counted under.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::names::{named, told};
+use super::names::{Told, name_of, named};
 use crate::backend::nftables::Denier;
 use crate::key::{Direction, Origin, Owner};
 use crate::program::{Chain, ChainKey, Step, StepAction};
@@ -54,16 +55,12 @@ impl<'a> Counters<'a> {
 fn name(denier: &Denier) -> String {
     let kind = if denier.direction == Direction::Ingress { "denied-in" } else { "denied-out" };
     let about = match (&denier.owner, &denier.tier) {
-        (Some(Owner::Policy(policy)), _) => match &policy.namespace {
-            Some(namespace) => format!("{namespace}.{}", policy.name),
-            None => policy.name.clone(),
-        },
-        (Some(Owner::Profile(profile)), _) => profile.as_ref().into(),
-        (None, Some(tier)) => tier.as_ref().into(),
-        (None, None) => String::new(),
+        (Some(Owner::Policy(policy)), _) => name_of(policy),
+        (Some(Owner::Profile(name)), _) | (None, Some(name)) => Cow::Borrowed(name.as_ref()),
+        (None, None) => Cow::Borrowed(""),
     };
     let what = match (&denier.owner, &denier.tier) {
-        (Some(Owner::Policy(policy)), Some(tier)) => format!("{} {tier}{}", tier.len(), told(policy)),
+        (Some(Owner::Policy(policy)), Some(tier)) => format!("{} {tier}{}", tier.len(), Told(policy)),
         _ => format!("{denier:?}"),
     };
     named(kind, &about, &what)
