@@ -130,6 +130,11 @@ fn names_addresses(end: &Entity) -> bool {
 /// What must hold of a packet of this family, apart from ports and the type of an ICMP message; `None` if nothing can.
 fn matches(rule: &Rule, family: Option<Family>) -> Option<Vec<Match>> {
     let criteria = &rule.criteria;
+    // A service has ports at its end, and a protocol without any never comes to one. (`nft` fails where it lists such a rule.)
+    let is_portless = criteria.protocol.is_some_and(|number| !WITH_PORTS.contains(&number));
+    if is_portless && criteria.destination.service.is_some() {
+        return None;
+    }
     let mut matches = Vec::with_capacity(6);
     matches.extend(family.map(Match::Family));
     let protocols = [(criteria.protocol, false), (criteria.not_protocol, true)];

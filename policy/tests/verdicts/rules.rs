@@ -3,7 +3,10 @@
 use core::net::SocketAddr;
 
 use tortie_policy::model::{Action, GlobalNetworkPolicySpec, HostEndpointSpec, NetworkSetSpec, Rule};
-use tortie_policy::{EndpointSlice, Flow, Inputs, NamedPort, ServiceKey, ServicePort, Transport, Verdict};
+use tortie_policy::{
+    ChainKey, EndpointSlice, Flow, Host, Inputs, NamedPort, ServiceKey, ServicePort, Transport, Verdict,
+    compile, resolve,
+};
 
 use crate::{DB, OTHER, OUTSIDE, WEB, allows, ask, check, denies, insert, ip, profile, tcp, world};
 
@@ -96,6 +99,26 @@ fn services_are_their_endpoints() {
     denies(&inputs, OTHER, WEB, 7);
     assert!(inputs.remove_endpoint_slice("shop", "back-1"));
     denies(&inputs, DB, WEB, 7);
+}
+
+/// `nft` fails where it lists a rule that looks for ports in a protocol that has none.
+#[test]
+fn what_has_no_ports_comes_to_no_service() {
+    let mut inputs = world();
+    let steps = |inputs: &Inputs| {
+        let program = compile(&resolve(inputs, &Host::new("node"), |_| true));
+        let policy = |key: &&ChainKey| matches!(key, ChainKey::Policy { .. });
+        program.chains.keys().filter(policy).map(|key| program.chains[key].steps.len()).sum::<usize>()
+    };
+    for (protocol, count) in [("TCP", 2), ("253", 0), ("ICMP", 0)] {
+        let rule = format!(
+            r#""action": "Deny", "protocol": "{protocol}", "destination": {{ "services": {{ "name": "back" }} }}"#
+        );
+        let spec =
+            format!(r#"{{ "selector": "all()", "egress": [{{ {rule} }}] }}"#).replace("\"253\"", "253");
+        assert_eq!(insert(&mut inputs, "shop/p", &spec), 0);
+        assert_eq!(steps(&inputs), count, "{protocol}");
+    }
 }
 
 #[test]
