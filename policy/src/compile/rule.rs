@@ -44,8 +44,8 @@ fn push_rule(steps: &mut Vec<Step>, rule: &Rule, accept: &StepAction) {
         if has_one_way(rule) {
             for (end, entity) in [(End::Source, &criteria.source), (End::Destination, &criteria.destination)]
             {
-                common.extend(numbered(end, &entity.not_ports, true));
-                common.extend(numbered(end, &entity.ports, false));
+                push_numbered(&mut common, end, &entity.not_ports, true);
+                push_numbered(&mut common, end, &entity.ports, false);
             }
             steps.push(step(common));
             continue;
@@ -136,17 +136,18 @@ fn matches(rule: &Rule, family: Option<Family>) -> Option<Vec<Match>> {
         return None;
     }
     let mut matches = Vec::with_capacity(6);
-    matches.extend(family.map(Match::Family));
-    let protocols = [(criteria.protocol, false), (criteria.not_protocol, true)];
-    matches.extend(
-        protocols
-            .into_iter()
-            .filter_map(|(number, negated)| number.map(|number| Match::Protocol { number, negated })),
-    );
-    for (end, entity) in [(End::Source, &criteria.source), (End::Destination, &criteria.destination)] {
-        if let Some(family) = family {
-            addresses(&mut matches, end, entity, family)?;
-        }
+    if let Some(family) = family {
+        matches.push(Match::Family(family));
+    }
+    if let Some(number) = criteria.protocol {
+        matches.push(Match::Protocol { number, negated: false });
+    }
+    if let Some(number) = criteria.not_protocol {
+        matches.push(Match::Protocol { number, negated: true });
+    }
+    if let Some(family) = family {
+        addresses(&mut matches, End::Source, &criteria.source, family)?;
+        addresses(&mut matches, End::Destination, &criteria.destination, family)?;
     }
     Some(matches)
 }
@@ -177,20 +178,24 @@ fn addresses(matches: &mut Vec<Match>, end: End, entity: &Entity, family: Family
     }
     // With named ports only, their sets hold addresses that the selector matches, and no others.
     let is_folded = entity.ports.ranges.is_empty() && !entity.ports.names.is_empty();
-    let selector = entity.selector.clone().filter(|_| !is_folded);
-    let mut push = |set: Option<SetId>, negated| {
-        let addresses = set.map(Addresses::Set);
-        matches.extend(addresses.map(|addresses| Match::Address { end, family, addresses, negated }));
+    let mut push = |set, negated| {
+        matches.push(Match::Address { end, family, addresses: Addresses::Set(set), negated });
     };
-    push(selector.map(SetId::Selector), false);
-    push(entity.not_selector.clone().map(SetId::Selector), true);
-    push(entity.nodes.clone().map(SetId::Nodes), false);
+    if let Some(selector) = entity.selector.as_ref().filter(|_| !is_folded) {
+        push(SetId::Selector(selector.clone()), false);
+    }
+    if let Some(selector) = &entity.not_selector {
+        push(SetId::Selector(selector.clone()), true);
+    }
+    if let Some(nodes) = &entity.nodes {
+        push(SetId::Nodes(nodes.clone()), false);
+    }
     if let Some(service) = &entity.service {
         let set = set::service(end, service);
         if set.has_ports() {
             matches.push(Match::AddressPort { end, family, set, negated: false });
         } else {
-            push(Some(set), false);
+            push(set, false);
         }
     }
     Some(())
@@ -205,9 +210,11 @@ pub(super) fn in_net(end: End, net: IpNet) -> Option<Match> {
     (net.prefix_len() > 0).then_some(Match::Address { end, family, addresses, negated: false })
 }
 
-/// The port of this end is one of these numbers, or none.
-fn numbered(end: End, ports: &Ports, negated: bool) -> Option<Match> {
-    (!ports.ranges.is_empty()).then(|| Match::Port { end, ranges: merged(&ports.ranges), negated })
+/// The port of this end is one of these numbers, or none, if there are any.
+fn push_numbered(matches: &mut Vec<Match>, end: End, ports: &Ports, negated: bool) {
+    if !ports.ranges.is_empty() {
+        matches.push(Match::Port { end, ranges: merged(&ports.ranges), negated });
+    }
 }
 
 /// What must hold of the port of this end, as alternatives that exclude each other.
@@ -227,7 +234,8 @@ fn port_alternatives(
         let set = set::named_port(entity, protocol, name);
         family.map(|family| Match::AddressPort { end, family, set, negated })
     };
-    let mut always: Vec<_> = numbered(end, &entity.not_ports, true).into_iter().collect();
+    let mut always = Vec::new();
+    push_numbered(&mut always, end, &entity.not_ports, true);
     always.extend(entity.not_ports.names.iter().filter_map(|name| named(name, true)));
     if entity.ports.is_empty() {
         return vec![always];
@@ -235,9 +243,11 @@ fn port_alternatives(
     // The numbers, or none of them and the first name, or none of these and the second.
     let mut alternatives = Vec::new();
     let mut others = always;
-    if let Some(ports) = numbered(end, &entity.ports, false) {
-        alternatives.push([others.as_slice(), &[ports]].concat());
-        others.extend(numbered(end, &entity.ports, true));
+    if !entity.ports.ranges.is_empty() {
+        let mut alternative = others.clone();
+        push_numbered(&mut alternative, end, &entity.ports, false);
+        alternatives.push(alternative);
+        push_numbered(&mut others, end, &entity.ports, true);
     }
     for name in &entity.ports.names {
         alternatives.push(others.iter().cloned().chain(named(name, false)).collect());
