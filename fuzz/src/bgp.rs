@@ -1,8 +1,8 @@
 //! BGP messages and streams of them.
 
 use tortie_bgp_wire::{
-    DecodeError, DecodeErrorKind, EXTENDED_MAX_LEN, EncodeError, FamilySet, Framer, HEADER_LEN, Header, MAX_LEN,
-    Message, Nlri, Session, Update, UpdateBuilder, UpdateParts,
+    DecodeError, DecodeErrorKind, EXTENDED_MAX_LEN, EncodeError, FamilySet, Framer, HEADER_LEN, Header,
+    MAX_LEN, Message, Nlri, Session, Update, UpdateBuilder, UpdateParts,
 };
 
 /// The sessions that the first octet of the input chooses from.

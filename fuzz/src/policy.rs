@@ -10,8 +10,8 @@ use tortie_policy::model::{
     GlobalNetworkPolicySpec, GlobalNetworkSetSpec, HostEndpointSpec, NetworkPolicySpec, ProfileSpec, TierSpec,
 };
 use tortie_policy::{
-    Endpoint, Flow, Host, Inputs, ORCHESTRATOR_LABEL, Packet, Place, PolicyKey, PolicyKind, Transport, Verdict,
-    compile, evaluate, evaluate_packet, interpret, nftables, resolve,
+    Endpoint, Flow, Host, Inputs, ORCHESTRATOR_LABEL, Packet, Place, PolicyKey, PolicyKind, Transport,
+    Verdict, compile, evaluate, evaluate_packet, interpret, nftables, resolve,
 };
 
 /// Longest text that is read, in octets: what grows faster than the text shows long before.

@@ -70,17 +70,12 @@ mod tests {
             "to host",
             "log",
         ] {
-            assert!(decided.iter().any(|(kind, ..)| *kind == wanted), "{wanted} decides nothing: {decided:?}");
+            assert!(
+                decided.iter().any(|(kind, ..)| *kind == wanted),
+                "{wanted} decides nothing: {decided:?}"
+            );
         }
-        let either = [
-            "protocol",
-            "nets",
-            "selector",
-            "named port",
-            "port",
-            "ICMP type",
-            "ICMP code",
-        ];
+        let either = ["protocol", "nets", "selector", "named port", "port", "ICMP type", "ICMP code"];
         for wanted in either.into_iter().flat_map(|name| [(name, false), (name, true)]) {
             assert!(features.contains(&wanted), "no {wanted:?}: {features:?}");
         }

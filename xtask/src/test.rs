@@ -31,6 +31,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         install::run()?;
     }
     shell::run(shell::cargo(&["fmt", "--all", "--check"]))?;
+    shell::run(of_fuzz(&["fmt", "--check"]))?;
     tidy::run()?;
     let features = features::words(None)?;
     let mut clippy = shell::cargo(&["clippy", "--locked", "--workspace", "--all-targets"]);
@@ -39,6 +40,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if !options.quick {
         without_std()?;
         documentation(&features)?;
+        fuzz_targets()?;
     }
     install::report();
     if !options.quick {
@@ -67,6 +69,29 @@ fn documentation(features: &[String]) -> anyhow::Result<()> {
     let mut command = shell::cargo(&["doc", "--locked", "--workspace", "--no-deps", "--quiet"]);
     command.args(features).env("RUSTDOCFLAGS", "-D warnings");
     shell::run(command)
+}
+
+/// A cargo command for the package of fuzz targets, which stands outside the workspace.
+fn of_fuzz(arguments: &[&str]) -> Command {
+    let mut command = shell::cargo(arguments);
+    command.arg("--manifest-path").arg(shell::root().join("fuzz").join("Cargo.toml"));
+    command
+}
+
+/// The fuzz targets build, and their seeds pass, without a fuzzer.
+fn fuzz_targets() -> anyhow::Result<()> {
+    if shell::find("c++").is_none() {
+        println!("skipped: the fuzz targets: libFuzzer is C++, and there is no `c++`");
+        return Ok(());
+    }
+    // With the workspace's profile in the workspace's folder, so that what both depend on is built once.
+    let target = shell::target();
+    let mut clippy = of_fuzz(&["clippy", "--locked", "--all-targets"]);
+    clippy.arg("--target-dir").arg(&target).args(["--", "-D", "warnings"]);
+    shell::run(clippy)?;
+    let mut seeds = of_fuzz(&["test", "--locked", "--lib", "--quiet"]);
+    seeds.arg("--target-dir").arg(&target);
+    shell::run(seeds)
 }
 
 /// The demo's claims: as we are, and as an ordinary user where we are root.
