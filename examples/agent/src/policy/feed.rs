@@ -15,6 +15,8 @@ use tortie_policy::{Delta, Passes, Resolver};
 
 /// How many faults of one record are told.
 const MOST_FAULTS: usize = 8;
+/// What the table says before the name of the cluster whose policy it holds.
+pub(super) const OF_CLUSTER: &str = "cluster ";
 
 /// The records of policy, as they are in the datastore.
 pub(crate) struct Feed {
@@ -37,6 +39,8 @@ struct Held {
     is_network_new: bool,
     /// What settings ask for, once that is known.
     choices: Option<FelixSettings>,
+    /// The cluster whose records these are, if they say so.
+    cluster: Option<String>,
     /// How the table is laid out, if that was not passed on yet.
     options: Option<Options>,
     /// What was reported about endpoints, so that it is not reported again.
@@ -69,11 +73,17 @@ impl Feed {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins anew with these records, which are all that there are.
-    pub(crate) fn begin<'r>(&self, records: impl Iterator<Item = (&'r str, &'r [u8])>) {
+    /// Begins anew with these records of a cluster, which are all that there are.
+    pub(crate) fn begin<'r>(
+        &self,
+        cluster: Option<&str>,
+        records: impl Iterator<Item = (&'r str, &'r [u8])>,
+    ) {
         let mut held = self.held();
         let before = core::mem::replace(&mut *held, Held::new(&self.node, None));
-        let Held { state, interfaces, network, is_network_new, choices, options, faults, .. } = before;
+        let Held {
+            state, interfaces, network, is_network_new, choices, options, faults, cluster: of, ..
+        } = before;
         // The old one goes before the new one grows.
         drop(state);
         *held = Held {
@@ -82,10 +92,14 @@ impl Feed {
             options,
             faults,
             choices: choices.clone(),
+            cluster: cluster.map(ToOwned::to_owned),
             ..Held::new(&self.node, interfaces)
         };
         if let Some(choices) = &choices {
             choose(held.state.resolver(), choices);
+            if of.as_deref() != cluster {
+                held.options = Some(held.lay(choices));
+            }
         }
         for (key, value) in records {
             report(held.state.insert(key, value));
@@ -127,8 +141,8 @@ impl Feed {
         let mut held = self.held();
         if held.choices.as_ref() != Some(choices) {
             choose(held.state.resolver(), choices);
-            let options = choices.options();
-            if held.choices.as_ref().is_none_or(|before| before.options() != options) {
+            let options = held.lay(choices);
+            if held.choices.as_ref().is_none_or(|before| held.lay(before) != options) {
                 held.options = Some(options);
             }
             held.choices = Some(choices.clone());
@@ -163,8 +177,18 @@ impl Feed {
     /// their translation, and hosts their failsafe ports.
     pub(super) fn flush(&self, passes: &Passes) -> Option<Changes> {
         let mut held = self.held();
-        let Held { state, interfaces, is_new, endpoints, network, is_network_new, choices, options, faults } =
-            &mut *held;
+        let Held {
+            state,
+            interfaces,
+            is_new,
+            endpoints,
+            network,
+            is_network_new,
+            choices,
+            options,
+            faults,
+            cluster: _,
+        } = &mut *held;
         if !state.resolver().is_in_sync() || interfaces.is_none() || network.is_none() || choices.is_none() {
             return None;
         }
@@ -210,9 +234,18 @@ impl Held {
             network: None,
             is_network_new: false,
             choices: None,
+            cluster: None,
             options: None,
             faults: BTreeSet::new(),
         }
+    }
+
+    /// How the table is laid out: as settings ask, and with the cluster's name on it.
+    fn lay(&self, choices: &FelixSettings) -> Options {
+        let options = choices.options();
+        let Some(cluster) = &self.cluster else { return options };
+        // Names of clusters are short and plain.
+        options.clone().comment(&format!("{OF_CLUSTER}{cluster}")).unwrap_or(options)
     }
 }
 
@@ -256,7 +289,7 @@ mod tests {
     }
 
     fn begin(feed: &Feed, records: &[(String, Vec<u8>)]) {
-        feed.begin(records.iter().map(|(key, value)| (key.as_str(), value.as_slice())));
+        feed.begin(None, records.iter().map(|(key, value)| (key.as_str(), value.as_slice())));
     }
 
     fn put(feed: &Feed, record: &(String, Vec<u8>)) {

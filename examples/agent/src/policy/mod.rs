@@ -14,8 +14,8 @@ use kernel::Kernel;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tortie_datastore::resource::{FelixSettings, Resource, WorkloadEndpointSpec};
-use tortie_nft_wire::AsyncSocket;
-use tortie_policy::nftables::Ruleset;
+use tortie_nft_wire::{AsyncSocket, Entry, Family, Listing};
+use tortie_policy::nftables::{Ruleset, TABLE};
 use tortie_policy::{Passes, Program};
 
 pub(crate) use feed::Feed;
@@ -142,6 +142,28 @@ impl Enforcer {
         }
         Ok(())
     }
+}
+
+/// What policy the kernel has.
+pub(crate) struct InForce {
+    /// Whether it has any.
+    pub(crate) is_policed: bool,
+    /// The cluster whose policy it is, if the table says so.
+    pub(crate) cluster: Option<String>,
+}
+
+/// What policy the kernel has, from an agent that was here before.
+pub(crate) async fn in_force() -> anyhow::Result<InForce> {
+    let mut socket =
+        AsyncSocket::open(tortie_nft_wire::Options::new()).context("cannot talk to nf_tables")?;
+    let tables = socket.list(Family::INET, Listing::Tables).await.context("cannot list tables")?;
+    let comment = tables.iter().find_map(|(_, entry)| match entry {
+        Entry::Table(table) if table.name.as_bytes() == TABLE.as_bytes() => table.comment_text(),
+        _ => None,
+    });
+    let cluster = comment.and_then(|comment| Some(comment.strip_prefix(feed::OF_CLUSTER)?.to_owned()));
+    let chains = socket.list(Family::INET, Listing::Chains).await.context("cannot list chains")?;
+    Ok(InForce { is_policed: established::is_policed(&chains), cluster })
 }
 
 /// Removes the table.

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::host::NODE;
+use super::host::{NODE, STORE};
 use super::{Host, until};
 
 /// Where it answers probes.
@@ -31,7 +31,7 @@ impl Agent {
             .env_clear()
             .env("RUST_LOG", "info,tortie_agent=debug")
             .args(["run", "--node", NODE, "--health", HEALTH, "--datastore"])
-            .arg(host.path("tortie.db"))
+            .arg(host.path(STORE))
             .arg("--status-dir")
             .arg(host.path("status"))
             .arg("--log-file")
@@ -71,6 +71,17 @@ impl Agent {
     /// Waits until all its parts are ready.
     pub(crate) fn wait_ready(&self) -> Duration {
         until("the agent is ready", || self.ask("/readiness").is_some_and(|(status, _)| status == 200))
+    }
+
+    /// Waits until its datastore says something like this of itself.
+    pub(crate) fn wait_told(&self, what: &str) {
+        let took = until(what, || self.part("datastore").contains(what));
+        println!("in {took:.1?}: {}", self.part("datastore"));
+    }
+
+    /// Waits until it follows the datastore.
+    pub(crate) fn wait_followed(&self) {
+        until("the datastore is followed", || self.part("datastore") == "ok");
     }
 
     /// What a part of it says of itself, such as `ok`.

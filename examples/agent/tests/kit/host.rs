@@ -4,6 +4,7 @@ use core::cell::RefCell;
 use core::future::Future;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -28,6 +29,9 @@ pub(crate) const NAMESPACE: &str = "default";
 pub(crate) const ADDRESSES: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(10, 255, 0, 1)), IpAddr::V6(Ipv6Addr::new(0xfdff, 0, 0, 0, 0, 0, 0, 1))];
 
+/// The file of its datastore.
+pub(crate) const STORE: &str = "tortie.db";
+
 /// The host in whose namespace the test is.
 pub(crate) struct Host {
     pub(crate) store: Datastore,
@@ -44,7 +48,7 @@ impl Host {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("status")).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let store = Embedded::open(folder.path().join("tortie.db")).unwrap().into();
+        let store = Embedded::open(folder.path().join(STORE)).unwrap().into();
         let (links, kernel) = runtime
             .block_on(async {
                 let links = Links::open()?;
@@ -76,6 +80,21 @@ impl Host {
     /// A file of the host's own.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// The datastore's file, and what SQLite keeps beside it.
+    fn files(&self, name: &str) -> [PathBuf; 3] {
+        ["", "-wal", "-shm"].map(|end| self.path(&format!("{name}{end}")))
+    }
+
+    /// Gives the datastore's file another name, and with it what is beside it.
+    pub(crate) fn rename(&self, from: &str, to: &str) {
+        for (from, to) in self.files(from).into_iter().zip(self.files(to)) {
+            match std::fs::rename(&from, &to) {
+                Err(error) if error.kind() != ErrorKind::NotFound => panic!("{}: {error}", from.display()),
+                _ => {}
+            }
+        }
     }
 
     /// Waits for something that is done by and by.

@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stdout,
     reason = "test code: a panic is a failed test, and what is printed says why one was skipped"
 )]
@@ -24,7 +25,7 @@ use std::time::Instant;
 
 pub(crate) use agent::Agent;
 pub(crate) use enter::{Place, enter};
-pub(crate) use host::{ADDRESSES as HOST, Host, NODE};
+pub(crate) use host::{ADDRESSES as HOST, Host, NODE, STORE};
 pub(crate) use meter::{Count, Meter};
 pub(crate) use pod::{Pod, raise, record};
 pub(crate) use traffic::{Spoken, Stream, Talk, Traffic};

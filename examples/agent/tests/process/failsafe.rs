@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tortie_datastore::resource::{HostEndpointSpec, Resource};
 use tortie_routes::netlink::NetNs;
 
@@ -26,16 +26,16 @@ const WHILE: Duration = Duration::from_millis(300);
 const REFUSAL: Duration = Duration::from_millis(150);
 
 /// The host, and somebody outside.
-struct Scene {
-    host: Host,
-    own: NetNs,
-    world: Pod,
+pub(crate) struct Scene {
+    pub(crate) host: Host,
+    pub(crate) own: NetNs,
+    pub(crate) world: Pod,
     meters: [Meter; 2],
 }
 
 impl Scene {
     /// All that the host endpoint does is denied by a policy, once there is an agent.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let host = Host::new();
         let world = Pod::outside(9);
         world.attach(&host);
@@ -51,13 +51,37 @@ impl Scene {
         Self { host, own, world, meters }
     }
 
+    /// Datagrams that are denied and ones that are not, all the time: to the host, and from it. Before there is an agent, all of
+    /// them arrive.
+    pub(crate) fn traffic(&self) -> [Traffic; 2] {
+        let traffic = [
+            Traffic::start(&self.world.namespace, &HOST, &[DENIED.1, TO_HOST.1]),
+            Traffic::start(&self.own, &self.world.addresses, &[DENIED.1, FROM_HOST.1]),
+        ];
+        until("without an agent everything arrives", || {
+            self.denied().into_iter().all(|arrived| arrived > MANY)
+        });
+        traffic
+    }
+
+    /// Without the policy that denies it, it arrives: nothing else was in its way.
+    pub(crate) fn prove_that_changes_are_followed(&self) {
+        let before = self.denied();
+        self.host.remove_policy("deny-all");
+        self.host.policy("open", open());
+        until("what nothing denies arrives", || {
+            let arrived = self.denied();
+            (0..2).all(|end| arrived[end] > before[end] + MANY)
+        });
+    }
+
     /// How many datagrams that are denied have arrived at the host and outside.
-    fn denied(&self) -> [u64; 2] {
+    pub(crate) fn denied(&self) -> [u64; 2] {
         self.meters.each_ref().map(|meter| meter.received(DENIED))
     }
 
     /// New connections: what is failsafe can be made, nothing else can; and nothing that is denied has arrived.
-    fn check(&self, what: &str, before: [u64; 2]) {
+    pub(crate) fn check(&self, what: &str, before: [u64; 2]) {
         let passed = || [self.meters[0].received(TO_HOST), self.meters[1].received(FROM_HOST)];
         let passed_before = passed();
         for (host, outside) in HOST.into_iter().zip(self.world.addresses) {
@@ -72,6 +96,12 @@ impl Scene {
         assert!((0..2).all(|end| after[end] > passed_before[end] + MANY), "{what}");
         assert_eq!(self.denied(), before, "{what}: what is denied has arrived");
     }
+}
+
+/// What a policy says that allows the host everything.
+pub(crate) fn open() -> Value {
+    json!({ "selector": "role == 'host'", "types": ["Ingress", "Egress"],
+        "ingress": [{ "action": "Allow" }], "egress": [{ "action": "Allow" }] })
 }
 
 /// Whether a new connection can be made.
@@ -91,11 +121,7 @@ fn netns_the_operator_gets_in_whatever_becomes_of_store_and_agent() {
     }
     let scene = Scene::new();
     let (host, world) = (&scene.host, &scene.world);
-    let traffic = [
-        Traffic::start(&world.namespace, &HOST, &[DENIED.1, TO_HOST.1]),
-        Traffic::start(&scene.own, &world.addresses, &[DENIED.1, FROM_HOST.1]),
-    ];
-    until("without an agent everything arrives", || scene.denied().into_iter().all(|arrived| arrived > MANY));
+    let traffic = scene.traffic();
     let streams: Vec<_> = (0..2)
         .flat_map(|family| {
             [
@@ -145,15 +171,6 @@ fn netns_the_operator_gets_in_whatever_becomes_of_store_and_agent() {
     for stream in streams {
         println!("lives on: {:?}", stream.end().unwrap());
     }
-    host.remove_policy("deny-all");
-    host.policy(
-        "open",
-        json!({ "selector": "role == 'host'", "types": ["Ingress", "Egress"],
-        "ingress": [{ "action": "Allow" }], "egress": [{ "action": "Allow" }] }),
-    );
-    until("what nothing denies arrives", || {
-        let arrived = scene.denied();
-        (0..2).all(|end| arrived[end] > before[end] + MANY)
-    });
+    scene.prove_that_changes_are_followed();
     traffic.into_iter().for_each(Traffic::end);
 }

@@ -13,5 +13,6 @@ mod flush;
 mod gap;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod lost;
 mod operate;
 mod order;

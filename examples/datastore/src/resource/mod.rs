@@ -2,6 +2,7 @@
 
 mod bgp;
 mod body;
+mod cluster;
 mod endpoint;
 mod felix;
 mod field;
@@ -24,6 +25,7 @@ use serde::de::DeserializeOwned;
 use tortie_ipam::Versioned;
 
 pub use bgp::{BgpConfigurationSpec, BgpPeerSpec, PeerAddress, ProgramClusterRoutes, ServiceBlock};
+pub use cluster::ClusterInformationSpec;
 pub use endpoint::{EndpointPort, IpNat, NameError, WorkloadEndpointSpec};
 pub use felix::{FelixConfigurationSpec, FelixSettings, ProtoPort};
 pub use field::{FieldError, FieldErrors};
