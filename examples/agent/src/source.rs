@@ -155,7 +155,8 @@ fn guid(record: &[u8]) -> Option<String> {
         Ok(information) => information.spec.guid().map(ToOwned::to_owned),
         Err(error) => {
             let error = error.to_string();
-            tracing::warn!(error = %Excerpt(&error), "the ClusterInformation cannot be read");
+            // What comes of it is told once, by readiness.
+            tracing::debug!(error = %Excerpt(&error), "the ClusterInformation cannot be read");
             None
         }
     }

@@ -43,8 +43,8 @@ struct Held {
     cluster: Option<String>,
     /// How the table is laid out, if that was not passed on yet.
     options: Option<Options>,
-    /// What was reported about endpoints, so that it is not reported again.
-    faults: BTreeSet<String>,
+    /// What was reported about endpoints, so that it is not reported again, and whether they have no rules at all.
+    faults: BTreeMap<String, bool>,
 }
 
 /// Interfaces by name, each with its addresses.
@@ -167,9 +167,9 @@ impl Feed {
         self.changed.notified()
     }
 
-    /// Why endpoints of this host have no rules of their own.
-    pub(super) fn faults(&self) -> Vec<String> {
-        self.held().faults.iter().cloned().collect()
+    /// Why endpoints of this host have no rules of their own, or `false` and why they do not have all of them.
+    pub(super) fn faults(&self) -> Vec<(String, bool)> {
+        self.held().faults.iter().map(|(text, is_closed)| (text.clone(), *is_closed)).collect()
     }
 
     /// What has changed since the last time; `None` before the datastore is in sync and interfaces, settings and network are
@@ -200,18 +200,24 @@ impl Feed {
         let before = endpoints.replace(state.workload_changes());
         let has_changed =
             before != *endpoints || !delta.dispatch.is_empty() || !delta.dispatch_removed.is_empty();
+        let found = state.resolver().faults();
         let endpoints = has_changed.then(|| {
-            let found = state.resolver().faults();
-            let closed: BTreeSet<&str> = found.iter().map(|fault| fault.id()).collect();
+            let closed: BTreeSet<&str> =
+                found.iter().filter(|fault| fault.is_closed()).map(|fault| fault.id()).collect();
             let open = state.workloads().iter().filter(|(id, _)| !closed.contains(id.as_str()));
-            let open = open.map(|(_, endpoint)| endpoint.clone()).collect();
-            let texts: BTreeSet<String> = found.iter().map(ToString::to_string).collect();
-            for fault in texts.difference(faults) {
-                tracing::warn!(fault = %Excerpt(fault), "endpoint gets no rules of its own");
-            }
-            *faults = texts;
-            open
+            open.map(|(_, endpoint)| endpoint.clone()).collect()
         });
+        let texts: BTreeMap<String, bool> =
+            found.iter().map(|fault| (fault.to_string(), fault.is_closed())).collect();
+        for (fault, is_closed) in texts.iter().filter(|(text, _)| !faults.contains_key(*text)) {
+            let fault = Excerpt(fault);
+            if *is_closed {
+                tracing::warn!(%fault, "endpoint gets no rules of its own");
+            } else {
+                tracing::warn!(%fault, "endpoint gets its rules, but for those of a policy");
+            }
+        }
+        *faults = texts;
         let network = network.as_ref().filter(|_| core::mem::take(is_network_new)).cloned();
         Some(Changes { delta, is_whole, network, options: options.take(), endpoints })
     }
@@ -236,7 +242,7 @@ impl Held {
             choices: None,
             cluster: None,
             options: None,
-            faults: BTreeSet::new(),
+            faults: BTreeMap::new(),
         }
     }
 
@@ -438,6 +444,54 @@ mod tests {
             let _ = flush(&feed).unwrap();
         });
         assert_eq!(log.matches("red/q").count(), 1, "{log}");
+    }
+
+    /// That of all interfaces has rules, but none of an untracked policy: this is what is told, when that policy comes.
+    #[test]
+    fn a_policy_that_does_not_count_is_told_as_such() {
+        let feed = told();
+        let object = |kind: &str, plural: &str, metadata: &str, spec: &str| {
+            let record = format!(
+                r#"{{"apiVersion":"projectcalico.org/v3","kind":"{kind}","metadata":{metadata},"spec":{spec}}}"#
+            );
+            (format!("{ROOT}{plural}/x"), record.into_bytes())
+        };
+        let all = object(
+            "HostEndpoint",
+            "hostendpoints",
+            r#"{"name":"x","labels":{"role":"host"}}"#,
+            r#"{"node":"a","interfaceName":"*"}"#,
+        );
+        begin(&feed, &[all, endpoint("p", "cali1", "10.0.0.1")]);
+        assert_eq!(logged(|| drop(flush(&feed).unwrap())), "");
+        let untracked = object(
+            "GlobalNetworkPolicy",
+            "globalnetworkpolicies",
+            r#"{"name":"x"}"#,
+            r#"{"selector":"role == 'host'","doNotTrack":true,"applyOnForward":true,"ingress":[{"action":"Allow"}]}"#,
+        );
+        let log = logged(|| {
+            put(&feed, &untracked);
+            drop(flush(&feed).unwrap());
+        });
+        assert!(log.contains("endpoint gets its rules, but for those of a policy"), "{log}");
+        assert!(log.contains("host endpoint x: untracked policy does not count for all interfaces"), "{log}");
+        let faults = feed.faults();
+        assert!(
+            matches!(&faults[..], [(text, false)] if text.contains("GlobalNetworkPolicy x")),
+            "{faults:?}"
+        );
+        let closed = [("endpoint red/p: no".to_owned(), true)].into_iter().chain(faults).collect::<Vec<_>>();
+        let notes = super::super::notes(&closed);
+        assert_eq!(notes[0], "endpoints without rules of their own: endpoint red/p: no");
+        assert!(
+            notes[1].starts_with("endpoints without rules of some policies: host endpoint x: "),
+            "{notes:?}"
+        );
+        let gone = Event::new(untracked.0, EventKind::Delete, Revision::new(2));
+        feed.take(&[gone]);
+        drop(flush(&feed).unwrap());
+        assert_eq!(feed.faults(), []);
     }
 
     /// Whatever the datastore has under whatever key: it is told of in a line or a few, and changes nothing for others.

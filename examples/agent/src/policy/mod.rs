@@ -121,14 +121,8 @@ impl Enforcer {
             let foreign: Vec<_> = kernel.foreign.iter().map(ToString::to_string).collect();
             let foreign = (!foreign.is_empty())
                 .then(|| format!("others drop what they do not accept: {}", foreign.join(", ")));
-            let faults = self.feed.faults();
-            let faulty = (!faults.is_empty()).then(|| {
-                let told: Vec<_> = faults.iter().take(TOLD).map(String::as_str).collect();
-                let more = faults.len().saturating_sub(TOLD);
-                let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-                format!("endpoints without rules of their own: {}{more}", told.join(", "))
-            });
-            let notes: Vec<_> = self.judge.fault.iter().cloned().chain(foreign).chain(faulty).collect();
+            let notes: Vec<_> =
+                (self.judge.fault.iter().cloned()).chain(foreign).chain(notes(&self.feed.faults())).collect();
             if notes.is_empty() {
                 self.health.ready();
             } else {
@@ -142,6 +136,20 @@ impl Enforcer {
         }
         Ok(())
     }
+}
+
+/// What people should know of endpoints with faults, given whether they have no rules at all.
+fn notes(faults: &[(String, bool)]) -> Vec<String> {
+    let kinds =
+        [("endpoints without rules of their own", true), ("endpoints without rules of some policies", false)];
+    let note = |(what, are_closed): (&str, bool)| {
+        let of = faults.iter().filter(|(_, is_closed)| *is_closed == are_closed);
+        let texts: Vec<&str> = of.map(|(text, _)| text.as_str()).collect();
+        let (first, more) = texts.split_at(texts.len().min(TOLD));
+        let more = if more.is_empty() { String::new() } else { format!(", and {} more", more.len()) };
+        (!texts.is_empty()).then(|| format!("{what}: {}{more}", first.join(", ")))
+    };
+    kinds.into_iter().filter_map(note).collect()
 }
 
 /// What policy the kernel has.

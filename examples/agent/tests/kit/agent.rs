@@ -27,11 +27,14 @@ impl Agent {
     /// Starts it on the host, which is the calling thread's namespace, with these options more.
     pub(crate) fn start_with(host: &Host, options: &[&str]) -> Self {
         let log = host.path("agent.log");
-        let child = Command::new(env!("CARGO_BIN_EXE_tortie-agent"))
-            .env_clear()
-            .env("RUST_LOG", "info,tortie_agent=debug")
-            .args(["run", "--node", NODE, "--health", HEALTH, "--datastore"])
-            .arg(host.path(STORE))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tortie-agent"));
+        command.env_clear().env("RUST_LOG", "info,tortie_agent=debug,tortie_datastore=debug");
+        command.args(["run", "--node", NODE, "--health", HEALTH]);
+        match &host.etcd {
+            Some(endpoint) => command.env("ETCD_ENDPOINTS", endpoint),
+            None => command.arg("--datastore").arg(host.path(STORE)),
+        };
+        let child = command
             .arg("--status-dir")
             .arg(host.path("status"))
             .arg("--log-file")

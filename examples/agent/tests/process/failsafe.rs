@@ -20,6 +20,8 @@ const FROM_HOST: Count = ("udp", 53);
 const SSH: u16 = 22;
 const ETCD: u16 = 2379;
 const MANY: u64 = 200;
+/// The number of who is outside.
+pub(crate) const WORLD: u16 = 9;
 /// How long packets are sent at each stage.
 const WHILE: Duration = Duration::from_millis(300);
 /// How long a connection that must fail is tried.
@@ -36,19 +38,29 @@ pub(crate) struct Scene {
 impl Scene {
     /// All that the host endpoint does is denied by a policy, once there is an agent.
     pub(crate) fn new() -> Self {
-        let host = Host::new();
-        let world = Pod::outside(9);
+        let (host, world) = (Host::new(), Pod::outside(WORLD));
         world.attach(&host);
-        let mut endpoint =
-            Resource::new("uplink", HostEndpointSpec { node: NODE.into(), ..Default::default() });
-        endpoint.spec.interface_name = Some(world.interface());
-        endpoint.metadata.labels = [("role".to_owned(), "host".to_owned())].into();
-        host.apply(endpoint);
-        host.policy("deny-all", json!({ "selector": "role == 'host'", "types": ["Ingress", "Egress"] }));
+        Self::of(host, world)
+    }
+
+    /// The same, on a host whose link to the world is there.
+    pub(crate) fn of(host: Host, world: Pod) -> Self {
         let own = NetNs::current().unwrap();
         let meters =
             [&own, &world.namespace].map(|namespace| Meter::new(namespace, &[DENIED, TO_HOST, FROM_HOST]));
-        Self { host, own, world, meters }
+        let scene = Self { host, own, world, meters };
+        scene.write();
+        scene
+    }
+
+    /// Writes the records that deny all.
+    pub(crate) fn write(&self) {
+        let mut endpoint =
+            Resource::new("uplink", HostEndpointSpec { node: NODE.into(), ..Default::default() });
+        endpoint.spec.interface_name = Some(self.world.interface());
+        endpoint.metadata.labels = [("role".to_owned(), "host".to_owned())].into();
+        self.host.apply(endpoint);
+        self.host.policy("deny-all", json!({ "selector": "role == 'host'", "types": ["Ingress", "Egress"] }));
     }
 
     /// Datagrams that are denied and ones that are not, all the time: to the host, and from it. Before there is an agent, all of
@@ -62,6 +74,18 @@ impl Scene {
             self.denied().into_iter().all(|arrived| arrived > MANY)
         });
         traffic
+    }
+
+    /// Connections to failsafe ports, of both families: to the host, and from it.
+    pub(crate) fn streams(&self) -> Vec<Stream> {
+        let (own, world) = (&self.own, &self.world);
+        let both = |family: usize| {
+            [
+                Stream::start(&world.namespace, (own, HOST[family]), SSH).unwrap(),
+                Stream::start(own, (&world.namespace, world.addresses[family]), ETCD).unwrap(),
+            ]
+        };
+        (0..2).flat_map(both).collect()
     }
 
     /// Without the policy that denies it, it arrives: nothing else was in its way.
@@ -120,16 +144,9 @@ fn netns_the_operator_gets_in_whatever_becomes_of_store_and_agent() {
         return;
     }
     let scene = Scene::new();
-    let (host, world) = (&scene.host, &scene.world);
+    let host = &scene.host;
     let traffic = scene.traffic();
-    let streams: Vec<_> = (0..2)
-        .flat_map(|family| {
-            [
-                Stream::start(&world.namespace, (&scene.own, HOST[family]), SSH).unwrap(),
-                Stream::start(&scene.own, (&world.namespace, world.addresses[family]), ETCD).unwrap(),
-            ]
-        })
-        .collect();
+    let streams = scene.streams();
     let (mut agent, _) = Agent::ready(host);
     host.settle();
     thread::sleep(WHILE / 10);

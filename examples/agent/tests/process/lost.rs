@@ -12,9 +12,6 @@ use tortie_datastore::{Datastore, Embedded, Error, client};
 use crate::failsafe::{Scene, open};
 use crate::kit::{Agent, Host, NODE, Place, STORE, enter, until};
 
-/// What a datastore's file is called while it is away.
-const AWAY: &str = "away.db";
-
 /// What the cluster is called that the store is of.
 fn cluster(host: &Host, store: &Datastore) -> String {
     let information = host.wait(client::get::<ClusterInformationSpec>(store, None, "default")).unwrap();
@@ -45,19 +42,19 @@ fn netns_a_datastore_that_vanishes_changes_nothing() {
     let before = scene.denied();
     scene.check("policed", before);
 
-    host.rename(STORE, AWAY);
+    host.take_store();
     agent.wait_told("there is no datastore at");
     scene.check("its file is removed", before);
     // Who still has it open does not write where nobody reads.
     let written = host.wait(host.store.create("/calico/x", b""));
     assert!(matches!(&written, Err(Error::Unavailable(_))), "{written:?}");
     println!("a commit meanwhile: {}", written.unwrap_err());
-    host.rename(AWAY, STORE);
+    host.give_store_back();
     agent.wait_followed();
     host.settle();
     scene.check("it is there again", before);
 
-    host.rename(STORE, AWAY);
+    host.take_store();
     agent.wait_told("there is no datastore at");
     agent.kill();
     for options in [&[][..], &["--create-datastore"]] {
@@ -78,7 +75,7 @@ fn netns_a_datastore_that_vanishes_changes_nothing() {
     }
     let agent = Agent::start(host);
     agent.wait_told("there is no datastore at");
-    host.rename(AWAY, STORE);
+    host.give_store_back();
     agent.wait_ready();
     scene.check("it is there again", before);
     scene.prove_that_changes_are_followed();
@@ -101,7 +98,7 @@ fn netns_another_datastore_is_not_followed_until_somebody_says_so() {
     scene.check("policed", before);
 
     // While the agent runs: an empty one, and then the same with other things in it, and then another cluster's.
-    host.rename(STORE, AWAY);
+    host.take_store();
     let empty = another(host);
     agent.wait_told("does not say of which cluster it is");
     scene.check("an empty one is in its place", before);
@@ -130,12 +127,12 @@ fn netns_another_datastore_is_not_followed_until_somebody_says_so() {
     }
 
     // The old one comes back.
-    host.rename(AWAY, STORE);
+    host.give_store_back();
     agent.wait_ready();
     scene.check("the old one is back", before);
 
     // Another takes its place for good, and somebody says so.
-    host.rename(STORE, AWAY);
+    host.take_store();
     let new = another(host);
     agent.wait_told("does not say of which cluster it is");
     let endpoint: HostEndpointSpec =
@@ -164,7 +161,7 @@ fn netns_the_first_agent_makes_the_datastore_if_asked() {
         return;
     }
     let host = Host::new();
-    host.rename(STORE, AWAY);
+    host.take_store();
     let agent = Agent::start(&host);
     agent.wait_told("`tortie-ctl apply` makes one, and the first agent with --create-datastore");
     assert!(!host.path(STORE).exists());

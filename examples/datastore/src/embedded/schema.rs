@@ -5,6 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::Error;
@@ -67,8 +68,12 @@ pub(super) fn open(path: &Path, busy_timeout: Duration, may_create: bool) -> Res
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(busy_timeout)?;
     // Before anything is written to it.
-    if !may_create && format(&connection)?.is_none() {
-        return Err(Error::unavailable(FormatError::Empty));
+    if !may_create {
+        leave_log(&connection)?;
+        if format(&connection)?.is_none() {
+            return Err(Error::unavailable(FormatError::Empty));
+        }
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     }
     // The change of mode does not wait for locks, whatever the timeout.
     // Source: https://sqlite.org/wal.html, "Activating And Configuring WAL Mode" and "Sometimes Queries Return SQLITE_BUSY".
@@ -82,6 +87,13 @@ pub(super) fn open(path: &Path, busy_timeout: Duration, may_create: bool) -> Res
     connection.pragma_update(None, "synchronous", "FULL")?;
     create(&mut connection)?;
     Ok(connection)
+}
+
+/// From now on closing does not remove the log: by its name, whosever that is by then.
+///
+/// Source: https://sqlite.org/c3ref/c_dbconfig_defensive.html, `SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE`.
+pub(super) fn leave_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }
 
 fn create(connection: &mut Connection) -> Result<(), Error> {

@@ -25,10 +25,11 @@ pub(super) struct Worker {
 impl Worker {
     /// A thread that only does jobs.
     pub(super) fn writer(mut connection: Connection, place: Place) -> Result<Self, Error> {
-        Self::spawn("datastore-write", place, move |jobs| {
+        Self::spawn("datastore-write", place.clone(), move |jobs| {
             while let Ok(job) = jobs.recv() {
                 job(&mut connection);
             }
+            close(connection, &place);
         })
     }
 
@@ -48,6 +49,7 @@ impl Worker {
                 }
                 poller.poll(&connection);
             }
+            close(connection, &poller.place);
         })
     }
 
@@ -86,6 +88,16 @@ impl Worker {
         // If the thread has ended, the next job reports it.
         let _ = self.jobs.send(Box::new(|_connection| {}));
     }
+}
+
+/// Closes the file. Where another is in its place, that one's log is not ours to remove.
+fn close(connection: Connection, place: &Place) {
+    if place.check().is_err()
+        && let Err(error) = schema::leave_log(&connection)
+    {
+        tracing::warn!(%error, "a log beside the datastore's file may be removed");
+    }
+    drop(connection);
 }
 
 /// Raises the newest known revision, and wakes whoever listens; never lowers it.
