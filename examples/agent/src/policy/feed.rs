@@ -567,4 +567,53 @@ mod tests {
         });
         assert_eq!(log, "");
     }
+
+    /// Records of 10 MB, which no store takes by default, but which may be in one: each is told of in a line. What there was
+    /// before stays; else a policy closes what it selects, and an endpoint is not there. Others go on.
+    #[test]
+    fn records_that_are_too_long_close_themselves_alone() {
+        let feed = told();
+        let rule = r#"{"action":"Allow","source":{"nets":["10.0.0.0/8"]}}"#;
+        let rules = vec![rule; 10_000_000 / rule.len()].join(",");
+        let policy = |name: &str, rules: &str| {
+            let record = format!(
+                r#"{{"apiVersion":"projectcalico.org/v3","kind":"GlobalNetworkPolicy","metadata":{{"name":"{name}"}},
+                "spec":{{"ingress":[{rules}],"selector":"has({name})"}}}}"#
+            );
+            (format!("{ROOT}globalnetworkpolicies/{name}"), record.into_bytes())
+        };
+        let labelled = |name: &str, interface: &str, labels: &str| {
+            let (key, record) = endpoint(name, interface, "10.0.0.1");
+            let record = String::from_utf8(record).unwrap();
+            (key, record.replace(r#""namespace""#, &format!(r#""labels":{{{labels}}},"namespace""#)).into())
+        };
+        let endpoints = [
+            labelled("o", "cali1", r#""old":"""#),
+            labelled("p", "cali2", r#""late":"""#),
+            labelled("q", "cali3", ""),
+        ];
+        let [o, p, q] = endpoints;
+        begin(&feed, &[o, p, q, policy("old", rule)]);
+        let mut program = Program::default();
+        program.apply(flush(&feed).unwrap().delta);
+        let before = program.dispatch.clone();
+        let large = format!(r#""long":"{}""#, "x".repeat(10_000_000));
+        let long = [policy("old", &rules), policy("late", &rules), labelled("x", "cali4", &large)];
+        let log = logged(|| {
+            long.iter().for_each(|record| put(&feed, record));
+            let changes = flush(&feed).unwrap();
+            program.apply(changes.delta);
+            assert_eq!(
+                changes.endpoints.map(|endpoints| endpoints.len()),
+                Some(3),
+                "nobody has come or gone"
+            );
+        });
+        assert_eq!(log.matches("a record has at most 1572864 octets").count(), long.len(), "{log:.3000}");
+        assert_eq!(log.lines().count(), long.len(), "{log:.3000}");
+        assert!(log.lines().all(|line| line.len() < 600), "{log:.3000}");
+        assert_ne!(program.dispatch["cali2"], before["cali2"], "what it selects is closed");
+        program.dispatch.insert("cali2".to_owned(), before["cali2"].clone());
+        assert_eq!(program.dispatch, before, "others are as before");
+    }
 }

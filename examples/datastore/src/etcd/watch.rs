@@ -140,7 +140,7 @@ impl EtcdWatch {
 
     /// Opens the stream; after too long, says why not. Many short waits are as long as one.
     async fn begin(&mut self) -> Result<(), WatchError> {
-        let give_up = *self.opening.get_or_insert(self.store.connection.deadline());
+        let give_up = *self.opening.get_or_insert_with(|| self.store.connection.deadline());
         let opened = timeout_at(give_up, self.open()).await;
         self.opening = None;
         opened
