@@ -400,4 +400,10 @@ impl EndpointFault {
             Self::Interface { id, .. } | Self::Shadowed { id, .. } | Self::Untracked { id, .. } => id,
         }
     }
+
+    /// Whether the interface has no rules of the endpoint at all; else some policies of it count.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        !matches!(self, Self::Untracked { .. })
+    }
 }

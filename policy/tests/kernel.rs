@@ -254,7 +254,8 @@ fn netns_text_and_messages_make_the_same_table() {
         let inputs = inputs(&mut Choices::new(&bytes), &World::new());
         let passes = if seed % 2 == 0 { Passes::none() } else { EAGER };
         let program = program(&inputs, &passes);
-        let options = Options::default().network(network(seed));
+        let comment = if seed % 2 == 0 { "" } else { "cluster f0f0" };
+        let options = Options::default().comment(comment).unwrap().network(network(seed));
         let text = nftables::render(&program, &options);
         if let Err(error) = nft(&text) {
             panic!("{error}\n{text}");

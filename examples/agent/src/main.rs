@@ -14,6 +14,7 @@ mod options;
 mod policy;
 mod routes;
 mod settings;
+mod source;
 mod state;
 mod status;
 mod uninstall;
@@ -96,16 +97,19 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     tracing::info!(node = run.host.node, version = env!("CARGO_PKG_VERSION"), "starting");
     let mut settings = settings::Settings::of(&run.host, run.settings())?;
-    let store = run.host.open()?;
+    let mut source = source::Source::new(run.host.location()?, run.create_datastore)?;
     forward();
-    address::settle(&store, &run.host.node).await;
     let (health, metrics) = (health::Health::default(), health::Metrics::default());
     let statuses = status::Statuses::new(&run.status_dir)?;
     let (stop, stopped) = watch::channel(false);
     let mut server = tokio::spawn(health::serve(health.clone(), metrics.clone(), run.health));
     let datastore = health.part("datastore");
+    let begin = async {
+        let store = settings.load(&mut source, |reason| datastore.not_ready(reason)).await;
+        address::settle(&store, &run.host.node).await;
+    };
     tokio::select! {
-        () = settings.load(&store, |reason| datastore.not_ready(reason)) => {}
+        () = begin => {}
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
         ended = &mut server => ended?.context("cannot serve health")?,
@@ -115,7 +119,7 @@ async fn agent(run: &Run) -> anyhow::Result<()> {
     let feed = Arc::new(policy::Feed::new(&run.host.node));
     let prefix = settings.prefix().to_owned();
     let follower =
-        state::Follower::new(&run.host.node, store, settings, parents, Arc::clone(&feed), datastore);
+        state::Follower::new(&run.host.node, source, settings, parents, Arc::clone(&feed), datastore);
     let enforcer =
         policy::Enforcer::new(run.established, Arc::clone(&feed), statuses, health.part("policy"), metrics);
     let routes = routes::Keeper::open(&prefix, follower.fabric(), parents_out, feed, health.part("routes"))?;

@@ -51,10 +51,15 @@ impl Host {
         Ok(settings)
     }
 
+    /// Where options and environment say that the datastore is.
+    pub(crate) fn location(&self) -> anyhow::Result<Location> {
+        Ok(Location::from_env(self.datastore.as_deref())?)
+    }
+
     /// Opens the datastore that options and environment name.
     pub(crate) fn open(&self) -> anyhow::Result<Datastore> {
-        let location = Location::from_env(self.datastore.as_deref())?;
-        location.open().with_context(|| format!("cannot open {location}"))
+        let location = self.location()?;
+        location.open_existing().with_context(|| format!("cannot open {location}"))
     }
 }
 
@@ -62,6 +67,9 @@ impl Host {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) host: Host,
+    /// Make the datastore's file if there is none, and no policy in force here: for the first agent of a cluster
+    #[arg(long)]
+    pub(crate) create_datastore: bool,
     /// Where the plugin looks for the acknowledgement of an endpoint
     #[arg(long, default_value = "/var/run/calico/endpoint-status")]
     pub(crate) status_dir: PathBuf,

@@ -1,6 +1,8 @@
 //! Choices about this host: what command line and environment say, then what the datastore says of this host, then of all.
 
 use crate::options::Host;
+use crate::source::Source;
+use anyhow::Context as _;
 use core::time::Duration;
 use tortie_datastore::resource::{
     FelixConfigurationSpec, FelixSettings, Kind as _, Resource, ResourceKey, prefix,
@@ -62,9 +64,16 @@ impl Settings {
     }
 
     /// Reads what the datastore says, once it can be read; from then on the prefix of interfaces is what it is.
-    pub(crate) async fn load(&mut self, store: &Datastore, mut failed: impl FnMut(String)) {
-        while let Err(error) = self.try_load(store).await {
-            failed(format!("cannot read the datastore: {error}"));
+    pub(crate) async fn load(&mut self, source: &mut Source, mut failed: impl FnMut(String)) -> Datastore {
+        loop {
+            let read = match source.open().await {
+                Ok(store) => self.try_load(&store).await.map(|()| store).context("cannot read the datastore"),
+                Err(error) => Err(error),
+            };
+            match read {
+                Ok(store) => return store,
+                Err(error) => failed(format!("{error:#}")),
+            }
             tokio::time::sleep(RETRY).await;
         }
     }

@@ -5,10 +5,11 @@
 use crate::health::{BEAT, Reporter};
 use crate::policy::Feed;
 use crate::settings::Settings;
+use crate::source::Source;
 use core::time::Duration;
 use std::sync::Arc;
 use tokio::sync::watch;
-use tortie_datastore::{Datastore, Event, EventKind, Excerpt, WatchError};
+use tortie_datastore::{Event, EventKind, Excerpt, WatchError};
 use tortie_fabric::{Change, Cluster, Fabric, Parents};
 
 /// All records, of whatever kind, are below this.
@@ -30,7 +31,7 @@ pub(crate) type Wish<T> = watch::Receiver<Option<Arc<T>>>;
 /// Where all of it goes, and what else the wish depends on.
 pub(crate) struct Follower {
     node: String,
-    store: Datastore,
+    source: Source,
     settings: Settings,
     parents: watch::Receiver<Option<Parents>>,
     policy: Arc<Feed>,
@@ -41,14 +42,14 @@ pub(crate) struct Follower {
 impl Follower {
     pub(crate) fn new(
         node: &str,
-        store: Datastore,
+        source: Source,
         settings: Settings,
         parents: watch::Receiver<Option<Parents>>,
         policy: Arc<Feed>,
         health: Reporter,
     ) -> Self {
         let (node, fabric) = (node.to_owned(), watch::Sender::new(None));
-        Self { node, store, settings, parents, policy, fabric, health }
+        Self { node, source, settings, parents, policy, fabric, health }
     }
 
     pub(crate) fn fabric(&self) -> Wish<FabricWish> {
@@ -58,10 +59,10 @@ impl Follower {
     /// Lists, follows, and lists again where changes were missed; for ever.
     pub(crate) async fn run(mut self) {
         loop {
-            let listing = match self.store.list(PREFIX).await {
-                Ok(listing) => listing,
+            let (store, listing) = match self.source.list(PREFIX).await {
+                Ok(listed) => listed,
                 Err(error) => {
-                    self.health.not_ready(format!("cannot read the datastore: {error}"));
+                    self.health.not_ready(format!("{error:#}"));
                     tokio::time::sleep(RETRY).await;
                     continue;
                 }
@@ -69,12 +70,12 @@ impl Follower {
             let records =
                 || listing.items.iter().map(|record| (record.key.as_str(), record.value.as_slice()));
             self.settings.begin(records());
-            self.policy.begin(records());
+            self.policy.begin(self.source.cluster(), records());
             let mut cluster = Cluster::new(&self.node);
             for record in &listing.items {
                 put(&mut cluster, &record.key, &record.value);
             }
-            let mut watch = self.store.watch(PREFIX, listing.revision);
+            let mut watch = store.watch(PREFIX, listing.revision);
             drop(listing);
             self.publish(&mut cluster);
             self.tell();

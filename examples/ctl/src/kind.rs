@@ -13,6 +13,7 @@ pub(crate) enum Kind {
     BgpConfiguration,
     BgpPeer,
     FelixConfiguration,
+    ClusterInformation,
     Node,
     Namespace,
     ServiceAccount,
@@ -62,6 +63,10 @@ macro_rules! with_spec {
             }
             $crate::kind::Kind::FelixConfiguration => {
                 type $spec = tortie_datastore::resource::FelixConfigurationSpec;
+                $body
+            }
+            $crate::kind::Kind::ClusterInformation => {
+                type $spec = tortie_datastore::resource::ClusterInformationSpec;
                 $body
             }
             $crate::kind::Kind::Service => {
@@ -144,12 +149,13 @@ macro_rules! with_spec {
 pub(crate) use with_spec;
 
 impl Kind {
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::IpPool,
         Self::IpReservation,
         Self::BgpConfiguration,
         Self::BgpPeer,
         Self::FelixConfiguration,
+        Self::ClusterInformation,
         Self::Node,
         Self::Namespace,
         Self::ServiceAccount,
@@ -180,6 +186,7 @@ impl Kind {
             Self::BgpConfiguration => "BGPConfiguration",
             Self::BgpPeer => "BGPPeer",
             Self::FelixConfiguration => "FelixConfiguration",
+            Self::ClusterInformation => "ClusterInformation",
             Self::Node => "Node",
             Self::Namespace => "Namespace",
             Self::ServiceAccount => "ServiceAccount",
@@ -256,6 +263,7 @@ impl Kind {
             Self::BgpConfiguration => &["bgpconfig", "bgpconfigs"],
             Self::BgpPeer => &["bgpp", "bgpps", "bp", "bps"],
             Self::FelixConfiguration => &["felixconfig", "felixconfigs"],
+            Self::ClusterInformation => &["clusterinfo", "clusterinfos"],
             Self::Node => &["no", "nos"],
             Self::Namespace => &["ns"],
             Self::ServiceAccount => &["sa", "sas"],
@@ -335,6 +343,7 @@ impl Kind {
                 ("NATPORTS", |o| text(o, "/spec/natPortRange")),
                 ("PREFIX", |o| or(text(o, "/spec/interfacePrefix"), "cali")),
             ],
+            Self::ClusterInformation => &[NAME, ("GUID", |o| text(o, "/spec/clusterGUID"))],
             Self::Namespace => &[NAME, LABELS],
             Self::ServiceAccount => &[NAMESPACE, NAME, LABELS],
             Self::Service => &[

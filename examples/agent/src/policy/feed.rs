@@ -15,6 +15,8 @@ use tortie_policy::{Delta, Passes, Resolver};
 
 /// How many faults of one record are told.
 const MOST_FAULTS: usize = 8;
+/// What the table says before the name of the cluster whose policy it holds.
+pub(super) const OF_CLUSTER: &str = "cluster ";
 
 /// The records of policy, as they are in the datastore.
 pub(crate) struct Feed {
@@ -37,10 +39,12 @@ struct Held {
     is_network_new: bool,
     /// What settings ask for, once that is known.
     choices: Option<FelixSettings>,
+    /// The cluster whose records these are, if they say so.
+    cluster: Option<String>,
     /// How the table is laid out, if that was not passed on yet.
     options: Option<Options>,
-    /// What was reported about endpoints, so that it is not reported again.
-    faults: BTreeSet<String>,
+    /// What was reported about endpoints, so that it is not reported again, and whether they have no rules at all.
+    faults: BTreeMap<String, bool>,
 }
 
 /// Interfaces by name, each with its addresses.
@@ -69,11 +73,17 @@ impl Feed {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins anew with these records, which are all that there are.
-    pub(crate) fn begin<'r>(&self, records: impl Iterator<Item = (&'r str, &'r [u8])>) {
+    /// Begins anew with these records of a cluster, which are all that there are.
+    pub(crate) fn begin<'r>(
+        &self,
+        cluster: Option<&str>,
+        records: impl Iterator<Item = (&'r str, &'r [u8])>,
+    ) {
         let mut held = self.held();
         let before = core::mem::replace(&mut *held, Held::new(&self.node, None));
-        let Held { state, interfaces, network, is_network_new, choices, options, faults, .. } = before;
+        let Held {
+            state, interfaces, network, is_network_new, choices, options, faults, cluster: of, ..
+        } = before;
         // The old one goes before the new one grows.
         drop(state);
         *held = Held {
@@ -82,10 +92,14 @@ impl Feed {
             options,
             faults,
             choices: choices.clone(),
+            cluster: cluster.map(ToOwned::to_owned),
             ..Held::new(&self.node, interfaces)
         };
         if let Some(choices) = &choices {
             choose(held.state.resolver(), choices);
+            if of.as_deref() != cluster {
+                held.options = Some(held.lay(choices));
+            }
         }
         for (key, value) in records {
             report(held.state.insert(key, value));
@@ -127,8 +141,8 @@ impl Feed {
         let mut held = self.held();
         if held.choices.as_ref() != Some(choices) {
             choose(held.state.resolver(), choices);
-            let options = choices.options();
-            if held.choices.as_ref().is_none_or(|before| before.options() != options) {
+            let options = held.lay(choices);
+            if held.choices.as_ref().is_none_or(|before| held.lay(before) != options) {
                 held.options = Some(options);
             }
             held.choices = Some(choices.clone());
@@ -153,9 +167,9 @@ impl Feed {
         self.changed.notified()
     }
 
-    /// Why endpoints of this host have no rules of their own.
-    pub(super) fn faults(&self) -> Vec<String> {
-        self.held().faults.iter().cloned().collect()
+    /// Why endpoints of this host have no rules of their own, or `false` and why they do not have all of them.
+    pub(super) fn faults(&self) -> Vec<(String, bool)> {
+        self.held().faults.iter().map(|(text, is_closed)| (text.clone(), *is_closed)).collect()
     }
 
     /// What has changed since the last time; `None` before the datastore is in sync and interfaces, settings and network are
@@ -163,8 +177,18 @@ impl Feed {
     /// their translation, and hosts their failsafe ports.
     pub(super) fn flush(&self, passes: &Passes) -> Option<Changes> {
         let mut held = self.held();
-        let Held { state, interfaces, is_new, endpoints, network, is_network_new, choices, options, faults } =
-            &mut *held;
+        let Held {
+            state,
+            interfaces,
+            is_new,
+            endpoints,
+            network,
+            is_network_new,
+            choices,
+            options,
+            faults,
+            cluster: _,
+        } = &mut *held;
         if !state.resolver().is_in_sync() || interfaces.is_none() || network.is_none() || choices.is_none() {
             return None;
         }
@@ -176,18 +200,24 @@ impl Feed {
         let before = endpoints.replace(state.workload_changes());
         let has_changed =
             before != *endpoints || !delta.dispatch.is_empty() || !delta.dispatch_removed.is_empty();
+        let found = state.resolver().faults();
         let endpoints = has_changed.then(|| {
-            let found = state.resolver().faults();
-            let closed: BTreeSet<&str> = found.iter().map(|fault| fault.id()).collect();
+            let closed: BTreeSet<&str> =
+                found.iter().filter(|fault| fault.is_closed()).map(|fault| fault.id()).collect();
             let open = state.workloads().iter().filter(|(id, _)| !closed.contains(id.as_str()));
-            let open = open.map(|(_, endpoint)| endpoint.clone()).collect();
-            let texts: BTreeSet<String> = found.iter().map(ToString::to_string).collect();
-            for fault in texts.difference(faults) {
-                tracing::warn!(fault = %Excerpt(fault), "endpoint gets no rules of its own");
-            }
-            *faults = texts;
-            open
+            open.map(|(_, endpoint)| endpoint.clone()).collect()
         });
+        let texts: BTreeMap<String, bool> =
+            found.iter().map(|fault| (fault.to_string(), fault.is_closed())).collect();
+        for (fault, is_closed) in texts.iter().filter(|(text, _)| !faults.contains_key(*text)) {
+            let fault = Excerpt(fault);
+            if *is_closed {
+                tracing::warn!(%fault, "endpoint gets no rules of its own");
+            } else {
+                tracing::warn!(%fault, "endpoint gets its rules, but for those of a policy");
+            }
+        }
+        *faults = texts;
         let network = network.as_ref().filter(|_| core::mem::take(is_network_new)).cloned();
         Some(Changes { delta, is_whole, network, options: options.take(), endpoints })
     }
@@ -210,9 +240,18 @@ impl Held {
             network: None,
             is_network_new: false,
             choices: None,
+            cluster: None,
             options: None,
-            faults: BTreeSet::new(),
+            faults: BTreeMap::new(),
         }
+    }
+
+    /// How the table is laid out: as settings ask, and with the cluster's name on it.
+    fn lay(&self, choices: &FelixSettings) -> Options {
+        let options = choices.options();
+        let Some(cluster) = &self.cluster else { return options };
+        // Names of clusters are short and plain.
+        options.clone().comment(&format!("{OF_CLUSTER}{cluster}")).unwrap_or(options)
     }
 }
 
@@ -256,7 +295,7 @@ mod tests {
     }
 
     fn begin(feed: &Feed, records: &[(String, Vec<u8>)]) {
-        feed.begin(records.iter().map(|(key, value)| (key.as_str(), value.as_slice())));
+        feed.begin(None, records.iter().map(|(key, value)| (key.as_str(), value.as_slice())));
     }
 
     fn put(feed: &Feed, record: &(String, Vec<u8>)) {
@@ -407,6 +446,54 @@ mod tests {
         assert_eq!(log.matches("red/q").count(), 1, "{log}");
     }
 
+    /// That of all interfaces has rules, but none of an untracked policy: this is what is told, when that policy comes.
+    #[test]
+    fn a_policy_that_does_not_count_is_told_as_such() {
+        let feed = told();
+        let object = |kind: &str, plural: &str, metadata: &str, spec: &str| {
+            let record = format!(
+                r#"{{"apiVersion":"projectcalico.org/v3","kind":"{kind}","metadata":{metadata},"spec":{spec}}}"#
+            );
+            (format!("{ROOT}{plural}/x"), record.into_bytes())
+        };
+        let all = object(
+            "HostEndpoint",
+            "hostendpoints",
+            r#"{"name":"x","labels":{"role":"host"}}"#,
+            r#"{"node":"a","interfaceName":"*"}"#,
+        );
+        begin(&feed, &[all, endpoint("p", "cali1", "10.0.0.1")]);
+        assert_eq!(logged(|| drop(flush(&feed).unwrap())), "");
+        let untracked = object(
+            "GlobalNetworkPolicy",
+            "globalnetworkpolicies",
+            r#"{"name":"x"}"#,
+            r#"{"selector":"role == 'host'","doNotTrack":true,"applyOnForward":true,"ingress":[{"action":"Allow"}]}"#,
+        );
+        let log = logged(|| {
+            put(&feed, &untracked);
+            drop(flush(&feed).unwrap());
+        });
+        assert!(log.contains("endpoint gets its rules, but for those of a policy"), "{log}");
+        assert!(log.contains("host endpoint x: untracked policy does not count for all interfaces"), "{log}");
+        let faults = feed.faults();
+        assert!(
+            matches!(&faults[..], [(text, false)] if text.contains("GlobalNetworkPolicy x")),
+            "{faults:?}"
+        );
+        let closed = [("endpoint red/p: no".to_owned(), true)].into_iter().chain(faults).collect::<Vec<_>>();
+        let notes = super::super::notes(&closed);
+        assert_eq!(notes[0], "endpoints without rules of their own: endpoint red/p: no");
+        assert!(
+            notes[1].starts_with("endpoints without rules of some policies: host endpoint x: "),
+            "{notes:?}"
+        );
+        let gone = Event::new(untracked.0, EventKind::Delete, Revision::new(2));
+        feed.take(&[gone]);
+        drop(flush(&feed).unwrap());
+        assert_eq!(feed.faults(), []);
+    }
+
     /// Whatever the datastore has under whatever key: it is told of in a line or a few, and changes nothing for others.
     #[test]
     fn a_hostile_datastore_costs_a_few_lines() {
@@ -479,5 +566,54 @@ mod tests {
             let _ = flush(&feed).unwrap();
         });
         assert_eq!(log, "");
+    }
+
+    /// Records of 10 MB, which no store takes by default, but which may be in one: each is told of in a line. What there was
+    /// before stays; else a policy closes what it selects, and an endpoint is not there. Others go on.
+    #[test]
+    fn records_that_are_too_long_close_themselves_alone() {
+        let feed = told();
+        let rule = r#"{"action":"Allow","source":{"nets":["10.0.0.0/8"]}}"#;
+        let rules = vec![rule; 10_000_000 / rule.len()].join(",");
+        let policy = |name: &str, rules: &str| {
+            let record = format!(
+                r#"{{"apiVersion":"projectcalico.org/v3","kind":"GlobalNetworkPolicy","metadata":{{"name":"{name}"}},
+                "spec":{{"ingress":[{rules}],"selector":"has({name})"}}}}"#
+            );
+            (format!("{ROOT}globalnetworkpolicies/{name}"), record.into_bytes())
+        };
+        let labelled = |name: &str, interface: &str, labels: &str| {
+            let (key, record) = endpoint(name, interface, "10.0.0.1");
+            let record = String::from_utf8(record).unwrap();
+            (key, record.replace(r#""namespace""#, &format!(r#""labels":{{{labels}}},"namespace""#)).into())
+        };
+        let endpoints = [
+            labelled("o", "cali1", r#""old":"""#),
+            labelled("p", "cali2", r#""late":"""#),
+            labelled("q", "cali3", ""),
+        ];
+        let [o, p, q] = endpoints;
+        begin(&feed, &[o, p, q, policy("old", rule)]);
+        let mut program = Program::default();
+        program.apply(flush(&feed).unwrap().delta);
+        let before = program.dispatch.clone();
+        let large = format!(r#""long":"{}""#, "x".repeat(10_000_000));
+        let long = [policy("old", &rules), policy("late", &rules), labelled("x", "cali4", &large)];
+        let log = logged(|| {
+            long.iter().for_each(|record| put(&feed, record));
+            let changes = flush(&feed).unwrap();
+            program.apply(changes.delta);
+            assert_eq!(
+                changes.endpoints.map(|endpoints| endpoints.len()),
+                Some(3),
+                "nobody has come or gone"
+            );
+        });
+        assert_eq!(log.matches("a record has at most 1572864 octets").count(), long.len(), "{log:.3000}");
+        assert_eq!(log.lines().count(), long.len(), "{log:.3000}");
+        assert!(log.lines().all(|line| line.len() < 600), "{log:.3000}");
+        assert_ne!(program.dispatch["cali2"], before["cali2"], "what it selects is closed");
+        program.dispatch.insert("cali2".to_owned(), before["cali2"].clone());
+        assert_eq!(program.dispatch, before, "others are as before");
     }
 }

@@ -14,8 +14,8 @@ use kernel::Kernel;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tortie_datastore::resource::{FelixSettings, Resource, WorkloadEndpointSpec};
-use tortie_nft_wire::AsyncSocket;
-use tortie_policy::nftables::Ruleset;
+use tortie_nft_wire::{AsyncSocket, Entry, Family, Listing};
+use tortie_policy::nftables::{Ruleset, TABLE};
 use tortie_policy::{Passes, Program};
 
 pub(crate) use feed::Feed;
@@ -121,14 +121,8 @@ impl Enforcer {
             let foreign: Vec<_> = kernel.foreign.iter().map(ToString::to_string).collect();
             let foreign = (!foreign.is_empty())
                 .then(|| format!("others drop what they do not accept: {}", foreign.join(", ")));
-            let faults = self.feed.faults();
-            let faulty = (!faults.is_empty()).then(|| {
-                let told: Vec<_> = faults.iter().take(TOLD).map(String::as_str).collect();
-                let more = faults.len().saturating_sub(TOLD);
-                let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-                format!("endpoints without rules of their own: {}{more}", told.join(", "))
-            });
-            let notes: Vec<_> = self.judge.fault.iter().cloned().chain(foreign).chain(faulty).collect();
+            let notes: Vec<_> =
+                (self.judge.fault.iter().cloned()).chain(foreign).chain(notes(&self.feed.faults())).collect();
             if notes.is_empty() {
                 self.health.ready();
             } else {
@@ -142,6 +136,42 @@ impl Enforcer {
         }
         Ok(())
     }
+}
+
+/// What people should know of endpoints with faults, given whether they have no rules at all.
+fn notes(faults: &[(String, bool)]) -> Vec<String> {
+    let kinds =
+        [("endpoints without rules of their own", true), ("endpoints without rules of some policies", false)];
+    let note = |(what, are_closed): (&str, bool)| {
+        let of = faults.iter().filter(|(_, is_closed)| *is_closed == are_closed);
+        let texts: Vec<&str> = of.map(|(text, _)| text.as_str()).collect();
+        let (first, more) = texts.split_at(texts.len().min(TOLD));
+        let more = if more.is_empty() { String::new() } else { format!(", and {} more", more.len()) };
+        (!texts.is_empty()).then(|| format!("{what}: {}{more}", first.join(", ")))
+    };
+    kinds.into_iter().filter_map(note).collect()
+}
+
+/// What policy the kernel has.
+pub(crate) struct InForce {
+    /// Whether it has any.
+    pub(crate) is_policed: bool,
+    /// The cluster whose policy it is, if the table says so.
+    pub(crate) cluster: Option<String>,
+}
+
+/// What policy the kernel has, from an agent that was here before.
+pub(crate) async fn in_force() -> anyhow::Result<InForce> {
+    let mut socket =
+        AsyncSocket::open(tortie_nft_wire::Options::new()).context("cannot talk to nf_tables")?;
+    let tables = socket.list(Family::INET, Listing::Tables).await.context("cannot list tables")?;
+    let comment = tables.iter().find_map(|(_, entry)| match entry {
+        Entry::Table(table) if table.name.as_bytes() == TABLE.as_bytes() => table.comment_text(),
+        _ => None,
+    });
+    let cluster = comment.and_then(|comment| Some(comment.strip_prefix(feed::OF_CLUSTER)?.to_owned()));
+    let chains = socket.list(Family::INET, Listing::Chains).await.context("cannot list chains")?;
+    Ok(InForce { is_policed: established::is_policed(&chains), cluster })
 }
 
 /// Removes the table.

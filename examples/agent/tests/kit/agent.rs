@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::host::NODE;
+use super::host::{NODE, STORE};
 use super::{Host, until};
 
 /// Where it answers probes.
@@ -27,11 +27,14 @@ impl Agent {
     /// Starts it on the host, which is the calling thread's namespace, with these options more.
     pub(crate) fn start_with(host: &Host, options: &[&str]) -> Self {
         let log = host.path("agent.log");
-        let child = Command::new(env!("CARGO_BIN_EXE_tortie-agent"))
-            .env_clear()
-            .env("RUST_LOG", "info,tortie_agent=debug")
-            .args(["run", "--node", NODE, "--health", HEALTH, "--datastore"])
-            .arg(host.path("tortie.db"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tortie-agent"));
+        command.env_clear().env("RUST_LOG", "info,tortie_agent=debug,tortie_datastore=debug");
+        command.args(["run", "--node", NODE, "--health", HEALTH]);
+        match &host.etcd {
+            Some(endpoint) => command.env("ETCD_ENDPOINTS", endpoint),
+            None => command.arg("--datastore").arg(host.path(STORE)),
+        };
+        let child = command
             .arg("--status-dir")
             .arg(host.path("status"))
             .arg("--log-file")
@@ -71,6 +74,17 @@ impl Agent {
     /// Waits until all its parts are ready.
     pub(crate) fn wait_ready(&self) -> Duration {
         until("the agent is ready", || self.ask("/readiness").is_some_and(|(status, _)| status == 200))
+    }
+
+    /// Waits until its datastore says something like this of itself.
+    pub(crate) fn wait_told(&self, what: &str) {
+        let took = until(what, || self.part("datastore").contains(what));
+        println!("in {took:.1?}: {}", self.part("datastore"));
+    }
+
+    /// Waits until it follows the datastore.
+    pub(crate) fn wait_followed(&self) {
+        until("the datastore is followed", || self.part("datastore") == "ok");
     }
 
     /// What a part of it says of itself, such as `ok`.

@@ -4,6 +4,7 @@ use core::cell::RefCell;
 use core::future::Future;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -28,9 +29,16 @@ pub(crate) const NAMESPACE: &str = "default";
 pub(crate) const ADDRESSES: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(10, 255, 0, 1)), IpAddr::V6(Ipv6Addr::new(0xfdff, 0, 0, 0, 0, 0, 0, 1))];
 
+/// The file of its datastore.
+pub(crate) const STORE: &str = "tortie.db";
+/// What that is called while it is away.
+const AWAY: &str = "away.db";
+
 /// The host in whose namespace the test is.
 pub(crate) struct Host {
     pub(crate) store: Datastore,
+    /// Where its etcd is, if its datastore is in one.
+    pub(crate) etcd: Option<String>,
     pub(crate) links: Links,
     pub(crate) kernel: RefCell<Kernel>,
     runtime: Runtime,
@@ -42,9 +50,22 @@ impl Host {
     /// A host that forwards, with a datastore that has its Node and a namespace that allows everything.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let store = Embedded::open(folder.path().join(STORE)).unwrap().into();
+        let host = Self::with(folder, store, None);
+        host.begin();
+        host
+    }
+
+    /// A host whose datastore is in etcd, which need not be there yet, and has no records.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn on_etcd(endpoint: &str) -> Self {
+        let store = tortie_datastore::Etcd::new(&tortie_datastore::EtcdOptions::new([endpoint])).unwrap();
+        Self::with(tempfile::tempdir().unwrap(), store.into(), Some(endpoint.to_owned()))
+    }
+
+    fn with(folder: TempDir, store: Datastore, etcd: Option<String>) -> Self {
         std::fs::create_dir(folder.path().join("status")).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let store = Embedded::open(folder.path().join("tortie.db")).unwrap().into();
         let (links, kernel) = runtime
             .block_on(async {
                 let links = Links::open()?;
@@ -54,28 +75,52 @@ impl Host {
             .unwrap();
         sysctl::write("ipv4/ip_forward", "1").unwrap();
         sysctl::write_interface(Family::V6, "all", "forwarding", "1").unwrap();
-        let host =
-            Self { store, links, kernel: RefCell::new(kernel), runtime, folder, markers: RefCell::new(0) };
-        let addresses = ADDRESSES.map(IpNet::from);
+        let kernel = RefCell::new(kernel);
+        let host = Self { store, etcd, links, kernel, runtime, folder, markers: RefCell::new(0) };
         host.wait(async {
             let lo = host.links.require("lo").await.unwrap().index;
-            for address in addresses {
-                host.links.add_address_nodad(lo, address).await.unwrap();
+            for address in ADDRESSES {
+                host.links.add_address_nodad(lo, address.into()).await.unwrap();
             }
         });
+        host
+    }
+
+    /// Writes the first records.
+    pub(crate) fn begin(&self) {
+        let addresses = ADDRESSES.map(IpNet::from);
         let bgp = NodeBgp {
             ipv4_address: Some(addresses[0]),
             ipv6_address: Some(addresses[1]),
             ..NodeBgp::default()
         };
-        host.apply(Resource::new(NODE, NodeSpec { bgp: Some(bgp), ..NodeSpec::default() }));
-        host.apply(namespace_profile(NAMESPACE, &BTreeMap::new()));
-        host
+        self.apply(Resource::new(NODE, NodeSpec { bgp: Some(bgp), ..NodeSpec::default() }));
+        self.apply(namespace_profile(NAMESPACE, &BTreeMap::new()));
     }
 
     /// A file of the host's own.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Moves the datastore's file away, and with it what SQLite keeps beside it.
+    pub(crate) fn take_store(&self) {
+        self.rename(STORE, AWAY, ["", "-wal", "-shm"]);
+    }
+
+    /// Moves it back: what is beside it first, without which it is not whole.
+    pub(crate) fn give_store_back(&self) {
+        self.rename(AWAY, STORE, ["-wal", "-shm", ""]);
+    }
+
+    fn rename(&self, from: &str, to: &str, ends: [&str; 3]) {
+        for end in ends {
+            let [from, to] = [from, to].map(|name| self.path(&format!("{name}{end}")));
+            match std::fs::rename(&from, &to) {
+                Err(error) if error.kind() != ErrorKind::NotFound => panic!("{}: {error}", from.display()),
+                _ => {}
+            }
+        }
     }
 
     /// Waits for something that is done by and by.

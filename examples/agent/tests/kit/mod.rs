@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stdout,
     reason = "test code: a panic is a failed test, and what is printed says why one was skipped"
 )]
@@ -14,6 +15,9 @@
 mod agent;
 #[path = "../../../../policy/tests/lab/enter.rs"]
 mod enter;
+#[cfg(feature = "etcd")]
+#[path = "../../../datastore/tests/store/etcd/server.rs"]
+pub(crate) mod etcd;
 mod host;
 mod meter;
 mod pod;
@@ -24,10 +28,10 @@ use std::time::Instant;
 
 pub(crate) use agent::Agent;
 pub(crate) use enter::{Place, enter};
-pub(crate) use host::{ADDRESSES as HOST, Host, NODE};
+pub(crate) use host::{ADDRESSES as HOST, Host, NODE, STORE};
 pub(crate) use meter::{Count, Meter};
 pub(crate) use pod::{Pod, raise, record};
-pub(crate) use traffic::{Spoken, Stream, Talk, Traffic};
+pub(crate) use traffic::{Knocks, Spoken, Stream, Talk, Traffic};
 
 /// How long something that must happen is waited for, on a machine whose disk may be busy with other things.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);

@@ -7,6 +7,8 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd as _;
+use std::process::Command;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -21,6 +23,10 @@ const PACE: Duration = Duration::from_millis(1);
 const LOOK: Duration = Duration::from_millis(50);
 /// How long an answer on a connection may take: longer than the kernel takes to send again, many times over.
 const ANSWER: Duration = Duration::from_secs(20);
+/// How many times a question says its number: more than fits one segment.
+const TIMES: usize = 256;
+/// How long a connection that must not be made is tried.
+const KNOCK: Duration = Duration::from_millis(5);
 /// From how many ports datagrams are sent.
 const SOURCES: usize = 16;
 
@@ -89,7 +95,23 @@ pub(crate) struct Spoken {
     /// The longest that one waited for its answer.
     pub(crate) slowest: Duration,
     /// It is not closed yet: what closes it is no part of what was said.
-    _open: TcpStream,
+    open: TcpStream,
+}
+
+impl Spoken {
+    /// How many segments were sent again, by who asked and who answered, as their kernels say (`TCP_INFO`).
+    pub(crate) fn retransmitted(&self, ends: [&NetNs; 2]) -> u64 {
+        let filter = format!("( sport = :{0} or dport = :{0} )", self.open.local_addr().unwrap().port());
+        let of = |end: &NetNs| -> u64 {
+            let shown = end.run(|| Command::new("ss").args(["-tinH", &filter]).output().unwrap()).unwrap();
+            let shown = String::from_utf8(shown.stdout).unwrap();
+            assert_eq!(shown.matches(" rto:").count(), 1, "one connection: {shown}");
+            // Those that are under way, and all; left out where there are none.
+            let all = shown.split_once(" retrans:").and_then(|(_, counts)| counts.split(['/', ' ']).nth(1));
+            all.map_or(0, |all| all.trim().parse().unwrap())
+        };
+        ends.map(of).iter().sum()
+    }
 }
 
 /// A connection of TCP on which one asks and the other answers, each octet looked at.
@@ -128,12 +150,13 @@ impl Stream {
 }
 
 fn ask(mut stream: TcpStream, answers: &AtomicU64, stop: &AtomicBool) -> io::Result<Spoken> {
-    let mut spoken = Spoken { answers: 0, slowest: Duration::ZERO, _open: stream.try_clone()? };
+    let mut spoken = Spoken { answers: 0, slowest: Duration::ZERO, open: stream.try_clone()? };
     while !stop.load(Ordering::Relaxed) {
-        let (asked, mut answer) = (Instant::now(), [0; 8]);
-        stream.write_all(&spoken.answers.to_be_bytes())?;
+        let (asked, question) = (Instant::now(), spoken.answers.to_be_bytes().repeat(TIMES));
+        let mut answer = vec![0; question.len()];
+        stream.write_all(&question)?;
         stream.read_exact(&mut answer)?;
-        if answer != spoken.answers.to_be_bytes() {
+        if answer != question {
             return Err(io::Error::other(format!("a wrong answer to {}: {answer:?}", spoken.answers)));
         }
         spoken.answers += 1;
@@ -145,12 +168,50 @@ fn ask(mut stream: TcpStream, answers: &AtomicU64, stop: &AtomicBool) -> io::Res
 }
 
 fn echo(mut stream: TcpStream) -> io::Result<()> {
-    let mut buffer = [0; 64];
+    let mut buffer = [0; 8 * TIMES];
     loop {
         match stream.read(&mut buffer)? {
             0 => return Ok(()),
             len => stream.write_all(&buffer[..len])?,
         }
+    }
+}
+
+/// Connections of TCP that are tried all the time, one after the other at each address; somebody listens.
+pub(crate) struct Knocks {
+    made: Arc<AtomicU64>,
+    threads: Vec<Running<()>>,
+}
+
+impl Knocks {
+    pub(crate) fn start(from: &NetNs, to: &NetNs, addresses: &[IpAddr], port: u16) -> Self {
+        let made = Arc::new(AtomicU64::new(0));
+        let knock = |address: &IpAddr| {
+            let at = SocketAddr::new(*address, port);
+            let listener = to.run(|| TcpListener::bind(at).unwrap()).unwrap();
+            let (from, made) = (NetNs::from(from.as_fd().try_clone_to_owned().unwrap()), Arc::clone(&made));
+            Running::start(move |stop| {
+                let knock = || {
+                    while !stop.load(Ordering::Relaxed) {
+                        let connected = TcpStream::connect_timeout(&at, KNOCK);
+                        made.fetch_add(u64::from(connected.is_ok()), Ordering::Relaxed);
+                    }
+                };
+                from.run(knock).unwrap();
+                drop(listener);
+            })
+        };
+        let threads = addresses.iter().map(knock).collect();
+        Self { made, threads }
+    }
+
+    /// How many were made.
+    pub(crate) fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn end(self) {
+        self.threads.into_iter().for_each(Running::end);
     }
 }
 

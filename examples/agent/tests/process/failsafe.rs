@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tortie_datastore::resource::{HostEndpointSpec, Resource};
 use tortie_routes::netlink::NetNs;
 
@@ -20,44 +20,92 @@ const FROM_HOST: Count = ("udp", 53);
 const SSH: u16 = 22;
 const ETCD: u16 = 2379;
 const MANY: u64 = 200;
+/// The number of who is outside.
+pub(crate) const WORLD: u16 = 9;
 /// How long packets are sent at each stage.
 const WHILE: Duration = Duration::from_millis(300);
 /// How long a connection that must fail is tried.
 const REFUSAL: Duration = Duration::from_millis(150);
 
 /// The host, and somebody outside.
-struct Scene {
-    host: Host,
-    own: NetNs,
-    world: Pod,
+pub(crate) struct Scene {
+    pub(crate) host: Host,
+    pub(crate) own: NetNs,
+    pub(crate) world: Pod,
     meters: [Meter; 2],
 }
 
 impl Scene {
     /// All that the host endpoint does is denied by a policy, once there is an agent.
-    fn new() -> Self {
-        let host = Host::new();
-        let world = Pod::outside(9);
+    pub(crate) fn new() -> Self {
+        let (host, world) = (Host::new(), Pod::outside(WORLD));
         world.attach(&host);
-        let mut endpoint =
-            Resource::new("uplink", HostEndpointSpec { node: NODE.into(), ..Default::default() });
-        endpoint.spec.interface_name = Some(world.interface());
-        endpoint.metadata.labels = [("role".to_owned(), "host".to_owned())].into();
-        host.apply(endpoint);
-        host.policy("deny-all", json!({ "selector": "role == 'host'", "types": ["Ingress", "Egress"] }));
+        Self::of(host, world)
+    }
+
+    /// The same, on a host whose link to the world is there.
+    pub(crate) fn of(host: Host, world: Pod) -> Self {
         let own = NetNs::current().unwrap();
         let meters =
             [&own, &world.namespace].map(|namespace| Meter::new(namespace, &[DENIED, TO_HOST, FROM_HOST]));
-        Self { host, own, world, meters }
+        let scene = Self { host, own, world, meters };
+        scene.write();
+        scene
+    }
+
+    /// Writes the records that deny all.
+    pub(crate) fn write(&self) {
+        let mut endpoint =
+            Resource::new("uplink", HostEndpointSpec { node: NODE.into(), ..Default::default() });
+        endpoint.spec.interface_name = Some(self.world.interface());
+        endpoint.metadata.labels = [("role".to_owned(), "host".to_owned())].into();
+        self.host.apply(endpoint);
+        self.host.policy("deny-all", json!({ "selector": "role == 'host'", "types": ["Ingress", "Egress"] }));
+    }
+
+    /// Datagrams that are denied and ones that are not, all the time: to the host, and from it. Before there is an agent, all of
+    /// them arrive.
+    pub(crate) fn traffic(&self) -> [Traffic; 2] {
+        let traffic = [
+            Traffic::start(&self.world.namespace, &HOST, &[DENIED.1, TO_HOST.1]),
+            Traffic::start(&self.own, &self.world.addresses, &[DENIED.1, FROM_HOST.1]),
+        ];
+        until("without an agent everything arrives", || {
+            self.denied().into_iter().all(|arrived| arrived > MANY)
+        });
+        traffic
+    }
+
+    /// Connections to failsafe ports, of both families: to the host, and from it.
+    pub(crate) fn streams(&self) -> Vec<Stream> {
+        let (own, world) = (&self.own, &self.world);
+        let both = |family: usize| {
+            [
+                Stream::start(&world.namespace, (own, HOST[family]), SSH).unwrap(),
+                Stream::start(own, (&world.namespace, world.addresses[family]), ETCD).unwrap(),
+            ]
+        };
+        (0..2).flat_map(both).collect()
+    }
+
+    /// Without the policy that denies it, it arrives: nothing else was in its way.
+    pub(crate) fn prove_that_changes_are_followed(&self) {
+        let before = self.denied();
+        self.host.remove_policy("deny-all");
+        self.host.policy("open", open());
+        until("what nothing denies arrives", || {
+            let arrived = self.denied();
+            (0..2).all(|end| arrived[end] > before[end] + MANY)
+        });
     }
 
     /// How many datagrams that are denied have arrived at the host and outside.
-    fn denied(&self) -> [u64; 2] {
+    pub(crate) fn denied(&self) -> [u64; 2] {
         self.meters.each_ref().map(|meter| meter.received(DENIED))
     }
 
     /// New connections: what is failsafe can be made, nothing else can; and nothing that is denied has arrived.
-    fn check(&self, what: &str, before: [u64; 2]) {
+    pub(crate) fn check(&self, what: &str, before: [u64; 2]) {
         let passed = || [self.meters[0].received(TO_HOST), self.meters[1].received(FROM_HOST)];
         let passed_before = passed();
         for (host, outside) in HOST.into_iter().zip(self.world.addresses) {
@@ -72,6 +120,12 @@ impl Scene {
         assert!((0..2).all(|end| after[end] > passed_before[end] + MANY), "{what}");
         assert_eq!(self.denied(), before, "{what}: what is denied has arrived");
     }
+}
+
+/// What a policy says that allows the host everything.
+pub(crate) fn open() -> Value {
+    json!({ "selector": "role == 'host'", "types": ["Ingress", "Egress"],
+        "ingress": [{ "action": "Allow" }], "egress": [{ "action": "Allow" }] })
 }
 
 /// Whether a new connection can be made.
@@ -90,20 +144,9 @@ fn netns_the_operator_gets_in_whatever_becomes_of_store_and_agent() {
         return;
     }
     let scene = Scene::new();
-    let (host, world) = (&scene.host, &scene.world);
-    let traffic = [
-        Traffic::start(&world.namespace, &HOST, &[DENIED.1, TO_HOST.1]),
-        Traffic::start(&scene.own, &world.addresses, &[DENIED.1, FROM_HOST.1]),
-    ];
-    until("without an agent everything arrives", || scene.denied().into_iter().all(|arrived| arrived > MANY));
-    let streams: Vec<_> = (0..2)
-        .flat_map(|family| {
-            [
-                Stream::start(&world.namespace, (&scene.own, HOST[family]), SSH).unwrap(),
-                Stream::start(&scene.own, (&world.namespace, world.addresses[family]), ETCD).unwrap(),
-            ]
-        })
-        .collect();
+    let host = &scene.host;
+    let traffic = scene.traffic();
+    let streams = scene.streams();
     let (mut agent, _) = Agent::ready(host);
     host.settle();
     thread::sleep(WHILE / 10);
@@ -145,15 +188,6 @@ fn netns_the_operator_gets_in_whatever_becomes_of_store_and_agent() {
     for stream in streams {
         println!("lives on: {:?}", stream.end().unwrap());
     }
-    host.remove_policy("deny-all");
-    host.policy(
-        "open",
-        json!({ "selector": "role == 'host'", "types": ["Ingress", "Egress"],
-        "ingress": [{ "action": "Allow" }], "egress": [{ "action": "Allow" }] }),
-    );
-    until("what nothing denies arrives", || {
-        let arrived = scene.denied();
-        (0..2).all(|end| arrived[end] > before[end] + MANY)
-    });
+    scene.prove_that_changes_are_followed();
     traffic.into_iter().for_each(Traffic::end);
 }

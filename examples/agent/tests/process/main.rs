@@ -8,10 +8,13 @@
     reason = "test code: a panic is a failed test, and what is printed are the counts that it rests on"
 )]
 
+#[cfg(feature = "etcd")]
+mod cluster;
 mod failsafe;
 mod flush;
 mod gap;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod lost;
 mod operate;
 mod order;

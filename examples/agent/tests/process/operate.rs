@@ -298,6 +298,13 @@ fn netns_a_hostile_datastore_is_told_of_and_hurts_no_other() {
         put(format!("{resources}{kind}/../../../../etc/x\n2026-01-01T00:00:00Z ERROR forged"), b"{".to_vec());
     }
     put("/calico/ipam/v2/assignment/ipv4/block/../x".into(), b"{".to_vec());
+    // Much longer ones are refused.
+    let refused = host.wait(host.store.create(&format!("{resources}profiles/long"), &vec![b'x'; 10_000_000]));
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.contains("profiles/long`: a record has at most") && refused.contains("split it"),
+        "{refused}"
+    );
     // One that can be read, and whose names would lead anywhere: it is this host's.
     let spec = WorkloadEndpointSpec {
         orchestrator: "..".into(),

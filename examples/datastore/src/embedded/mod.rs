@@ -1,6 +1,7 @@
 //! A store in one SQLite file, shared by any number of processes of one machine.
 
 mod ipam;
+mod place;
 mod read;
 mod schema;
 mod watch;
@@ -15,6 +16,7 @@ use tokio::sync::watch::Sender;
 use tortie_ipam::{Op, Revision, Versioned};
 
 use crate::{Error, Listing};
+use place::Place;
 use worker::Worker;
 
 pub use watch::EmbeddedWatch;
@@ -29,7 +31,7 @@ pub struct Options {
     pub poll_interval: Duration,
     /// How long an operation waits for other processes before it fails as unavailable. Default 10 s.
     pub busy_timeout: Duration,
-    /// Whether the file is brought into being if it is not there. Default `true`.
+    /// Whether the file is made a store if it is not there, or is empty. Default `true`.
     pub create: bool,
 }
 
@@ -66,7 +68,7 @@ impl Options {
         self
     }
 
-    /// Sets whether the file is brought into being if it is not there.
+    /// Sets whether the file is made a store if it is not there, or is empty.
     #[must_use]
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
@@ -81,12 +83,15 @@ impl Options {
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Embedded, Error> {
         let path = path.as_ref();
         let writer = schema::open(path, self.busy_timeout, self.create)?;
+        let place = Place::of(path)?;
         let reader = schema::open(path, self.busy_timeout, false)?;
         let latest = Sender::new(schema::state(&reader)?.revision);
+        // Both are of one file, or somebody has changed that meanwhile.
+        place.check()?;
         Ok(Embedded {
             shared: Arc::new(Shared {
-                writer: Worker::writer(writer)?,
-                reader: Worker::reader(reader, latest.clone(), self.poll_interval)?,
+                writer: Worker::writer(writer, place.clone())?,
+                reader: Worker::reader(reader, place, latest.clone(), self.poll_interval)?,
                 latest,
                 keep_revisions: self.keep_revisions,
             }),
@@ -98,8 +103,10 @@ impl Options {
 ///
 /// Every commit that writes raises the revision by one; all records that it wrote carry that revision, so a revision
 /// never recurs for a key, not even after the key was deleted. A commit that has returned survives a crash of the
-/// machine (write-ahead log, `synchronous = FULL`). Clones share two threads: one writes; one reads, and looks for
-/// changes by other processes while there are watches. No call blocks the caller's thread, except opening. A call
+/// machine (write-ahead log, `synchronous = FULL`). When the file's name does not lead to it any more, because somebody
+/// has removed or replaced it, every operation fails as unavailable until it does again, and watches say so. Clones share
+/// two threads: one writes; one reads, and looks for changes by other processes while there are watches. No call blocks
+/// the caller's thread, except opening. A call
 /// whose future is dropped may still happen.
 ///
 /// # Example

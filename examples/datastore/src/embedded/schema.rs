@@ -5,6 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::Error;
@@ -46,6 +47,8 @@ enum FormatError {
     Foreign,
     #[error("the file has format {0}, this program knows {FORMAT}")]
     Format(i32),
+    #[error("the file is empty")]
+    Empty,
 }
 
 /// The store's counters.
@@ -57,13 +60,21 @@ pub(super) struct State {
     pub(super) compacted: u64,
 }
 
-/// Opens the file, and, if so wanted, brings it into being if it is not there.
+/// Opens the file, and, if so wanted, makes it a store if it is not there, or is empty.
 pub(super) fn open(path: &Path, busy_timeout: Duration, may_create: bool) -> Result<Connection, Error> {
     let deadline = Instant::now() + busy_timeout;
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, may_create);
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(busy_timeout)?;
+    // Before anything is written to it.
+    if !may_create {
+        leave_log(&connection)?;
+        if format(&connection)?.is_none() {
+            return Err(Error::unavailable(FormatError::Empty));
+        }
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    }
     // The change of mode does not wait for locks, whatever the timeout.
     // Source: https://sqlite.org/wal.html, "Activating And Configuring WAL Mode" and "Sometimes Queries Return SQLITE_BUSY".
     loop {
@@ -76,6 +87,13 @@ pub(super) fn open(path: &Path, busy_timeout: Duration, may_create: bool) -> Res
     connection.pragma_update(None, "synchronous", "FULL")?;
     create(&mut connection)?;
     Ok(connection)
+}
+
+/// From now on closing does not remove the log: by its name, whosever that is by then.
+///
+/// Source: https://sqlite.org/c3ref/c_dbconfig_defensive.html, `SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE`.
+pub(super) fn leave_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }
 
 fn create(connection: &mut Connection) -> Result<(), Error> {

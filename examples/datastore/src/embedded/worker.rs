@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::sync::watch::Sender;
 
+use super::place::Place;
 use super::schema;
 use crate::error::{Error, Stopped};
 
@@ -18,54 +19,65 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 #[derive(Debug)]
 pub(super) struct Worker {
     jobs: mpsc::Sender<Job>,
+    place: Place,
 }
 
 impl Worker {
     /// A thread that only does jobs.
-    pub(super) fn writer(mut connection: Connection) -> Result<Self, Error> {
-        Self::spawn("datastore-write", move |jobs| {
+    pub(super) fn writer(mut connection: Connection, place: Place) -> Result<Self, Error> {
+        Self::spawn("datastore-write", place.clone(), move |jobs| {
             while let Ok(job) = jobs.recv() {
                 job(&mut connection);
             }
+            close(connection, &place);
         })
     }
 
     /// A thread that does jobs, and announces changes by other processes while somebody listens to `latest`.
     pub(super) fn reader(
         mut connection: Connection,
+        place: Place,
         latest: Sender<u64>,
         interval: Duration,
     ) -> Result<Self, Error> {
-        Self::spawn("datastore-read", move |jobs| {
-            let mut poller = Poller { latest, interval, version: None, polled: Instant::now() };
+        Self::spawn("datastore-read", place.clone(), move |jobs| {
+            let mut poller =
+                Poller { place, latest, interval, version: None, polled: Instant::now(), is_well: true };
             while let Some(job) = poller.wait(&jobs) {
                 if let Some(job) = job {
                     job(&mut connection);
                 }
                 poller.poll(&connection);
             }
+            close(connection, &poller.place);
         })
     }
 
-    fn spawn(name: &str, body: impl FnOnce(Receiver<Job>) + Send + 'static) -> Result<Self, Error> {
+    fn spawn(
+        name: &str,
+        place: Place,
+        body: impl FnOnce(Receiver<Job>) + Send + 'static,
+    ) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::channel();
         thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || body(queue))
             .map_err(Error::unavailable)?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, place })
     }
 
-    /// Does `job` on the thread, and waits for its result.
+    /// Does `job` on the thread, if the file is still what it was, and waits for its result.
     pub(super) async fn run<T, F>(&self, job: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     {
         let (reply, result) = oneshot::channel();
+        let place = self.place.clone();
         let job: Job = Box::new(move |connection| {
-            // Nobody waits any more: the caller dropped its future.
-            let _ = reply.send(job(connection));
+            let done = place.check().and_then(|()| job(connection));
+            // An error: nobody waits any more, as the caller dropped its future.
+            let _ = reply.send(done);
         });
         self.jobs.send(job).map_err(|_job| Error::unavailable(Stopped))?;
         result.await.map_err(|_closed| Error::unavailable(Stopped))?
@@ -78,6 +90,16 @@ impl Worker {
     }
 }
 
+/// Closes the file. Where another is in its place, that one's log is not ours to remove.
+fn close(connection: Connection, place: &Place) {
+    if place.check().is_err()
+        && let Err(error) = schema::leave_log(&connection)
+    {
+        tracing::warn!(%error, "a log beside the datastore's file may be removed");
+    }
+    drop(connection);
+}
+
 /// Raises the newest known revision, and wakes whoever listens; never lowers it.
 pub(super) fn announce(latest: &Sender<u64>, revision: u64) {
     latest.send_if_modified(|known| {
@@ -88,11 +110,14 @@ pub(super) fn announce(latest: &Sender<u64>, revision: u64) {
 }
 
 struct Poller {
+    place: Place,
     latest: Sender<u64>,
     interval: Duration,
     /// `PRAGMA data_version` at the last look.
     version: Option<i64>,
     polled: Instant,
+    /// Whether the last look found no fault.
+    is_well: bool,
 }
 
 impl Poller {
@@ -108,7 +133,8 @@ impl Poller {
         }
     }
 
-    /// Announces the newest revision if another connection has committed since the last look.
+    /// Announces the newest revision if another connection has committed since the last look; wakes whoever listens also where
+    /// a fault is found: they find it by reading.
     fn poll(&mut self, connection: &Connection) {
         if self.latest.receiver_count() == 0
             || (self.version.is_some() && self.polled.elapsed() < self.interval)
@@ -116,17 +142,23 @@ impl Poller {
             return;
         }
         self.polled = Instant::now();
-        // A failed look is repeated at the next one; whoever waits for a change also finds the fault by reading.
-        let version = connection.pragma_query_value(None, "data_version", |row| row.get(0));
-        match version {
-            Ok(version) if self.version == Some(version) => {}
-            Ok(version) => {
-                if let Ok(state) = schema::state(connection) {
-                    self.version = Some(version);
-                    announce(&self.latest, state.revision);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "cannot look for changes in the datastore"),
+        let looked = self.place.check().and_then(|()| self.look(connection));
+        let was_well = core::mem::replace(&mut self.is_well, looked.is_ok());
+        if let Err(error) = looked
+            && was_well
+        {
+            tracing::warn!(%error, "cannot look for changes in the datastore");
+            self.latest.send_modify(|_known| {});
         }
+    }
+
+    fn look(&mut self, connection: &Connection) -> Result<(), Error> {
+        let version = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        if self.version != Some(version) {
+            let state = schema::state(connection)?;
+            self.version = Some(version);
+            announce(&self.latest, state.revision);
+        }
+        Ok(())
     }
 }

@@ -6,11 +6,21 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use tortie_ipam::{Op, Revision};
 
 use super::schema::{self, signed, unsigned};
-use crate::Error;
+use crate::resource::{RECORD_LIMIT, too_long};
+use crate::{Error, Excerpt};
+
+/// The record is longer than any store has to take.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}`: {}", Excerpt(key), too_long(*len))]
+struct TooLong {
+    key: String,
+    len: usize,
+}
 
 /// Does all of `ops` or nothing; returns the revision that they share.
 pub(super) fn commit(connection: &mut Connection, ops: &[Op], keep: u64) -> Result<u64, Error> {
     refuse_duplicates(ops)?;
+    refuse_long(ops)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let state = schema::state(&transaction)?;
     let revision = state.revision + 1;
@@ -61,6 +71,16 @@ fn refuse_duplicates(ops: &[Op]) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn refuse_long(ops: &[Op]) -> Result<(), Error> {
+    let long = ops.iter().find_map(|op| match op {
+        Op::Create { key, value } | Op::Update { key, value, .. } if value.len() > RECORD_LIMIT => {
+            Some(TooLong { key: key.clone(), len: value.len() })
+        }
+        _ => None,
+    });
+    long.map_or(Ok(()), |long| Err(Error::refused(long)))
 }
 
 /// Whether the op holds for what is there.

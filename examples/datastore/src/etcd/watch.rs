@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use etcd_client::proto::PbWatchResponse;
 use etcd_client::{WatchOptions, WatchStream};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tortie_ipam::Revision;
 
 use super::Etcd;
@@ -33,6 +33,8 @@ pub struct EtcdWatch {
     keys: Option<BTreeSet<String>>,
     stream: Option<WatchStream>,
     queue: VecDeque<Event>,
+    /// When to give up opening the stream, whoever drops the wait for it meanwhile.
+    opening: Option<Instant>,
     /// When the stream was opened.
     opened: Option<Instant>,
     /// When to give up, since nothing works, and how long to wait before trying again.
@@ -59,6 +61,7 @@ impl EtcdWatch {
             keys: None,
             stream: None,
             queue: VecDeque::new(),
+            opening: None,
             opened: None,
             failing: None,
         }
@@ -88,7 +91,7 @@ impl EtcdWatch {
     pub async fn ready(&mut self) -> Result<Vec<Event>, WatchError> {
         if self.queue.is_empty() {
             if self.stream.is_none() {
-                self.open().await?;
+                self.begin().await?;
             }
             if let Ok(read) = timeout(Duration::ZERO, self.read()).await {
                 read?;
@@ -99,7 +102,7 @@ impl EtcdWatch {
 
     /// Reads one answer. Everything that is awaited can be dropped: what was read is noted without another wait.
     async fn read(&mut self) -> Result<(), WatchError> {
-        let Some(stream) = &mut self.stream else { return self.open().await };
+        let Some(stream) = &mut self.stream else { return self.begin().await };
         let answer = match stream.message().await {
             Ok(Some(answer)) => answer.0,
             Ok(None) => return self.fail(Fault::Lost(Reason::new("the watch was closed"))).await,
@@ -133,6 +136,15 @@ impl EtcdWatch {
             EventKind::Delete => keys.remove(&event.key),
         };
         self.queue.push_back(event);
+    }
+
+    /// Opens the stream; after too long, says why not. Many short waits are as long as one.
+    async fn begin(&mut self) -> Result<(), WatchError> {
+        let give_up = *self.opening.get_or_insert_with(|| self.store.connection.deadline());
+        let opened = timeout_at(give_up, self.open()).await;
+        self.opening = None;
+        opened
+            .unwrap_or_else(|_elapsed| Err(Error::from(Fault::Lost(Reason::new("no answer in time"))).into()))
     }
 
     /// Asks for the changes after those that were seen.

@@ -2,6 +2,7 @@
 
 mod bgp;
 mod body;
+mod cluster;
 mod endpoint;
 mod felix;
 mod field;
@@ -24,6 +25,7 @@ use serde::de::DeserializeOwned;
 use tortie_ipam::Versioned;
 
 pub use bgp::{BgpConfigurationSpec, BgpPeerSpec, PeerAddress, ProgramClusterRoutes, ServiceBlock};
+pub use cluster::ClusterInformationSpec;
 pub use endpoint::{EndpointPort, IpNat, NameError, WorkloadEndpointSpec};
 pub use felix::{FelixConfigurationSpec, FelixSettings, ProtoPort};
 pub use field::{FieldError, FieldErrors};
@@ -53,6 +55,12 @@ pub const API_VERSION: &str = "projectcalico.org/v3";
 ///
 /// Source: calico@87c15906f2 libcalico-go/lib/backend/model/resource.go.
 pub const PREFIX: &str = "/calico/resources/v3/projectcalico.org/";
+
+/// The longest record, in octets: what etcd takes by default (`--max-request-bytes`). A longer one is neither written to a
+/// file nor read from anywhere.
+///
+/// Source: etcd v3.5 server/embed/config.go, `DefaultMaxRequestBytes`.
+pub const RECORD_LIMIT: usize = 1_572_864;
 
 /// Fields of a record that this version does not know, kept as they were read.
 pub type Unknown = BTreeMap<String, serde_json::Value>;
@@ -184,8 +192,11 @@ impl<S: Kind> Resource<S> {
     ///
     /// # Errors
     ///
-    /// The path of the field that does not fit, and why.
+    /// The path of the field that does not fit, and why; or that it is longer than [`RECORD_LIMIT`].
     pub fn decode(json: &[u8]) -> Result<Self, FieldError> {
+        if json.len() > RECORD_LIMIT {
+            return Err(FieldError::new("", too_long(json.len())));
+        }
         let mut input = serde_json::Deserializer::from_slice(json);
         let resource = body::read(&mut input)?;
         input.end().map_err(|error| FieldError::new("", error.to_string()))?;
@@ -241,6 +252,11 @@ impl<S: Kind> Resource<S> {
         }
         Ok(self)
     }
+}
+
+/// That a record has so many octets, and what to do.
+pub(crate) fn too_long(len: usize) -> String {
+    format!("a record has at most {RECORD_LIMIT} octets, and this has {len}: split it")
 }
 
 /// The key of one object.

@@ -1,8 +1,9 @@
 //! Decoding with paths, unknown fields, the rules of each kind.
 
 use tortie_datastore::resource::{
-    BgpConfigurationSpec, BgpPeerSpec, FieldError, GlobalNetworkPolicySpec, GlobalNetworkSetSpec, IpPoolSpec,
-    Kind, NetworkPolicySpec, NodeSpec, ProfileSpec, Resource, WorkloadEndpointSpec, key,
+    BgpConfigurationSpec, BgpPeerSpec, ClusterInformationSpec, FieldError, GlobalNetworkPolicySpec,
+    GlobalNetworkSetSpec, IpPoolSpec, Kind, NetworkPolicySpec, NodeSpec, ProfileSpec, Resource,
+    WorkloadEndpointSpec, key,
 };
 
 use crate::object;
@@ -111,6 +112,10 @@ fn unknown_fields_are_named_and_survive() {
         r#"{"ports":[{"protocol":"TCP","port":1,"x":1}],"ipNATs":[{"internalIP":"10.0.0.1","externalIP":"1.1.1.1","y":1}],
             "qosControls":{"any":"thing"},"z":1}"#,
         &["spec.ipNATs[0].y", "spec.ports[0].x", "spec.z"],
+    );
+    check::<ClusterInformationSpec>(
+        r#"{"clusterGUID":"a1","datastoreReady":true,"calicoVersion":"v3.31"}"#,
+        &["spec.calicoVersion"],
     );
     check::<ProfileSpec>(r#"{"x":1,"labelsToApply":{"a":"b"}}"#, &["spec.x"]);
     check::<GlobalNetworkSetSpec>(r#"{"nets":["10.0.0.0/8"],"x":1}"#, &["spec.x"]);
@@ -303,6 +308,8 @@ fn keys_are_those_of_the_reference() {
     let root = "/calico/resources/v3/projectcalico.org/";
     assert_eq!(key::<IpPoolSpec>(None, "a").unwrap(), format!("{root}ippools/a"));
     assert_eq!(key::<NodeSpec>(None, "a").unwrap(), format!("{root}nodes/a"));
+    let cluster = ClusterInformationSpec::new_cluster().unwrap();
+    assert_eq!(cluster.key().unwrap(), format!("{root}clusterinformations/default"));
     assert_eq!(key::<BgpPeerSpec>(None, "a").unwrap(), format!("{root}bgppeers/a"));
     assert_eq!(key::<BgpConfigurationSpec>(None, "a").unwrap(), format!("{root}bgpconfigurations/a"));
     assert_eq!(key::<ProfileSpec>(None, "a").unwrap(), format!("{root}profiles/a"));
@@ -314,4 +321,32 @@ fn keys_are_those_of_the_reference() {
     assert_eq!(path(key::<NodeSpec>(Some("n"), "a")), "metadata.namespace");
     assert_eq!(path(key::<NodeSpec>(None, "a/b")), "metadata.name");
     assert_eq!(path(key::<NetworkPolicySpec>(Some("a/b"), "c")), "metadata.namespace");
+}
+
+#[test]
+fn a_cluster_is_told_from_others() {
+    let [one, other] = [(); 2].map(|()| ClusterInformationSpec::new_cluster().unwrap());
+    assert_eq!((one.validate(), one.spec.datastore_ready), (Vec::new(), Some(true)));
+    let guid = one.spec.guid().unwrap();
+    assert!(guid.len() == 32 && guid.bytes().all(|digit| digit.is_ascii_hexdigit()), "{guid}");
+    assert_ne!(one.spec.guid(), other.spec.guid());
+    let longest = "a".repeat(64);
+    for (text, is_one) in [
+        ("", false),
+        ("x y", false),
+        ("\"; flush", false),
+        ("A-1", true),
+        (&longest, true),
+        (&"a".repeat(65), false),
+    ] {
+        let mut object = one.clone();
+        object.spec.cluster_guid = text.to_owned();
+        assert_eq!(object.spec.guid().is_some(), is_one, "{text}");
+        let paths: Vec<String> = object.validate().into_iter().map(|fault| fault.path).collect();
+        assert_eq!(paths, if is_one { vec![] } else { vec!["spec.clusterGUID"] });
+    }
+    assert_eq!(
+        faults::<ClusterInformationSpec>(r#"{"clusterGUID":"a"}"#),
+        ["metadata.name: must be `default`"]
+    );
 }

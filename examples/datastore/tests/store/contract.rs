@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use tortie_datastore::Embedded;
+use tortie_datastore::resource::RECORD_LIMIT;
+use tortie_datastore::{Embedded, Error};
 use tortie_ipam::{ListOptions, MemoryStore, Op, Revision, Store, StoreError, Versioned};
 
 use crate::{block_on, scaled};
@@ -81,6 +82,30 @@ pub(crate) async fn holds(store: &impl Store) {
     for key in ["/x/4", "/x/5"] {
         assert_eq!(store.get(key).await.unwrap().unwrap().revision, one);
     }
+}
+
+/// The longest record is taken, and one of 10 MB refused with what to do, however it is written; nothing of its commit is done.
+#[test]
+fn the_embedded_store_takes_no_more_than_a_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Embedded::open(dir.path().join("store.db")).unwrap();
+    block_on(async {
+        let key = format!("/{}", "k".repeat(10_000));
+        let first = store.create(&key, &vec![b'x'; RECORD_LIMIT]).await.unwrap();
+        let create = Op::Create { key: "/a".to_owned(), value: Vec::new() };
+        let update = Op::Update { key: key.clone(), value: vec![b'x'; 10_000_000], revision: first };
+        for refused in [
+            store.commit(vec![create, update]).await.unwrap_err(),
+            store.create("/b", &vec![b'x'; RECORD_LIMIT + 1]).await.unwrap_err(),
+        ] {
+            let text = refused.to_string();
+            assert!(matches!(refused, Error::Refused(_)) && !refused.is_retryable(), "{text}");
+            assert!(text.contains("a record has at most 1572864 octets, and this has 1"), "{text}");
+            assert!(text.ends_with("split it") && text.len() < 800, "{text}");
+        }
+        let there = store.list("/").await.unwrap().items;
+        assert_eq!(there.iter().map(|item| item.value.len()).collect::<Vec<_>>(), [RECORD_LIMIT]);
+    });
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -13,6 +13,7 @@ mod crash;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod model;
+mod place;
 mod processes;
 
 use core::time::Duration;

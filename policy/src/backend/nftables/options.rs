@@ -22,6 +22,7 @@ pub struct Options {
     pub(super) connection_mark: u32,
     pub(super) log_prefix: String,
     pub(super) judges_invalid: bool,
+    pub(super) comment: String,
     pub(super) network: Network,
     #[cfg(feature = "nft-wire")]
     pub(super) owned: bool,
@@ -37,6 +38,7 @@ impl Default for Options {
             connection_mark: 0x4_0000,
             log_prefix: "calico-packet: ".to_string(),
             judges_invalid: false,
+            comment: String::new(),
             network: Network::new(),
             #[cfg(feature = "nft-wire")]
             owned: false,
@@ -59,6 +61,9 @@ pub enum OptionsError {
         "prefix of log lines is not of up to 127 printable ASCII characters without quotes, backslashes and dollars"
     )]
     LogPrefix,
+    /// The comment is longer than 128 bytes, or has characters as the prefix of log lines cannot have them.
+    #[error("comment is not of up to 128 printable ASCII characters without quotes, backslashes and dollars")]
+    Comment,
     /// The mark is not one bit.
     #[error("mark is not one bit")]
     Mark,
@@ -151,11 +156,24 @@ impl Options {
     /// [`OptionsError::LogPrefix`]: more than 127 bytes, or other than printable ASCII without quotes,
     /// backslashes and dollars, which nft takes for variables.
     pub fn log_prefix(mut self, prefix: &str) -> Result<Self, OptionsError> {
-        let plain = |byte: u8| (b' '..=b'~').contains(&byte) && !matches!(byte, b'"' | b'\\' | b'$');
-        if prefix.len() > 127 || !prefix.bytes().all(plain) {
+        if !is_plain(prefix, 127) {
             return Err(OptionsError::LogPrefix);
         }
         self.log_prefix = prefix.to_string();
+        Ok(self)
+    }
+
+    /// What the table says of itself to whoever lists it, such as whose policy it holds; by default nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`OptionsError::Comment`]: more than 128 bytes, or other than printable ASCII without quotes, backslashes and dollars,
+    /// which nft takes for variables.
+    pub fn comment(mut self, comment: &str) -> Result<Self, OptionsError> {
+        if !is_plain(comment, 128) {
+            return Err(OptionsError::Comment);
+        }
+        self.comment = comment.to_string();
         Ok(self)
     }
 
@@ -185,9 +203,28 @@ impl Options {
     }
 }
 
+/// Whether nft takes this text between quotes.
+fn is_plain(text: &str, most: usize) -> bool {
+    let plain = |byte: u8| (b' '..=b'~').contains(&byte) && !matches!(byte, b'"' | b'\\' | b'$');
+    text.len() <= most && text.bytes().all(plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn comments_are_what_nft_takes() {
+        assert_eq!(Options::default().comment("").map(|options| options.comment), Ok(String::new()));
+        let longest = "x".repeat(128);
+        assert_eq!(
+            Options::default().comment(&longest).map(|options| options.comment.len()),
+            Ok(longest.len())
+        );
+        for wrong in [&"x".repeat(129), "a\"; flush ruleset", "$x", "back\\", "two\nlines", "\u{e9}"] {
+            assert_eq!(Options::default().comment(wrong), Err(OptionsError::Comment), "{wrong}");
+        }
+    }
 
     #[test]
     fn marks_are_bits_of_their_mask() {

@@ -324,9 +324,7 @@ impl<S: PolicySink> PolicyState<S> {
             }
             Err(error) => {
                 if self.wants_salvage(key) {
-                    let record: serde_json::Value = serde_json::from_slice(value).unwrap_or_default();
-                    let spec = record.get("spec").cloned().unwrap_or_default();
-                    if let Some(denial) = denial(spec) {
+                    if let Some(denial) = denial(salvage::spec(value)) {
                         self.sink.insert_policy(key.clone(), (&denial).into());
                     }
                 }

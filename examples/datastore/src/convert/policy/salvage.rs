@@ -1,9 +1,51 @@
 //! What takes the place of a policy that cannot be read: as much as can be read of it, and it denies.
 
+use core::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use tortie_policy::k8s;
 use tortie_policy::model::Salvage;
 
 use crate::resource::Kind;
+
+/// The spec of a record, as far as there is one, but for its rules: of those nothing can be kept, and they may be very long.
+pub(super) fn spec(record: &[u8]) -> serde_json::Value {
+    serde_json::from_slice(record).map_or_else(|_| serde_json::Value::Null, |Record { spec }| spec.0.into())
+}
+
+#[derive(serde::Deserialize)]
+struct Record {
+    spec: Fields,
+}
+
+/// Fields of a spec that are no rules.
+#[derive(Default)]
+struct Fields(serde_json::Map<String, serde_json::Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a spec")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Self, A::Error> {
+        while let Some(name) = fields.next_key::<String>()? {
+            if matches!(name.as_str(), "ingress" | "egress") {
+                fields.next_value::<IgnoredAny>()?;
+            } else {
+                self.0.insert(name, fields.next_value()?);
+            }
+        }
+        Ok(self)
+    }
+}
 
 /// What can still be read of the spec of a policy of Calico.
 pub(super) fn salvage(spec: serde_json::Value) -> Salvage {

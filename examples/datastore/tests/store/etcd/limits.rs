@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
-use tortie_datastore::{Error, Etcd, EtcdOptions, Op, Revision};
+use tortie_datastore::{Error, Etcd, EtcdOptions, Op, Revision, WatchError};
 use tortie_ipam::{ListOptions, Store, StoreError};
 
 use super::server::{self, Server};
@@ -106,6 +106,26 @@ fn an_absent_server_is_waited_for_as_long_as_was_said() {
             assert!(begun.elapsed() < Duration::from_secs(5));
             assert!(error.to_string().contains("refused"), "{error}");
         }
+    });
+}
+
+/// An agent looks around every few seconds while it waits for changes.
+#[test]
+fn waits_that_are_dropped_end_as_one_does() {
+    block_on(async {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let options = EtcdOptions::new([format!("http://127.0.0.1:{port}")]);
+        let store = Etcd::new(&options.timeout(Duration::from_secs(1))).unwrap();
+        let mut watch = store.watch("/", Revision::new(1));
+        let begun = Instant::now();
+        let error = loop {
+            match tokio::time::timeout(Duration::from_millis(200), watch.next()).await {
+                Ok(ended) => break ended.unwrap_err(),
+                Err(_) => assert!(begun.elapsed() < Duration::from_secs(20), "it never says so"),
+            }
+        };
+        assert!(matches!(error, WatchError::Store(Error::Unavailable(_))), "{error}");
+        assert!(begun.elapsed() >= Duration::from_millis(800), "{:?}", begun.elapsed());
     });
 }
 

@@ -1,4 +1,5 @@
 //! A real etcd of the test's own.
+#![allow(dead_code, clippy::allow_attributes, reason = "each test crate uses its own part of this module")]
 
 use core::time::Duration;
 use std::net::TcpListener;
@@ -8,15 +9,16 @@ use std::time::Instant;
 
 use tortie_datastore::{Etcd, EtcdOptions};
 
-use crate::block_on;
-
 /// Longer than a server takes to start, even on a busy machine.
 const START: Duration = Duration::from_secs(30);
+
+const LOOPBACK: &str = "127.0.0.1";
 
 /// One member, in a folder of its own; killed, by its own process id, when dropped.
 pub(crate) struct Server {
     child: Child,
     folder: tempfile::TempDir,
+    address: String,
     ports: [u16; 2],
     scheme: &'static str,
     arguments: Vec<String>,
@@ -49,8 +51,8 @@ impl Server {
         loop {
             // Somebody else may take a port before the server does; it then ends.
             let ports = [free_port(), free_port()];
-            let child = run(folder.path(), ports, scheme, &arguments);
-            let mut server = Self { child, folder, ports, scheme, arguments };
+            let child = run(folder.path(), LOOPBACK, ports, scheme, &arguments);
+            let mut server = Self { child, folder, address: LOOPBACK.to_owned(), ports, scheme, arguments };
             if server.wait() {
                 return server;
             }
@@ -59,8 +61,18 @@ impl Server {
         }
     }
 
+    /// A server at this address of the calling thread's namespace, where nobody else takes ports.
+    pub(crate) fn start_at(address: &str, port: u16) -> Self {
+        let (folder, ports) = (tempfile::tempdir().unwrap(), [port, free_port()]);
+        let child = run(folder.path(), address, ports, "http", &[]);
+        let address = address.to_owned();
+        let mut server = Self { child, folder, address, ports, scheme: "http", arguments: Vec::new() };
+        assert!(server.wait(), "etcd does not start");
+        server
+    }
+
     pub(crate) fn endpoint(&self) -> String {
-        format!("{}://127.0.0.1:{}", self.scheme, self.ports[0])
+        format!("{}://{}:{}", self.scheme, self.address, self.ports[0])
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -83,7 +95,7 @@ impl Server {
 
     /// Starts the same server again, after [`Server::kill`].
     pub(crate) fn restart(&mut self) {
-        self.child = run(self.folder.path(), self.ports, self.scheme, &self.arguments);
+        self.child = run(self.folder.path(), &self.address, self.ports, self.scheme, &self.arguments);
         assert!(self.wait(), "etcd does not start again");
     }
 
@@ -122,10 +134,10 @@ impl Drop for Server {
     }
 }
 
-fn run(folder: &Path, ports: [u16; 2], scheme: &str, arguments: &[String]) -> Child {
+fn run(folder: &Path, address: &str, ports: [u16; 2], scheme: &str, arguments: &[String]) -> Child {
     let [client, peer] = ports;
-    let client = format!("{scheme}://127.0.0.1:{client}");
-    let peer = format!("http://127.0.0.1:{peer}");
+    let client = format!("{scheme}://{address}:{client}");
+    let peer = format!("http://{LOOPBACK}:{peer}");
     let log = std::fs::File::create(folder.join("log")).unwrap();
     Command::new("etcd")
         .args(["--name", "test", "--logger", "zap", "--data-dir"])
@@ -138,14 +150,4 @@ fn run(folder: &Path, ports: [u16; 2], scheme: &str, arguments: &[String]) -> Ch
         .stderr(log)
         .spawn()
         .unwrap()
-}
-
-/// Deletes everything.
-pub(crate) fn wipe(server: &Server) {
-    block_on(async {
-        let store = server.store();
-        for record in store.list("").await.unwrap().items {
-            store.delete(&record.key, record.revision).await.unwrap();
-        }
-    });
 }

@@ -96,6 +96,9 @@ fn write(
 ) -> fmt::Result {
     write_remove(out)?;
     writeln!(out, "table inet {TABLE} {{")?;
+    if !options.comment.is_empty() {
+        writeln!(out, "\tcomment \"{}\"", options.comment)?;
+    }
     for (id, members) in program.sets.iter().chain(network) {
         for part in Family::ALL.iter().flat_map(|family| names.parts(id, *family)) {
             set(out, id, part, members)?;

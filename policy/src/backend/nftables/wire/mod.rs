@@ -52,7 +52,10 @@ impl<'b> Writer<'b> {
     /// The table, without anything that it has had.
     pub(super) fn fresh_table(&mut self) -> Result {
         self.remove_table()?;
-        let table = Table::new(self.table.clone());
+        let mut table = Table::new(self.table.clone());
+        if !self.options.comment.is_empty() {
+            table = table.comment(&self.options.comment)?;
+        }
         // Alone, the first would remove it with its owner.
         let flags = if self.options.owned { Table::OWNER | Table::PERSIST } else { 0 };
         self.batch.add(INET, &table.flags(flags))

@@ -1,0 +1,86 @@
+//! A file that is removed, moved, replaced or empty.
+
+use core::time::Duration;
+use std::fs;
+use std::path::Path;
+
+use tortie_datastore::{Datastore, Embedded, Error, Location, Options, Revision, WatchError};
+
+use crate::block_on;
+
+/// What every operation says.
+async fn fails(store: &Datastore, what: &str) {
+    let results = [
+        store.get("/a").await.map(drop),
+        store.list("").await.map(drop),
+        store.list_all(&["/a"]).await.map(drop),
+        store.create("/b", b"").await.map(drop),
+        store.compact(Revision::new(1)).await,
+        store.revision().await.map(drop),
+    ];
+    for result in results {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::Unavailable(_)) && error.to_string().contains(what), "{error}");
+    }
+}
+
+fn rename(from: &Path, to: &Path) {
+    for end in ["", "-wal", "-shm"] {
+        let name = |path: &Path| format!("{}{end}", path.display());
+        fs::rename(name(from), name(to)).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_is_removed_is_no_store_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, away] = ["store.db", "away.db"].map(|name| folder.path().join(name));
+    let store: Datastore = Embedded::open(&path).unwrap().into();
+    block_on(async {
+        let first = store.create("/a", b"1").await.unwrap();
+        let mut watch = store.watch("", first);
+        let woken = tokio::spawn(async move { (watch.next().await, watch) });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+
+        rename(&path, &away);
+        fails(&store, "is not there any more").await;
+        let (woken, mut watch) = woken.await.unwrap();
+        assert!(matches!(&woken, Err(WatchError::Store(Error::Unavailable(_)))), "{woken:?}");
+
+        rename(&away, &path);
+        assert_eq!(store.get("/a").await.unwrap().unwrap().value, b"1");
+        store.update("/a", b"2", first).await.unwrap();
+        assert_eq!(watch.next().await.unwrap().key, "/a");
+
+        // Whoever opens it makes another, which has nothing to do with it.
+        rename(&path, &away);
+        let other: Datastore = Embedded::open(&path).unwrap().into();
+        fails(&store, "another file is in the place").await;
+        assert!(watch.next().await.is_err());
+        other.create("/c", b"").await.unwrap();
+        assert_eq!(other.list("").await.unwrap().items.len(), 1);
+        drop(other);
+
+        // What was written before is still in the old one.
+        rename(&away, &path);
+        assert_eq!(store.get("/a").await.unwrap().unwrap().value, b"2");
+    });
+}
+
+/// Nothing is made of a file that is not there, or has nothing in it, but on request.
+#[test]
+fn a_store_is_made_only_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let files = || fs::read_dir(folder.path()).unwrap().count();
+    let existing = || Options::default().create(false).open(&path);
+    assert!(matches!(existing(), Err(Error::Unavailable(_))));
+    assert_eq!(files(), 0);
+    fs::write(&path, "").unwrap();
+    let error = existing().unwrap_err();
+    assert!(error.to_string().contains("the file is empty"), "{error}");
+    assert_eq!((files(), fs::metadata(&path).unwrap().len()), (1, 0));
+    drop(Location::File(path.clone()).open().unwrap());
+    drop(existing().unwrap());
+    drop(Location::File(path.clone()).open_existing().unwrap());
+}
