@@ -14,6 +14,9 @@ use std::process::{Command, Stdio};
 /// The variable that tells benchmarks where to say what they did; `benches/src/report.rs` has the other end.
 const CHECKS: &str = "TORTIE_BENCH_CHECKS";
 
+/// Benchmarks that run programs of ours, which stand beside them.
+const PROGRAMS: [(&str, &str); 1] = [("policy_enforce", "tortie-agent")];
+
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// The crate to measure, by folder or package name; all of them where none is named
@@ -42,6 +45,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         build.args(["--bench", &bench.name]).args(bench.features());
     }
     shell::run(build)?;
+    for (_, program) in PROGRAMS.iter().filter(|(of, _)| benches.iter().any(|bench| bench.name == *of)) {
+        shell::run(shell::cargo(&["build", "--locked", "--release", "-p", program]))?;
+    }
     measure(&benches, &checks, &target.join("bench-report.log"))?;
     let report = Report::read(&criterion, &checks, &shell::root().join("benches/aims.toml"))?;
     report.print();

@@ -323,10 +323,10 @@ impl<S: PolicySink> PolicyState<S> {
                 from_policy(self.sink.insert_policy(key.clone(), (&object.spec).into()))
             }
             Err(error) => {
-                if self.wants_salvage(key) {
-                    if let Some(denial) = denial(salvage::spec(value)) {
-                        self.sink.insert_policy(key.clone(), (&denial).into());
-                    }
+                if self.wants_salvage(key)
+                    && let Some(denial) = denial(salvage::spec(value))
+                {
+                    self.sink.insert_policy(key.clone(), (&denial).into());
                 }
                 vec![error]
             }
