@@ -160,3 +160,34 @@ proptest! {
         }
     }
 }
+
+/// In the older kinds a port is named without a protocol: whatever the pod gives that name is meant.
+#[test]
+fn a_port_of_the_older_kinds_is_named_for_every_protocol() {
+    let text = r#"{ "priority": 1, "subject": { "namespaces": {} }, "ingress": [
+        { "action": "Deny", "from": [{ "namespaces": {} }], "ports": [{ "namedPort": "web" }] }] }"#;
+    let address = |last: u8| IpAddr::from([10, 0, 0, last]);
+    let ports = [("web", "TCP", 80), ("web", "UDP", 81), ("dns", "UDP", 443)];
+    let twin = |last: u8| TwinPod {
+        name: format!("pod-{last}"),
+        namespace: "a".into(),
+        labels: twin::Labels::new(),
+        addresses: vec![address(last)],
+        ports: ports.map(|(name, protocol, port)| (name.into(), protocol.into(), port)).into(),
+    };
+    let cluster = Cluster {
+        namespaces: [("a".to_string(), twin::Labels::new())].into(),
+        pods: vec![twin(1), twin(2)],
+        ..Cluster::default()
+    };
+    let mut inputs = inputs(&cluster);
+    assert_eq!(inputs.insert_admin_network_policy("named", &serde_json::from_str(text).unwrap()), []);
+    for (protocol, port, allowed) in
+        [("TCP", 80, false), ("UDP", 81, false), ("UDP", 80, true), ("TCP", 81, true), ("UDP", 443, true)]
+    {
+        let (source, destination) = (address(1), address(2));
+        let attempt = Attempt { source, destination, protocol: protocol.into(), port };
+        let evaluation = evaluate(&inputs, &flow(&attempt));
+        assert_eq!(evaluation.verdict == Verdict::Allow, allowed, "{evaluation}");
+    }
+}

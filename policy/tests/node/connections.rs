@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 
-use tortie_nft_wire::{Conntrack, Socket};
+use tortie_nft_wire::{Connection, Conntrack, Socket};
 use tortie_policy::nftables::{Options, Ruleset};
 use tortie_policy::{Host, Inputs, Place as At, compile, resolve};
 
@@ -210,4 +210,44 @@ fn netns_taking_over_a_node_cuts_what_policy_denies() {
         .unwrap();
     marks.sort_unstable();
     assert_eq!(marks, [0x20, 0x20, 0x4_0020, 0x4_0020, 0x4_0020, 0x4_0020]);
+}
+
+/// What is judged is where a connection went in the end, whichever end of it is here; what another connection expected is
+/// left alone.
+#[test]
+fn netns_a_connection_is_judged_by_where_it_went() {
+    if let Place::Done = enter("connections::netns_a_connection_is_judged_by_where_it_went") {
+        return;
+    }
+    let world = world();
+    let lab = Lab::new(&world);
+    let others = "table inet other { chain nat { type nat hook prerouting priority dstnat;
+        ip daddr 10.96.0.1 meta l4proto { tcp, udp } th dport 8000 dnat ip to 10.0.0.2:9000; }; }";
+    assert_eq!(nft(others), Ok(()));
+    let pods = &world.endpoints;
+    let service: IpAddr = "10.96.0.1".parse().unwrap();
+    let mut translated = Live::new(&lab, pods[0][0], pods[1][0], service, 8000);
+    let mut from_outside = Live::new(&lab, world.outside[0][0], pods[2][0], pods[2][0], 9000);
+
+    let mut socket = Socket::open().unwrap();
+    let mut conntrack = Conntrack::open(tortie_nft_wire::Options::new()).unwrap();
+    let mut rules = Ruleset::new(Options::default());
+    let near = r#"{ "types": ["Ingress"], "ingress": [
+        { "action": "Allow", "protocol": "TCP", "source": { "nets": ["10.0.0.0/8"] }, "destination": { "ports": [9000] } },
+        { "action": "Allow", "protocol": "UDP", "source": { "nets": ["10.0.0.0/8"] }, "destination": { "ports": [9000] } }] }"#;
+    wish(&mut rules, &with(&[("near", near)]));
+    let place = place(&world);
+    conntrack
+        .mark(rules.connection_mask(), |connection| {
+            let mut expected = connection.clone();
+            expected.status |= Connection::EXPECTED;
+            assert!(rules.connection_mark(connection, &place).is_some());
+            assert_eq!(rules.connection_mark(&expected, &place), None);
+            None
+        })
+        .unwrap();
+    assert_eq!(evaluate_anew(&mut conntrack, &rules, &world), 2, "one of each protocol");
+    settle(&mut socket, &mut rules);
+    assert_eq!(from_outside.passes(), [false; 4], "{}", ruleset());
+    assert_eq!(translated.passes(), [true; 4], "{}", ruleset());
 }

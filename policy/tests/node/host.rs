@@ -41,7 +41,9 @@ fn netns_a_host_that_calls_a_service_is_judged_where_it_leaves() {
     let (world, mut lab, mut socket) = stage();
     let proxy = "table inet proxy { chain out { type nat hook output priority -100;
             ip daddr 10.96.0.1 dnat ip to 10.0.0.1; ip6 daddr fd96::1 dnat ip6 to fd00::1;
-            ip daddr 10.97.0.1 dnat ip to 192.0.2.1; ip6 daddr fd97::1 dnat ip6 to 2001:db8::1; }; }";
+            ip daddr 10.97.0.1 dnat ip to 192.0.2.1; ip6 daddr fd97::1 dnat ip6 to 2001:db8::1; };
+        chain pre { type nat hook prerouting priority -100;
+            ip daddr 10.98.0.1 dnat ip to 192.0.2.1; ip6 daddr fd98::1 dnat ip6 to 2001:db8::1; }; }";
     assert_eq!(nft(proxy), Ok(()));
     // The addresses of one service are routed to the world, its endpoint is here; those of the other the other way round.
     for (net, link) in [
@@ -79,6 +81,18 @@ fn netns_a_host_that_calls_a_service_is_judged_where_it_leaves() {
                 let sent = Flow::udp((HOST[family], port).into(), (service, 80).into());
                 assert_eq!(lab.send(&[(sent, arrives)]), [arrives], "{interface}: {wanted}\n{}", ruleset());
             }
+            // What a workload sends a service is none of the host's, wherever it leaves.
+            port += 1;
+            let flow = Flow::udp((here, port).into(), (there, 80).into());
+            let service = address(["10.98.0.1", "fd98::1"]);
+            let packet = Packet {
+                original_destination: Some((service, 80).into()),
+                ..Packet::new(Where::Workload("cali0"), Where::Interface("uplink"), flow)
+            };
+            let wanted = evaluate_packet(&inputs, &host(), |_| true, &packet);
+            assert_eq!(wanted.verdict, Verdict::Allow, "{wanted}");
+            let sent = Flow::udp((here, port).into(), (service, 80).into());
+            assert_eq!(lab.send(&[(sent, true)]), [true], "{interface}: {wanted}\n{}", ruleset());
         }
     }
 }

@@ -100,7 +100,7 @@ fn netns_settings_of_a_host_change_while_it_stands() {
     let mut program = Program::default();
     program.apply(resolver.flush());
     let mut rules = Ruleset::new(Options::default());
-    rules.set_program(program);
+    rules.set_program(program.clone());
     settle(&mut socket, &mut rules);
     // From the world, from another place of the world, and from a workload, to ports of the host.
     let [near, far, pod] = [world.outside[0], world.outside[1], world.endpoints[0]];
@@ -115,10 +115,19 @@ fn netns_settings_of_a_host_change_while_it_stands() {
             [true, false, true],
         ),
         (only(vec![]), HostAction::Return, [false, false, true]),
+        // Nothing but what becomes of what workloads send their host.
+        (only(vec![]), HostAction::Drop, [false, false, false]),
     ] {
         resolver.set_failsafe(failsafe.clone());
         resolver.set_to_host(to_host);
-        rules.apply(resolver.flush());
+        let delta = resolver.flush();
+        program.apply(delta.clone());
+        // As a change, and as a whole.
+        if to_host == HostAction::Drop {
+            rules.set_program(program.clone())
+        } else {
+            rules.apply(delta)
+        }
         settle(&mut socket, &mut rules);
         for family in 0..2 {
             let flows = [near, far, pod].map(|from| udp(from[family], HOST[family], 80));

@@ -81,6 +81,31 @@ fn netns_no_workload_lends_an_address() {
     }
 }
 
+/// Without an address, a workload may ask whether one is taken, and nothing else: neither of its host nor by other protocols.
+#[test]
+fn netns_a_workload_without_address_speaks_of_neighbours_alone() {
+    if let Place::Done = enter("security::netns_a_workload_without_address_speaks_of_neighbours_alone") {
+        return;
+    }
+    let (world, lab, mut socket) = stage();
+    let mut inputs = with(&[]);
+    inputs.set_to_host(HostAction::Accept);
+    let _rules = enforce_inputs(&mut socket, inputs, Options::default());
+    let pod = lab.station(world.endpoints[0][1]);
+    let nobody = IpAddr::from(Ipv6Addr::UNSPECIFIED);
+    let everybody = IpAddr::from(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1));
+    let ears = [17, 58].map(|protocol| Listener::new(&lab.host, HOST[1], protocol));
+    let own = world.endpoints[0][1];
+    for (source, arrives) in [(own, true), (nobody, false)] {
+        let datagram = udp(at(source, 4000), at(everybody, 4001), b"who is there");
+        send(pod, everybody, &[packet(source, everybody, 17, &datagram)]);
+        assert_eq!(ears[0].hears(is_to(4001)), arrives, "{source}\n{}", ruleset());
+    }
+    let question = icmp(nobody, everybody, 135, 0, &[0; 20]);
+    send(pod, everybody, &[packet(nobody, everybody, 58, &question)]);
+    assert!(ears[1].hears(|message| message.first() == Some(&135)), "{}", ruleset());
+}
+
 /// felix#2052: what a workload encapsulates would be taken for a packet of another host.
 #[test]
 fn netns_no_workload_encapsulates() {

@@ -13,8 +13,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use tortie_policy::testing::{Both, Object};
 use tortie_policy::{
-    Addresses, Chain, ChainKey, Delta, Endpoint, Match, Passes, Program, ResolverStats, SetChange, SetId,
-    optimise, resolve,
+    Addresses, Chain, ChainKey, Delta, Endpoint, Host, Match, Passes, Program, ResolverStats, SetChange,
+    SetId, optimise, resolve,
 };
 
 use changes::{Dice, HOST, both, change, make, object};
@@ -284,5 +284,25 @@ fn the_order_does_not_matter_and_nothing_is_left() {
     });
     if let Err(error) = result {
         panic!("{error}");
+    }
+}
+
+/// An endpoint that moves is one of its new host alone: where it was, nothing is left of it but a member of sets.
+#[test]
+fn an_endpoint_that_moves_is_no_more_where_it_was() {
+    let mut both = Both::new(Host::new(HOST), |endpoint| endpoint.node == HOST);
+    both.resolver.set_in_sync();
+    let mut program = Program::default();
+    for (node, here) in [(HOST, 1), ("host-1", 0), (HOST, 1)] {
+        both.insert(&Object::Endpoint(Endpoint {
+            id: "shop/web".into(),
+            node: node.into(),
+            interface: "cali0".into(),
+            addresses: vec![[10, 0, 0, 1].into()],
+            ..Endpoint::default()
+        }));
+        program.apply(both.resolver.flush());
+        assert_eq!(program, both.program());
+        assert_eq!(program.dispatch.len(), here, "{node}");
     }
 }
