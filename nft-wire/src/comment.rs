@@ -21,8 +21,7 @@ pub(crate) fn check(text: &str, max: usize) -> Result<(), EncodeError> {
         return Err(EncodeError::TextTooLong { len: text.len(), max });
     }
     // Nearly every text is plain, which is seen of many bytes at once.
-    let is_odd = |byte: u8| !(b' '..=b'~').contains(&byte) | (byte == b'"');
-    if text.bytes().fold(0, |odd, byte| odd | u8::from(is_odd(byte))) == 0 {
+    if text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' ' | b'!' | b'#'..=b'~')) {
         return Ok(());
     }
     match text.char_indices().find(|(_, character)| character.is_control() || *character == '"') {

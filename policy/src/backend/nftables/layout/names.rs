@@ -44,7 +44,7 @@ pub(super) fn name_of(policy: &PolicyKey) -> Cow<'_, str> {
 }
 
 /// What tells a policy from all others. Lengths say where names end, here and below, and how many things come; Debug text would
-/// do, and takes ten times as long for a tier of many policies.
+/// do, and takes longer.
 pub(super) struct Told<'p>(pub(super) &'p PolicyKey);
 
 impl fmt::Display for Told<'_> {
@@ -135,9 +135,9 @@ const COMMENT_TAIL: usize = 40;
 
 /// The text as it may stand between quotes: what is not plain is replaced, and of what is too long the middle is left out.
 pub(in super::super) fn comment(text: &str) -> Cow<'_, str> {
-    let is_odd = |byte: u8| !(b' '..=b'~').contains(&byte) | (byte == b'"') | (byte == b'\\');
-    // Without branches, so that many bytes are one step.
-    if text.len() <= MAX_COMMENT_LEN && text.bytes().fold(0, |odd, byte| odd | u8::from(is_odd(byte))) == 0 {
+    let is_plain = |byte: u8| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~');
+    // Of many bytes at once.
+    if text.len() <= MAX_COMMENT_LEN && text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
         return Cow::Borrowed(text);
     }
     let plain = |character: char| match character {

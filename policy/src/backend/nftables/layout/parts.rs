@@ -92,7 +92,8 @@ pub(in super::super) fn parts_of(
     is_in_use: bool,
 ) -> Vec<Part> {
     let all = lengths.values().sum();
-    if all == 0 && !is_in_use {
+    // What the network asks for is laid out only where it is there.
+    if all == 0 && (!is_in_use || matches!(set, SetId::Network(_))) {
         return Vec::new();
     }
     let (version, full) = if family == Family::V4 { (4, 32) } else { (6, 128) };

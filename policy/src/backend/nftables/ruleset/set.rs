@@ -70,17 +70,16 @@ impl SetState {
 
     /// Whether it has members of each family.
     pub(super) fn has(&self) -> Has {
-        [0, 1].map(|place: usize| self.lengths.get(place).is_some_and(|lengths| !lengths.is_empty()))
+        self.lengths.each_ref().map(|lengths| !lengths.is_empty())
     }
 
     /// Lays it out; whether otherwise than before.
     pub(super) fn lay(&mut self, set: &SetId, in_use: Has) -> bool {
-        let is_policy = !matches!(set, SetId::Network(_));
         let mut is_new = false;
         for (((family, lengths), parts), in_use) in
             Family::ALL.into_iter().zip(&self.lengths).zip(&mut self.parts).zip(in_use)
         {
-            let laid = parts_of(set, &self.id, family, lengths, in_use && is_policy);
+            let laid = parts_of(set, &self.id, family, lengths, in_use);
             is_new |= !laid.iter().map(|part| part.kind).eq(parts.iter().map(|part| part.kind));
             *parts = laid;
         }

@@ -64,10 +64,7 @@ impl<'a> Names<'a> {
         let in_use = Family::ALL.map(|family| (family, has(family)));
         let parts = |(set, members): (&'a SetId, &'a Members)| {
             let id = set.id().replace(':', "-");
-            let is_policy = !matches!(set, SetId::Network(_));
-            let of = |(family, is_in_use)| {
-                parts_of(set, &id, family, &members.lengths(family), is_policy && is_in_use)
-            };
+            let of = |(family, is_in_use)| parts_of(set, &id, family, &members.lengths(family), is_in_use);
             (set, in_use.map(of))
         };
         Self {
