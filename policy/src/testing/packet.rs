@@ -93,7 +93,8 @@ fn drawn<'a>(
     };
     let (from, to) = (place(source), place(destination));
     let drawn = transport(choices, world, family);
-    let transport = rule.and_then(|rule| transport_for(choices, world, rule)).unwrap_or(drawn);
+    let ends = [source, destination].map(|address| inputs.endpoint_at(address));
+    let transport = rule.and_then(|rule| transport_for(choices, world, rule, ends)).unwrap_or(drawn);
     let mut packet = Packet::new(from, to, Flow::new(source, destination, transport));
     if world.strange {
         if choices.once_in(4) {
@@ -135,10 +136,15 @@ fn end(choices: &mut Choices<'_>, all: &[IpAddr], end: Option<&EntityRule>) -> I
 }
 
 /// What the rule says of protocol, ports and type, or one step away from it; `None` if it names no protocol.
-fn transport_for(choices: &mut Choices<'_>, world: &World, rule: &Rule) -> Option<Transport> {
+fn transport_for(
+    choices: &mut Choices<'_>,
+    world: &World,
+    rule: &Rule,
+    [source, destination]: [Option<&Endpoint>; 2],
+) -> Option<Transport> {
     let number = rule.protocol.as_ref().and_then(Protocol::number)?;
-    let (source_port, destination_port) =
-        (edge(choices, world, &rule.source), edge(choices, world, &rule.destination));
+    let source_port = edge(choices, world, &rule.source, source);
+    let destination_port = edge(choices, world, &rule.destination, destination);
     Some(match number {
         Protocol::TCP => Transport::Tcp { source_port, destination_port },
         Protocol::UDP => Transport::Udp { source_port, destination_port },
@@ -157,15 +163,16 @@ fn transport_for(choices: &mut Choices<'_>, world: &World, rule: &Rule) -> Optio
     })
 }
 
-/// A port at an edge of those that the end wants or excludes, inside or out.
-fn edge(choices: &mut Choices<'_>, world: &World, end: &EntityRule) -> u16 {
+/// A port at an edge of those that the end wants or excludes, inside or out, where this endpoint stands.
+fn edge(choices: &mut Choices<'_>, world: &World, end: &EntityRule, endpoint: Option<&Endpoint>) -> u16 {
     let ranges: Vec<(u16, u16)> = (end.ports.iter().chain(&end.not_ports))
         .map(|port| match port {
             Port::Number(port) => (*port, *port),
             Port::Range { min, max } => (*min, *max),
-            // What it stands for, an endpoint says.
-            Port::Named(_) => {
-                let port = *choices.one(&world.ports);
+            Port::Named(name) => {
+                let mut ports = endpoint.iter().flat_map(|endpoint| &endpoint.ports);
+                let port = ports.find(|port| port.name == *name).map(|port| port.port);
+                let port = port.unwrap_or_else(|| *choices.one(&world.ports));
                 (port, port)
             }
         })
