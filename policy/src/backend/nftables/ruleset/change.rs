@@ -185,7 +185,10 @@ impl Ruleset {
         if self.barred_sets.remove(&set) {
             self.retry_denied();
         }
-        self.pending.sets.insert(set);
+        // Else all will be marked.
+        if self.held.is_there {
+            self.pending.sets.insert(set);
+        }
     }
 
     fn take_set(&mut self, set: SetId, members: Members) {
@@ -212,7 +215,10 @@ impl Ruleset {
             self.names.insert(key.clone(), chain_name(&key));
         }
         self.unbar(&key);
-        self.pending.chains.insert(key);
+        // Else all will be marked.
+        if self.held.is_there {
+            self.pending.chains.insert(key);
+        }
     }
 
     fn take_program(&mut self, mut program: Program) {
