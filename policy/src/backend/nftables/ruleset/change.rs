@@ -123,7 +123,7 @@ impl Ruleset {
         }
         if let Some(host) = delta.all_interfaces {
             self.program.all_interfaces = host;
-            self.touch_fixed();
+            self.pending.fixed = true;
         }
         for interface in delta.dispatch_removed {
             self.program.dispatch.remove(&interface);
@@ -168,12 +168,6 @@ impl Ruleset {
         {
             self.pending.dropped_sets.insert(set, state);
         }
-    }
-
-    /// Chains of the host that all tables with such chains have may be new: then so are their maps.
-    pub(super) fn touch_fixed(&mut self) {
-        self.pending.fixed = true;
-        self.pending.interfaces.extend(self.program.hosts.keys().cloned());
     }
 
     fn touch_interface(&mut self, interface: String) {
@@ -247,10 +241,6 @@ impl Ruleset {
         let names: Vec<_> = before.keys().chain(program.hosts.keys()).filter(differs).cloned().collect();
         names.into_iter().for_each(|name| self.touch_interface(name));
         program.chains = core::mem::take(&mut self.program.chains);
-        let had_hosts = self.program.all_interfaces.is_some();
         self.program = program;
-        if had_hosts != self.program.all_interfaces.is_some() {
-            self.touch_fixed();
-        }
     }
 }
