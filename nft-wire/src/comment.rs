@@ -30,13 +30,18 @@ pub(crate) fn check(text: &str, max: usize) -> Result<(), EncodeError> {
     }
 }
 
-/// Puts a comment behind what is remembered already.
-pub(crate) fn put(userdata: &mut Bytes, kind: u8, comment: &str) -> Result<(), EncodeError> {
+/// What stands before the text of a comment: its type, and the length with the zero behind it.
+pub(crate) fn head(kind: u8, comment: &str) -> Result<[u8; 2], EncodeError> {
     check(comment, MAX)?;
     // At most 129.
-    let len = u8::try_from(comment.len() + 1).unwrap_or(u8::MAX);
+    Ok([kind, u8::try_from(comment.len() + 1).unwrap_or(u8::MAX)])
+}
+
+/// Puts a comment behind what is remembered already.
+pub(crate) fn put(userdata: &mut Bytes, kind: u8, comment: &str) -> Result<(), EncodeError> {
+    let head = head(kind, comment)?;
     userdata.reserve(comment.len() + 3);
-    userdata.extend_from_slice(&[kind, len]);
+    userdata.extend_from_slice(&head);
     userdata.extend_from_slice(comment.as_bytes());
     userdata.push(0);
     Ok(())

@@ -90,7 +90,7 @@ pub use message::{Entry, Generation, Message, Messages};
 pub use name::Name;
 pub use object::{FlowHook, Flowtable, Object, ObjectData};
 pub use path::{Action, Part, Path, Subject};
-pub use rule::{CtState, Rule, RuleBuf, Selector};
+pub use rule::{CtState, ExprBuf, Rule, RuleBuf, Selector};
 pub use set::{Element, Layout, Parts, Set, SetPolicy, Type};
 #[cfg(feature = "tokio")]
 pub use socket::{AsyncEvents, AsyncSocket};

@@ -42,7 +42,10 @@ impl Name {
         if name.len() > Self::MAX_LEN {
             return Err(NameError::TooLong { len: name.len(), max: Self::MAX_LEN });
         }
-        if let Some(at) = name.iter().position(|byte| *byte == 0) {
+        // Nearly no name has one, which is seen of many bytes at once.
+        let has_zero = name.iter().fold(false, |has, byte| has | (*byte == 0));
+        if has_zero {
+            let at = name.iter().position(|byte| *byte == 0).unwrap_or_default();
             return Err(NameError::Zero { at });
         }
         Ok(Self(SmallVec::from_slice(name)))

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use tortie_nft_wire::expr::{Counter, Limit, Log, Quota};
 use tortie_nft_wire::{
-    Attachment, Batch, Bytes, Chain, CtState, Data, Element, EncodeError, Entry, Expr, Family, Hook,
+    Attachment, Batch, Bytes, Chain, CtState, Data, Element, EncodeError, Entry, Expr, ExprBuf, Family, Hook,
     Messages, Name, NameError, Object, Policy, Register, Rule, RuleBuf, Selector, Set, Table, Type, Verdict,
 };
 
@@ -51,6 +51,26 @@ fn a_rule_that_is_written_while_it_is_made_is_the_same() {
         assert_eq!(one.finish(), other.finish(), "{rule:?}");
     }
 
+    // Some of them written beforehand.
+    let whole = rule().saddr("10.0.0.0/8".parse::<ipnet::IpNet>().unwrap()).dport(6, 443).accept();
+    for at in 0..=whole.exprs.len() {
+        let (before, after) = whole.exprs.split_at(at);
+        let [before, after] = [before, after].map(|exprs| {
+            let mut written = ExprBuf::new();
+            for expr in exprs {
+                written.expr(expr);
+            }
+            assert_eq!((written.len(), written.is_empty()), (exprs.len(), exprs.is_empty()));
+            written
+        });
+        written.clear();
+        written.exprs(&before).exprs(&after);
+        let (mut one, mut other) = (Batch::new(), Batch::new());
+        one.add(Family::INET, &whole).unwrap();
+        other.add(Family::INET, &written).unwrap();
+        assert_eq!(one.finish(), other.finish(), "{at}");
+    }
+
     // In another chain, by its own type.
     written.set_chain(&name("u"), &name("d"));
     let counter = Counter { bytes: Some(7), ..Counter::new() };
@@ -87,6 +107,24 @@ fn what_is_wrong_with_a_rule_that_is_written_is_told_until_it_is_cleared() {
     assert_eq!(
         told(&|rule| {
             rule.expr(&long).expr(&Counter::new());
+        }),
+        Err(EncodeError::TooLarge)
+    );
+    let mut half = ExprBuf::new();
+    for _ in 0..65 {
+        half.expr(&Counter::new());
+    }
+    assert_eq!(
+        told(&|rule| {
+            rule.exprs(&half).exprs(&half);
+        }),
+        Err(EncodeError::TooManyExpressions { len: 130, max: 128 })
+    );
+    let mut cut = ExprBuf::new();
+    cut.expr(&long).expr(&Counter::new());
+    assert_eq!(
+        told(&|rule| {
+            rule.exprs(&cut);
         }),
         Err(EncodeError::TooLarge)
     );

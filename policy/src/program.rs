@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ipnet::IpNet;
+use smallvec::SmallVec;
 
 use crate::key::{Direction, ListKind, Origin, PolicyKey};
 use crate::rule::{Family, PortRange};
@@ -305,8 +306,8 @@ pub enum Match {
     Port {
         /// Which of its ports.
         end: End,
-        /// Ports in rising order; no two ranges touch.
-        ranges: Vec<PortRange>,
+        /// Ports in rising order; no two ranges touch. Few of them, as in nearly all rules, are no allocation.
+        ranges: SmallVec<[PortRange; 4]>,
         /// Whether it must be none of these.
         negated: bool,
     },

@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "test code: a panic is a failed test")]
 
 use core::net::IpAddr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tortie_nft_wire::Entry;
+use tortie_nft_wire::{Data, Entry};
 use tortie_policy::nftables::{Options, Ruleset};
 use tortie_policy::{Endpoint, Host, Resolver};
 
@@ -48,9 +48,14 @@ impl Node {
         });
     }
 
+    /// Wishes for the changes so far, which nobody sends yet.
+    fn wish(&mut self) {
+        self.rules.apply(self.resolver.flush());
+    }
+
     /// What the changes so far come to, all batches together.
     fn flush(&mut self) -> Messages {
-        self.rules.apply(self.resolver.flush());
+        self.wish();
         let mut messages = Messages::default();
         while let Some(batch) = self.rules.poll_batch().unwrap() {
             for message in batch.messages() {
@@ -87,6 +92,71 @@ fn members_are_elements_from_the_first_to_the_last() {
     node.resolver.remove_endpoint("there/db-0");
     node.resolver.remove_endpoint("there/db-1");
     assert_eq!(node.flush(), elements(2));
+}
+
+/// A member that comes and goes, or the other way round, before anything is sent. The kernel would refuse to delete one that
+/// it does not have.
+#[test]
+fn what_is_turned_back_before_it_is_sent_is_no_message() {
+    let mut node = Node::new();
+    node.insert("there/web-0", "web", &["10.0.1.1"]);
+    node.insert("there/web-1", "web", &["10.0.1.2"]);
+    node.flush();
+    node.insert("there/web-2", "web", &["10.0.1.3"]);
+    node.wish();
+    node.resolver.remove_endpoint("there/web-2");
+    assert_eq!(node.flush(), Messages::default());
+    node.resolver.remove_endpoint("there/web-1");
+    node.wish();
+    node.insert("there/web-1", "web", &["10.0.1.2"]);
+    assert_eq!(node.flush(), Messages::default());
+}
+
+/// Maps of the host know nothing of an interface that a workload has, though a host endpoint names it.
+#[test]
+fn an_interface_is_in_maps_of_the_host_or_of_workloads() {
+    let mut node = Node::new();
+    for (name, interface) in [("own", "cali7"), ("other", "uplink")] {
+        let spec = format!(r#"{{ "node": "here", "interfaceName": "{interface}" }}"#);
+        let spec = serde_json::from_str(&spec).unwrap();
+        assert_eq!(node.resolver.insert_host_endpoint(name, &BTreeMap::new(), &spec), []);
+    }
+    let mut maps = BTreeSet::new();
+    let mut turn = |node: &mut Node| {
+        node.rules.apply(node.resolver.flush());
+        while let Some(batch) = node.rules.poll_batch().unwrap() {
+            for message in batch.messages() {
+                let Some((_, Entry::Elements { set, elements, .. })) = message.entry() else { continue };
+                let set = set.to_string();
+                // Sets without a name are of rules.
+                if set.contains('%') {
+                    continue;
+                }
+                for element in elements {
+                    let Some(Data::Value(key)) = element.key else { continue };
+                    if !key.starts_with(b"cali7\0") {
+                        continue;
+                    } else if message.is_deletion() {
+                        assert!(maps.remove(&set), "{set}");
+                    } else {
+                        assert!(maps.insert(set.clone()), "{set}");
+                    }
+                }
+            }
+            node.rules.confirm();
+        }
+        maps.iter().map(|name| name.starts_with("host-")).collect::<Vec<_>>()
+    };
+    let of_host = vec![true; 8];
+    assert_eq!(turn(&mut node), of_host);
+    node.resolver.insert_endpoint(&Endpoint {
+        id: "here/pod-7".to_string(),
+        interface: "cali7".to_string(),
+        ..Endpoint::default()
+    });
+    assert_eq!(turn(&mut node), [false, false]);
+    node.resolver.remove_endpoint("here/pod-7");
+    assert_eq!(turn(&mut node), of_host);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::{CHAIN, EXPRS, TABLE, USERDATA};
-use crate::attr::{Bytes, NESTED, Writer};
+use super::{CHAIN, EXPRS, ExprBuf, TABLE, USERDATA};
+use crate::attr::{NESTED, Writer};
 use crate::batch::rule_of;
 use crate::comment;
 use crate::error::EncodeError;
@@ -39,11 +39,8 @@ use crate::name::Name;
 pub struct RuleBuf {
     /// The attributes that say where it is.
     place: Vec<u8>,
-    /// Its expressions, as elements of a list.
-    exprs: Vec<u8>,
-    /// How many they are.
-    len: usize,
-    userdata: Bytes,
+    exprs: ExprBuf,
+    userdata: Vec<u8>,
     fault: Option<EncodeError>,
 }
 
@@ -51,8 +48,7 @@ impl RuleBuf {
     /// A rule of this table and chain that says nothing yet.
     #[must_use]
     pub fn new(table: &Name, chain: &Name) -> Self {
-        let mut rule =
-            Self { place: Vec::new(), exprs: Vec::new(), len: 0, userdata: Bytes::new(), fault: None };
+        let mut rule = Self { place: Vec::new(), exprs: ExprBuf::new(), userdata: Vec::new(), fault: None };
         rule.set_chain(table, chain);
         rule
     }
@@ -70,24 +66,41 @@ impl RuleBuf {
     pub fn clear(&mut self) {
         self.exprs.clear();
         self.userdata.clear();
-        (self.len, self.fault) = (0, None);
+        self.fault = None;
     }
 
     /// One expression more.
     #[inline]
     pub fn expr(&mut self, expr: &impl Expression) -> &mut Self {
-        if !expr.encode(&mut self.exprs) {
+        self.exprs.expr(expr);
+        self.check_exprs()
+    }
+
+    /// All of these expressions more.
+    #[inline]
+    pub fn exprs(&mut self, exprs: &ExprBuf) -> &mut Self {
+        self.exprs.append(exprs);
+        self.check_exprs()
+    }
+
+    #[inline]
+    fn check_exprs(&mut self) -> &mut Self {
+        if !self.exprs.is_whole() {
             self.fault(EncodeError::TooLarge);
         }
-        self.len += 1;
         self
     }
 
     /// `comment "..."`, which `nft` shows; at most 128 bytes, without control characters and double quotes. It stands behind all
     /// expressions.
     pub fn comment(&mut self, comment: &str) -> &mut Self {
-        if let Err(fault) = comment::put(&mut self.userdata, comment::COMMENT, comment) {
-            self.fault(fault);
+        match comment::head(comment::COMMENT, comment) {
+            Ok(head) => {
+                self.userdata.extend_from_slice(&head);
+                self.userdata.extend_from_slice(comment.as_bytes());
+                self.userdata.push(0);
+            }
+            Err(fault) => self.fault(fault),
         }
         self
     }
@@ -98,13 +111,13 @@ impl RuleBuf {
     }
 
     pub(crate) fn check(&self) -> Result<(), EncodeError> {
-        rule_of(self.fault, self.len, self.userdata.len())
+        rule_of(self.fault, self.exprs.len(), self.userdata.len())
     }
 
     pub(crate) fn write(&self, writer: &mut Writer<'_>) {
         writer.raw(&self.place);
-        if self.len > 0 {
-            writer.bytes(EXPRS | NESTED, &self.exprs);
+        if !self.exprs.is_empty() {
+            writer.bytes(EXPRS | NESTED, self.exprs.bytes());
         }
         if !self.userdata.is_empty() {
             writer.bytes(USERDATA, &self.userdata);

@@ -2,10 +2,12 @@
 
 mod action;
 mod buf;
+mod exprs;
 mod matching;
 mod selector;
 
 pub use buf::RuleBuf;
+pub use exprs::ExprBuf;
 pub use matching::CtState;
 pub use selector::Selector;
 

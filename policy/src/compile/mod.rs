@@ -7,6 +7,8 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use smallvec::smallvec;
+
 use crate::key::{Direction, ListKind, Origin, Owner, PolicyKey};
 use crate::model::Protocol;
 use crate::policy::{Policy, Profile, Scope};
@@ -61,7 +63,7 @@ const fn protocol(number: u8) -> Match {
 }
 
 fn port(end: End, port: u16) -> Match {
-    Match::Port { end, ranges: vec![PortRange { min: port, max: port }], negated: false }
+    Match::Port { end, ranges: smallvec![PortRange { min: port, max: port }], negated: false }
 }
 
 pub(crate) fn guard(encapsulation: &Encapsulation) -> Vec<Step> {

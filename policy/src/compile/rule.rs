@@ -4,6 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use ipnet::IpNet;
+use smallvec::SmallVec;
 
 use crate::ipset::IpSet;
 use crate::model::Protocol;
@@ -278,8 +279,8 @@ fn icmp_alternatives(rule: &Rule, family: Option<Family>) -> Vec<Vec<Match>> {
 }
 
 /// The same ports in rising order, in as few ranges as possible.
-fn merged(ranges: &[PortRange]) -> Vec<PortRange> {
-    let mut ranges = ranges.to_vec();
+fn merged(ranges: &[PortRange]) -> SmallVec<[PortRange; 4]> {
+    let mut ranges: SmallVec<[PortRange; 4]> = SmallVec::from_slice(ranges);
     ranges.sort_unstable();
     ranges.dedup_by(|later, earlier| {
         let touches = later.min <= earlier.max.saturating_add(1);

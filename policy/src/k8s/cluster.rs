@@ -231,12 +231,8 @@ impl Cluster<'_> {
         }
         let directions =
             [(PolicyType::Ingress, self.ingress.is_empty()), (PolicyType::Egress, self.egress.is_empty())];
-        let mut types: Vec<_> =
-            directions.into_iter().filter(|(_, empty)| !empty).map(|(kind, _)| kind).collect();
-        if types.is_empty() {
-            // Without rules, every direction of it passes to the next tier, so that any does.
-            types.push(PolicyType::Ingress);
-        }
+        // Without rules it has none, as if it did not say: whichever direction that is passes to the next tier.
+        let types = directions.into_iter().filter(|(_, empty)| !empty).map(|(kind, _)| kind).collect();
         #[expect(clippy::cast_precision_loss, reason = "a priority that is right has at most four digits")]
         let order = self.priority.map(|priority| priority as f64);
         let (tier, unknown) = (self.tier, self.unknown.clone());

@@ -51,7 +51,6 @@ impl Resolver {
     fn touch_tier(&mut self, name: &str) {
         if self.rules.policies.values().any(|policy| *policy.tier == *name) {
             self.locals.touch_all();
-            self.hosts_dirty = true;
         }
     }
 

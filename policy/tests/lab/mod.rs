@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketType, ipproto};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::thread::{CpuSet, LinkNameSpaceType, move_into_link_name_space, sched_getcpu, sched_setaffinity};
 
 use tortie_policy::testing::World;
 use tortie_policy::{Flow, Transport};
@@ -25,8 +25,8 @@ pub(crate) use enter::{Place, enter};
 
 /// How long something that must arrive is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long something that must not arrive is waited for. Nothing between two namespaces takes this long.
-const GRACE: Duration = Duration::from_millis(30);
+/// In how many queues a packet stands at most, one behind the other: one for each pair of interfaces that it goes through.
+const QUEUES: usize = 4;
 /// How long a connection that must fail is tried. The kernel tries again after a second.
 const REFUSAL: Duration = Duration::from_millis(120);
 
@@ -110,6 +110,8 @@ pub(crate) struct Lab {
     stations: Vec<Station>,
     world: World,
     sent: u32,
+    /// The processor that sends.
+    processor: CpuSet,
 }
 
 /// Addresses of the host itself.
@@ -130,29 +132,60 @@ impl Lab {
 
         let mut host =
             String::from("link set lo up\naddr add 10.255.0.1/32 dev lo\naddr add fdff::1/128 dev lo\n");
-        for (name, link, addresses) in &inside {
+        for (index, (name, link, addresses)) in inside.iter().enumerate() {
+            let [near, far] = hardware(index);
             let _ = writeln!(host, "netns add {name}");
-            let _ = writeln!(host, "link add {link} type veth peer name eth0 netns {name}");
+            let _ = writeln!(
+                host,
+                "link add {link} address {near} type veth peer name eth0 address {far} netns {name}"
+            );
             let _ = writeln!(host, "link set {link} up");
             let _ = writeln!(host, "addr add 169.254.1.1/32 dev {link}");
             let _ = writeln!(host, "addr add fe80::1/64 dev {link} nodad");
             for address in addresses.iter().flatten() {
                 let _ = writeln!(host, "route add {address} dev {link}");
+                let _ = writeln!(host, "neigh add {address} lladdr {far} dev {link} nud permanent");
             }
         }
         must("ip", &["-batch", "-"], &host);
-        for (name, _, addresses) in &inside {
+        for (index, (name, _, addresses)) in inside.iter().enumerate() {
+            let [near, _] = hardware(index);
             let mut batch = String::from("link set lo up\nlink set eth0 up\n");
             for [v4, v6] in addresses {
                 let _ = writeln!(batch, "addr add {v4}/32 dev eth0\naddr add {v6}/128 dev eth0 nodad");
             }
             batch.push_str("route add 169.254.1.1 dev eth0 scope link\nroute add default via 169.254.1.1\n");
             batch.push_str("route add ::/0 via fe80::1 dev eth0\n");
+            for gateway in ["169.254.1.1", "fe80::1"] {
+                let _ = writeln!(batch, "neigh add {gateway} lladdr {near} dev eth0 nud permanent");
+            }
             must("ip", &["-n", name, "-batch", "-"], &batch);
         }
         let ports = &world.ports;
         let stations = inside.into_iter().map(|(name, ..)| Station::new(Some(name), ports)).collect();
-        Self { host: Station::new(None, ports), stations, world: world.clone(), sent: 0 }
+        let mut processor = CpuSet::new();
+        processor.set(sched_getcpu());
+        let host = Station::new(None, ports);
+        let mut lab = Self { host, stations, world: world.clone(), sent: 0, processor };
+        lab.wake();
+        lab
+    }
+
+    /// Returns when every link carries packets both ways. The kernel says that a link is up before it is: until then it drops
+    /// what is sent.
+    fn wake(&mut self) {
+        let start = Instant::now();
+        let own: Vec<_> = self.world.endpoints.iter().chain(self.world.outside.first()).copied().collect();
+        let port = self.world.ports[0];
+        let pairs = own.into_iter().flat_map(|own| [0, 1].map(|family| (own[family], HOST[family])));
+        let flows: Vec<_> = pairs
+            .flat_map(|(own, host)| [(own, host), (host, own)])
+            .map(|(from, to)| (Flow::udp((from, 40000).into(), (to, port).into()), true))
+            .collect();
+        while self.attempt(&flows, Duration::ZERO).contains(&false) {
+            assert!(start.elapsed() < PATIENCE, "a link is not up");
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Whose address this is.
@@ -180,9 +213,31 @@ impl Lab {
         None
     }
 
+    /// Returns when whatever was sent has arrived, or never will.
+    ///
+    /// Between two namespaces packets stand in a queue of the processor that sends them, one for all interfaces: what is sent
+    /// from there to oneself has all behind it that was sent before, with each time that it arrives for one queue more. Nothing
+    /// else waits, since every neighbour is known.
+    fn flush(&self) {
+        self.stations.last().unwrap().within(|| {
+            sched_setaffinity(None, &self.processor).unwrap();
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            for _ in 0..QUEUES {
+                socket.send_to(&[], socket.local_addr().unwrap()).unwrap();
+                socket.recv(&mut []).unwrap();
+            }
+        });
+    }
+
     /// Sends the first packet of each flow; for each, whether it arrives. What is expected only says how long to wait.
     /// UDP, TCP without a port of its own (the kernel's choice, from 50000), and echo requests.
     pub(crate) fn send(&mut self, flows: &[(Flow, bool)]) -> Vec<bool> {
+        self.attempt(flows, PATIENCE)
+    }
+
+    /// Sends them, and waits as long as this if something that is expected does not arrive.
+    fn attempt(&mut self, flows: &[(Flow, bool)], patience: Duration) -> Vec<bool> {
         let first = self.sent;
         self.sent += u32::try_from(flows.len()).unwrap();
         let number = |index: usize| first + u32::try_from(index).unwrap();
@@ -191,6 +246,7 @@ impl Lab {
         for (index, (flow, _)) in flows.iter().enumerate() {
             if let Transport::Udp { source_port, destination_port } = flow.transport {
                 self.station(flow.source).within(|| {
+                    sched_setaffinity(None, &self.processor).unwrap();
                     let socket = UdpSocket::bind(SocketAddr::new(flow.source, source_port)).unwrap();
                     let destination = SocketAddr::new(flow.destination, destination_port);
                     // The host refuses what its own rules drop; that is one way not to arrive.
@@ -216,15 +272,8 @@ impl Lab {
         let wanted = flows.iter().enumerate().filter(|(_, (flow, expected))| is_udp(flow) && *expected);
         let wanted: BTreeSet<usize> = wanted.map(|(index, _)| index).collect();
         let start = Instant::now();
-        let mut grace = None;
         loop {
-            let complete = wanted.is_subset(&arrived);
-            if complete && grace.is_none() {
-                grace = Some(Instant::now());
-            }
-            if grace.is_some_and(|since| since.elapsed() > GRACE) || start.elapsed() > PATIENCE {
-                break;
-            }
+            self.flush();
             for socket in self.stations.iter().chain([&self.host]).flat_map(|station| &station.udp) {
                 let mut buffer = [0; 4];
                 while let Ok(4) = socket.recv(&mut buffer) {
@@ -235,10 +284,18 @@ impl Lab {
                     };
                 }
             }
+            if wanted.is_subset(&arrived) || start.elapsed() >= patience {
+                break;
+            }
             thread::sleep(Duration::from_millis(2));
         }
         (0..flows.len()).map(|index| arrived.contains(&index)).collect()
     }
+}
+
+/// The addresses of the two ends of a link: of the host's, and of the other.
+fn hardware(link: usize) -> [String; 2] {
+    ["02:00:00:00:01", "02:00:00:00:02"].map(|prefix| format!("{prefix}:{link:02x}"))
 }
 
 /// Whether a connection, or an echo request, is answered.

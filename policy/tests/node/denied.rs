@@ -10,7 +10,7 @@ use tortie_policy::{Flow, Host, Inputs, Passes, compile, optimise, resolve};
 
 use crate::lab::{Lab, Place, enter, nft, ruleset};
 use crate::transaction::settle;
-use crate::{open, world};
+use crate::{open, stage, world};
 
 fn udp(source: IpAddr, destination: IpAddr, port: u16) -> Flow {
     Flow::udp(SocketAddr::new(source, 40000), SocketAddr::new(destination, port))
@@ -148,4 +148,36 @@ fn netns_denials_are_counted_by_policy() {
     assert_eq!(without.keys().collect::<Vec<_>>(), all.keys().collect::<Vec<_>>());
     assert_eq!(without["default, GlobalNetworkPolicy shut, ingress"], (16, 512));
     assert!(!ruleset().contains("more"), "{}", ruleset());
+}
+
+/// Rules of policies that pass stand in the chain of their tier: each policy counts what it denies, and so does the tier.
+#[test]
+fn netns_policies_in_one_chain_are_counted_apart() {
+    if let Place::Done = enter("denied::netns_policies_in_one_chain_are_counted_apart") {
+        return;
+    }
+    let (world, mut lab, mut socket) = stage();
+    let mut inputs = open(&world);
+    let rule = |action: &str, port: u16| {
+        format!(r#"{{ "action": "{action}", "protocol": "UDP", "destination": {{ "ports": [{port}] }} }}"#)
+    };
+    for (name, order, denied) in [("one", 1, 80), ("two", 2, 443)] {
+        let rules = [rule("Deny", denied), rule("Deny", denied + 1), rule("Pass", 8080)].join(", ");
+        let spec = format!(r#"{{ "order": {order}, "types": ["Ingress"], "ingress": [{rules}] }}"#);
+        assert_eq!(inputs.insert_global_network_policy(name, &serde_json::from_str(&spec).unwrap()), []);
+    }
+    let mut rules = Ruleset::new(Options::default());
+    rules.set_program(compile(&resolve(&inputs, &Host::new("host"), |_| true)));
+    settle(&mut socket, &mut rules);
+    let (from, to) = (world.outside[0][0], world.endpoints[0][0]);
+    let flows = [80, 81, 443, 4789, 8080].map(|port| (udp(from, to, port), port == 8080));
+    assert_eq!(lab.send(&flows), flows.map(|(_, arrives)| arrives), "{}", ruleset());
+    let mut all = told(&mut socket, &mut rules);
+    all.retain(|_, (packets, _)| *packets > 0);
+    let wanted = [
+        ("default, -, ingress", (1, 32)),
+        ("default, GlobalNetworkPolicy one, ingress", (2, 64)),
+        ("default, GlobalNetworkPolicy two, ingress", (1, 32)),
+    ];
+    assert_eq!(all, wanted.map(|(who, count)| (who.to_string(), count)).into(), "{}", ruleset());
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tortie_policy::nftables::{Options, Ruleset};
 use tortie_policy::{
-    Flow, Host, HostAction, Inputs, Packet, Place as Where, PolicyKey, Program, Resolver, Step, Transport,
-    Verdict, compile, evaluate_packet, resolve,
+    Endpoint, Flow, Host, HostAction, Inputs, Packet, Place as Where, PolicyKey, Program, Resolver, Step,
+    Transport, Verdict, compile, evaluate_packet, resolve,
 };
 
 use crate::lab::{HOST, Lab, Place, enter, nft, ruleset};
@@ -228,6 +228,10 @@ fn netns_an_interface_of_a_workload_is_none_of_the_host() {
         }
         let shut = r#"{ "selector": "has(host)", "applyOnForward": true, "types": ["Ingress", "Egress"] }"#;
         assert_eq!(resolver.insert_global_network_policy("shut", &serde_json::from_str(shut).unwrap()), []);
+        // What its name says is of a workload is not closed to the host before its workload is known, not even untracked.
+        let mute = r#"{ "selector": "has(host)", "doNotTrack": true, "applyOnForward": true, "types": ["Egress"],
+            "egress": [{ "action": "Deny" }] }"#;
+        assert_eq!(resolver.insert_global_network_policy("mute", &serde_json::from_str(mute).unwrap()), []);
         let profile = r#"{ "ingress": [{ "action": "Allow" }], "egress": [{ "action": "Allow" }] }"#;
         assert_eq!(resolver.insert_profile("open", &serde_json::from_str(profile).unwrap()), []);
         let (mut own, others): (Vec<_>, Vec<_>) =
@@ -242,9 +246,12 @@ fn netns_an_interface_of_a_workload_is_none_of_the_host() {
         };
         let mut passes = |lab: &mut Lab, wanted: bool| {
             port += 1;
-            let flows = [0, 1]
-                .map(|family| (Flow::udp((far[family], port).into(), (near[family], 80).into()), wanted));
-            assert_eq!(lab.send(&flows), [wanted; 2], "{interfaces}: {}", ruleset());
+            let to = |family: usize, from: [IpAddr; 2]| {
+                Flow::udp((from[family], port).into(), (near[family], 80).into())
+            };
+            let flows = [0, 1].map(|family| [(to(family, far), wanted), (to(family, HOST), true)]);
+            let arrived = lab.send(flows.as_flattened());
+            assert_eq!(arrived, [wanted, true, wanted, true], "{interfaces}: {}", ruleset());
         };
         enforce(&mut resolver);
         passes(&mut lab, false);
@@ -255,5 +262,101 @@ fn netns_an_interface_of_a_workload_is_none_of_the_host() {
         assert!(resolver.remove_endpoint(&endpoint.id));
         enforce(&mut resolver);
         passes(&mut lab, false);
+    }
+}
+
+/// Packets come with marks that others set. None of these says that policy has accepted them.
+#[test]
+fn netns_marks_of_others_open_no_host() {
+    if let Place::Done = enter("host::netns_marks_of_others_open_no_host") {
+        return;
+    }
+    let (world, mut lab, mut socket) = stage();
+    let others = "table inet other { chain in { type filter hook prerouting priority -400; meta mark set 0xffffffff; };
+        chain out { type filter hook output priority -400; meta mark set 0xffffffff; }; }";
+    assert_eq!(nft(others), Ok(()));
+    for interface in ["uplink", "*"] {
+        let mut inputs = open(&world);
+        let mut rules = Ruleset::new(Options::default());
+        for (port, is_open) in [(40000, true), (40001, false)] {
+            if !is_open {
+                close(&mut inputs, interface);
+            }
+            rules.set_program(compile(&resolve(&inputs, &host(), |_| true)));
+            settle(&mut socket, &mut rules);
+            let flows = [0, 1].map(|family| {
+                let (near, far) = (HOST[family], world.outside[0][family]);
+                [(near, far), (far, near)]
+                    .map(|(from, to)| (Flow::udp((from, port).into(), (to, 80).into()), is_open))
+            });
+            assert_eq!(lab.send(flows.as_flattened()), [is_open; 4], "{interface}\n{}", ruleset());
+        }
+    }
+}
+
+/// While a host keeps its last rules, chains and sets that they speak of stay, though nobody else has them any more.
+#[test]
+fn netns_what_the_last_rules_of_a_host_speak_of_stays() {
+    if let Place::Done = enter("host::netns_what_the_last_rules_of_a_host_speak_of_stays") {
+        return;
+    }
+    let (world, mut lab, mut socket) = stage();
+    // The rules of the one policy may be the pods' too, or only the set that they speak of.
+    for (round, (of_one, goes)) in
+        (0_u16..).zip([("host == 'a' || has(pod)", "one"), ("host == 'a'", "pods")])
+    {
+        let mut resolver = Resolver::new(host(), |_| true);
+        let labels = |name: &str, value: &str| BTreeMap::from([(name.to_string(), value.to_string())]);
+        for endpoint in open(&world).endpoints() {
+            resolver.insert_endpoint(&Endpoint { labels: labels("pod", ""), ..endpoint.clone() });
+        }
+        for (name, nets) in [
+            ("few", r#"{ "nets": ["192.0.2.1/32", "2001:db8::1/128"] }"#),
+            (
+                "many",
+                r#"{ "nets": ["192.0.2.2/32", "198.51.100.1/32", "198.51.100.3/32", "198.51.100.5/32"] }"#,
+            ),
+        ] {
+            let spec = serde_json::from_str(nets).unwrap();
+            assert_eq!(resolver.insert_network_set(name, &labels("is", name), &spec), []);
+        }
+        for (name, selector, set) in
+            [("one", of_one, "few"), ("pods", "has(pod)", "few"), ("full", "host == 'b'", "many")]
+        {
+            let spec = format!(
+                r#"{{ "selector": "{selector}", "types": ["Ingress"], "ingress": [
+                {{ "action": "Allow", "protocol": "UDP", "source": {{ "selector": "is == '{set}'" }} }}] }}"#
+            );
+            let spec = serde_json::from_str(&spec).unwrap();
+            assert_eq!(resolver.insert_global_network_policy(name, &spec), []);
+        }
+        let call = |resolver: &mut Resolver, label: &str| {
+            let spec = serde_json::from_str(r#"{ "node": "host", "interfaceName": "uplink" }"#).unwrap();
+            assert_eq!(resolver.insert_host_endpoint("uplink", &labels("host", label), &spec), []);
+        };
+        call(&mut resolver, "a");
+        resolver.set_in_sync();
+        let mut rules = Ruleset::new(Options::default().max_set_len(3));
+        let [near, far] = [0, 1].map(|index| world.outside[index]);
+        let mut port = 40000 + 100 * round;
+        let mut check = |resolver: &mut Resolver, rules: &mut Ruleset, denied: &[&str], open: [bool; 2]| {
+            rules.apply(resolver.flush());
+            settle(&mut socket, rules);
+            let denials: Vec<_> = rules.denials().map(|denial| denial.interface.to_string()).collect();
+            assert_eq!(denials, denied, "{goes}");
+            port += 1;
+            let flows = [near, far].map(|from| Flow::udp((from[0], port).into(), (HOST[0], 80).into()));
+            let flows: Vec<_> = flows.into_iter().zip(open).collect();
+            assert_eq!(lab.send(&flows), open, "{goes}\n{}", ruleset());
+        };
+        check(&mut resolver, &mut rules, &[], [true, false]);
+        call(&mut resolver, "b");
+        check(&mut resolver, &mut rules, &["uplink"], [true, false]);
+        assert!(resolver.remove_policy(&PolicyKey::global(goes)));
+        check(&mut resolver, &mut rules, &["uplink"], [true, false]);
+        // Mended, the host has its new rules.
+        let spec = serde_json::from_str(r#"{ "nets": ["192.0.2.2/32"] }"#).unwrap();
+        assert_eq!(resolver.insert_network_set("many", &labels("is", "many"), &spec), []);
+        check(&mut resolver, &mut rules, &[], [false, true]);
     }
 }

@@ -58,9 +58,11 @@ fn netns_no_workload_lends_an_address() {
     let _rules = enforce(&mut socket, &[], Options::default());
     for mac in [None, Some("02:00:00:00:00:99")] {
         if let Some(mac) = mac {
-            let status =
-                Command::new("ip").args(["-n", "pod0", "link", "set", "eth0", "address", mac]).status();
-            assert!(status.unwrap().success());
+            let ip = |arguments: &[&str]| Command::new("ip").args(arguments).status().unwrap().success();
+            assert!(ip(&["-n", "pod0", "link", "set", "eth0", "address", mac]));
+            for own in world.endpoints[0] {
+                assert!(ip(&["neigh", "replace", &own.to_string(), "lladdr", mac, "dev", "cali0"]));
+            }
         }
         for family in 0..2 {
             let [own, neighbour, receiver] = [0, 1, 2].map(|index| world.endpoints[index][family]);

@@ -10,7 +10,7 @@ use smallvec::{SmallVec, smallvec};
 use super::counters::Counters;
 use super::hooks::{REPLACED, said};
 use super::inline::compare;
-use super::{Catalogue, Comment, Deed, LaidChain, Line, Test, about, leaf_name};
+use super::{Catalogue, Comment, Deed, LaidChain, Line, Test, Tests, about, leaf_name};
 use crate::program::{Addresses, Chain, ChainKey, Match, Step, StepAction};
 use crate::table::Spread;
 
@@ -63,7 +63,7 @@ fn entrance<'a>(spread: &'a Spread, leaves: &str) -> LaidChain<'a> {
     let line = |tests, deed| Line { tests, counter: None, deed, comment: None };
     let lines = vec![
         line(others.collect(), Deed::Return),
-        line(vec![], Deed::Spread(spread, leaves.into())),
+        line(smallvec![], Deed::Spread(spread, leaves.into())),
         said(vec![], Deed::Drop, REPLACED),
     ];
     LaidChain::new(leaves, None, lines)
@@ -107,9 +107,9 @@ fn push<'a>(
 
 /// What must hold, in rows of which no two hold of one packet: one for each part of the sets that are wanted. There is none if
 /// nothing can hold, because a set has no members of the packet's IP version.
-pub(super) fn rows<'a>(catalogue: &'a impl Catalogue, matches: &'a [Match]) -> SmallVec<[Vec<Test<'a>>; 1]> {
+pub(super) fn rows<'a>(catalogue: &'a impl Catalogue, matches: &'a [Match]) -> SmallVec<[Tests<'a>; 1]> {
     // What costs little is asked first. All must hold, so the order is nobody's concern.
-    let mut tests = Vec::with_capacity(matches.len().saturating_add(2));
+    let mut tests = Tests::new();
     let set = |wanted: &'a Match| match wanted {
         Match::Address { end, family, addresses: Addresses::Set(set), negated }
         | Match::AddressPort { end, family, set, negated } => Some((*end, *family, set, *negated)),
@@ -122,7 +122,7 @@ pub(super) fn rows<'a>(catalogue: &'a impl Catalogue, matches: &'a [Match]) -> S
             _ => tests.push(Test::Match(wanted)),
         }
     }
-    let mut rows: SmallVec<[Vec<Test<'a>>; 1]> = smallvec![tests];
+    let mut rows: SmallVec<[Tests<'a>; 1]> = smallvec![tests];
     for (end, family, set, negated) in matches.iter().filter_map(set) {
         let parts = catalogue.parts(set, family);
         let test = |part| Test::InSet { end, family, part, negated };
@@ -137,7 +137,7 @@ pub(super) fn rows<'a>(catalogue: &'a impl Catalogue, matches: &'a [Match]) -> S
             parts if negated => rows.iter_mut().for_each(|row| row.extend(parts.iter().map(test))),
             [part] => rows.iter_mut().for_each(|row| row.push(test(part))),
             parts => {
-                let with = |row: &Vec<Test<'a>>, part| {
+                let with = |row: &Tests<'a>, part| {
                     let mut row = row.clone();
                     row.push(test(part));
                     row

@@ -9,7 +9,7 @@ use ipnet::Ipv6Net;
 
 use super::chains::lines;
 use super::network::{Matches, network_chains};
-use super::{Catalogue, Comment, Deed, Hook, LaidChain, Leads, Line, Place, Priority, Side, Test};
+use super::{Catalogue, Comment, Deed, Hook, LaidChain, Leads, Line, Place, Priority, Side, Test, Tests};
 use crate::backend::nftables::Options;
 use crate::key::{Direction, ListKind};
 use crate::model::Protocol;
@@ -102,12 +102,12 @@ pub(super) const fn at(place: Place, priority: Priority, behind: u8) -> Hook {
 /// Why what comes back from where its interface leads is dropped: whoever is sent from an old rule to a new chain finds it empty.
 pub(super) const REPLACED: &str = "these rules are being replaced";
 
-const fn line<'a>(tests: Vec<Test<'a>>, deed: Deed<'a>) -> Line<'a> {
-    Line { tests, counter: None, deed, comment: None }
+fn line<'a>(tests: Vec<Test<'a>>, deed: Deed<'a>) -> Line<'a> {
+    Line { tests: tests.into(), counter: None, deed, comment: None }
 }
 
-pub(super) const fn said<'a>(tests: Vec<Test<'a>>, deed: Deed<'a>, comment: &'static str) -> Line<'a> {
-    Line { tests, counter: None, deed, comment: Some(Comment::Text(comment)) }
+pub(super) fn said<'a>(tests: impl Into<Tests<'a>>, deed: Deed<'a>, comment: &'static str) -> Line<'a> {
+    Line { tests: tests.into(), counter: None, deed, comment: Some(Comment::Text(comment)) }
 }
 
 fn established<'a>() -> Line<'a> {

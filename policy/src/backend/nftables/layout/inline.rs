@@ -9,7 +9,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::Test;
+use super::{Test, Tests};
 use crate::program::{Addresses, Match};
 use crate::rule::PortRange;
 
@@ -17,7 +17,7 @@ use crate::rule::PortRange;
 const RANGES: usize = 8;
 
 /// Puts down the tests for a match that compares with few ranges, or answers that it is a test by itself.
-pub(super) fn compare(wanted: &Match, tests: &mut Vec<Test<'_>>) -> bool {
+pub(super) fn compare(wanted: &Match, tests: &mut Tests<'_>) -> bool {
     match wanted {
         Match::Port { end, ranges, negated } if ranges.len() <= RANGES => {
             let (end, negated) = (*end, *negated);
@@ -113,8 +113,8 @@ mod tests {
                 let Some(next) = max.checked_add(gap) else { break };
                 at = next;
             }
-            let wanted = Match::Port { end: End::Destination, ranges: ranges.clone(), negated };
-            let mut tests = Vec::new();
+            let wanted = Match::Port { end: End::Destination, ranges: ranges.clone().into(), negated };
+            let mut tests = Tests::new();
             if !compare(&wanted, &mut tests) {
                 prop_assert!(ranges.len() > RANGES);
                 return Ok(());
@@ -138,7 +138,7 @@ mod tests {
             prop_assume!(nets.len() > 1);
             let addresses = Addresses::Nets(nets.clone());
             let wanted = Match::Address { end: End::Source, family: Family::V4, addresses, negated };
-            let mut tests = Vec::new();
+            let mut tests = Tests::new();
             if !compare(&wanted, &mut tests) {
                 prop_assert!(nets.len() > RANGES);
                 return Ok(());

@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use ipnet::IpNet;
+use smallvec::SmallVec;
 
 pub(super) use chains::laid_chain;
 pub(super) use counters::Counter;
@@ -101,7 +102,7 @@ impl Hook {
 /// One rule of the kernel.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
-    pub(super) tests: Vec<Test<'a>>,
+    pub(super) tests: Tests<'a>,
     /// Name of what counts the packets for which all that holds.
     pub(super) counter: Option<Arc<str>>,
     pub(super) deed: Deed<'a>,
@@ -121,6 +122,9 @@ pub(super) enum Side {
     In,
     Out,
 }
+
+/// What must hold of a packet, all of it; that of nearly all rules is no allocation.
+pub(super) type Tests<'a> = SmallVec<[Test<'a>; 6]>;
 
 /// What must hold of a packet.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::chains::rows;
 use super::hooks::{at, said};
-use super::{Catalogue, Deed, LaidChain, Place, Priority, Side, Test};
+use super::{Catalogue, Deed, LaidChain, Place, Priority, Side, Test, Tests};
 use crate::backend::nftables::ServiceLoop;
 use crate::backend::nftables::network::{Interface, Network};
 use crate::model::Protocol;
@@ -83,7 +83,7 @@ fn translate<'a>(network: &'a Network, family: Family, tests: &[Test<'a>], lines
             .chain(tests.iter().cloned())
             .chain(protocol.map(|number| Test::Protocol { number, negated: false }));
         let deed = Deed::Translate { address, ports };
-        lines.push(said(tests.collect(), deed, "leaves the pools"));
+        lines.push(said(tests.collect::<Tests<'_>>(), deed, "leaves the pools"));
     };
     if let Some(ports) = network.source.ports {
         line(Some(Protocol::TCP), Some(ports));

@@ -123,7 +123,7 @@ impl Ruleset {
         }
         if let Some(host) = delta.all_interfaces {
             self.program.all_interfaces = host;
-            self.touch_fixed();
+            self.pending.fixed = true;
         }
         for interface in delta.dispatch_removed {
             self.program.dispatch.remove(&interface);
@@ -170,12 +170,6 @@ impl Ruleset {
         }
     }
 
-    /// Chains of the host that all tables with such chains have may be new: then so are their maps.
-    pub(super) fn touch_fixed(&mut self) {
-        self.pending.fixed = true;
-        self.pending.interfaces.extend(self.program.hosts.keys().cloned());
-    }
-
     fn touch_interface(&mut self, interface: String) {
         self.banned.remove(&interface);
         self.pending.interfaces.insert(interface);
@@ -185,7 +179,10 @@ impl Ruleset {
         if self.barred_sets.remove(&set) {
             self.retry_denied();
         }
-        self.pending.sets.insert(set);
+        // Else all will be marked.
+        if self.held.is_there {
+            self.pending.sets.insert(set);
+        }
     }
 
     fn take_set(&mut self, set: SetId, members: Members) {
@@ -212,7 +209,10 @@ impl Ruleset {
             self.names.insert(key.clone(), chain_name(&key));
         }
         self.unbar(&key);
-        self.pending.chains.insert(key);
+        // Else all will be marked.
+        if self.held.is_there {
+            self.pending.chains.insert(key);
+        }
     }
 
     fn take_program(&mut self, mut program: Program) {
@@ -241,10 +241,6 @@ impl Ruleset {
         let names: Vec<_> = before.keys().chain(program.hosts.keys()).filter(differs).cloned().collect();
         names.into_iter().for_each(|name| self.touch_interface(name));
         program.chains = core::mem::take(&mut self.program.chains);
-        let had_hosts = self.program.all_interfaces.is_some();
         self.program = program;
-        if had_hosts != self.program.all_interfaces.is_some() {
-            self.touch_fixed();
-        }
     }
 }

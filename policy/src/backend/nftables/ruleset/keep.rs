@@ -98,7 +98,7 @@ impl Ruleset {
         }
         if all_interfaces.is_some() {
             self.program.all_interfaces = all_interfaces;
-            self.touch_fixed();
+            self.pending.fixed = true;
         }
         for (key, wished) in chains {
             match wished {

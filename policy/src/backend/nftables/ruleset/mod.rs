@@ -71,7 +71,7 @@ pub struct Ruleset {
     program: Program,
     sets: HashMap<SetId, SetState>,
     families: Families,
-    names: BTreeMap<ChainKey, String>,
+    names: HashMap<ChainKey, String>,
     held: Held,
     pending: Pending,
     batch: Batch,
@@ -177,7 +177,7 @@ struct Flight {
 
 /// Names of what is wished and not barred.
 struct View<'a> {
-    names: &'a BTreeMap<ChainKey, String>,
+    names: &'a HashMap<ChainKey, String>,
     sets: &'a HashMap<SetId, SetState>,
     barred: &'a BTreeSet<ChainKey>,
 }
@@ -205,7 +205,7 @@ impl Ruleset {
             program: Program::default(),
             sets: HashMap::new(),
             families: Families::default(),
-            names: BTreeMap::new(),
+            names: HashMap::new(),
             held: Held::default(),
             pending: Pending::default(),
             batch: Batch::new(),
@@ -236,10 +236,10 @@ impl Ruleset {
         if self.held.is_there && self.pending.is_empty() {
             return Ok(None);
         }
-        self.bar_full_sets();
         if !self.held.is_there {
             self.mark_all();
         }
+        self.bar_full_sets();
         let flight = loop {
             self.batch.clear();
             let mut culprit = None;

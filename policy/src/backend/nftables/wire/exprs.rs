@@ -1,5 +1,6 @@
 //! Expressions of a rule, one behind the other.
 
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use ipnet::IpNet;
@@ -7,14 +8,60 @@ use tortie_nft_wire::expr::{
     Bitwise, Cmp, CmpOp, Expression, Immediate, Lookup, Masq, Meta, MetaKey, Nat, NatType, Payload, Range,
     RangeOp,
 };
-use tortie_nft_wire::{Data, Name, Register, RuleBuf, Selector};
+use tortie_nft_wire::{Data, ExprBuf, Name, Register, RuleBuf, Selector, Verdict};
 
 use crate::program::End;
 use crate::rule::{Family, PortRange};
 
-/// Appends expressions to those of a rule.
-pub(super) struct Appender<'e> {
-    rule: &'e mut RuleBuf,
+/// Most phrases that are kept.
+const MAX_PHRASES: usize = 24;
+
+/// What many rules say, in the same expressions each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phrase {
+    Family(Family),
+    Protocol { number: u8, negated: bool },
+    Load(Selector),
+    Accept,
+    Drop,
+    Return,
+}
+
+impl Phrase {
+    fn written(self) -> ExprBuf {
+        let mut exprs = ExprBuf::new();
+        let verdict = match self {
+            Self::Family(family) => {
+                exprs.expr(&Selector::Nfproto.load(R1));
+                exprs.expr(&equals(&[if family == Family::V4 { 2 } else { 10 }], false));
+                return exprs;
+            }
+            Self::Protocol { number, negated } => {
+                exprs.expr(&Selector::L4proto.load(R1)).expr(&equals(&[number], negated));
+                return exprs;
+            }
+            Self::Load(selector) => {
+                exprs.expr(&selector.load(R1));
+                return exprs;
+            }
+            Self::Accept => Verdict::Accept,
+            Self::Drop => Verdict::Drop,
+            Self::Return => Verdict::Return,
+        };
+        exprs.expr(&Immediate::new(Register::VERDICT, verdict.into()));
+        exprs
+    }
+}
+
+fn equals(value: &[u8], negated: bool) -> Cmp {
+    Cmp::new(R1, if negated { CmpOp::NEQ } else { CmpOp::EQ }, Data::value(value))
+}
+
+/// Writes rules, one at a time: appends expressions to those that it has. Its memory stays for the next.
+pub(super) struct Appender {
+    rule: RuleBuf,
+    /// What was said before: few enough to look at one after the other.
+    phrases: Vec<(Phrase, ExprBuf)>,
     /// Which family the packets are of that come so far, once that is asked.
     family: Option<Family>,
     /// What the first register still holds.
@@ -39,9 +86,54 @@ pub(super) const fn port(end: End) -> Selector {
 
 const R1: Register = Register::R1;
 
-impl<'e> Appender<'e> {
-    pub(super) const fn new(rule: &'e mut RuleBuf) -> Self {
-        Self { rule, family: None, loaded: None }
+impl Appender {
+    pub(super) fn new(table: &Name, chain: &Name) -> Self {
+        Self { rule: RuleBuf::new(table, chain), phrases: Vec::new(), family: None, loaded: None }
+    }
+
+    /// What follows are rules of this chain.
+    pub(super) fn set_chain(&mut self, table: &Name, chain: &Name) {
+        self.rule.set_chain(table, chain);
+    }
+
+    /// A rule that says nothing yet.
+    pub(super) fn begin(&mut self) {
+        self.rule.clear();
+        (self.family, self.loaded) = (None, None);
+    }
+
+    pub(super) fn comment(&mut self, comment: &str) {
+        self.rule.comment(comment);
+    }
+
+    /// The rule, with all that was appended.
+    pub(super) const fn rule(&self) -> &RuleBuf {
+        &self.rule
+    }
+
+    fn say(&mut self, phrase: Phrase) {
+        self.loaded = None;
+        if let Some((_, exprs)) = self.phrases.iter().find(|(known, _)| *known == phrase) {
+            self.rule.exprs(exprs);
+            return;
+        }
+        let exprs = phrase.written();
+        self.rule.exprs(&exprs);
+        if self.phrases.len() < MAX_PHRASES {
+            self.phrases.push((phrase, exprs));
+        }
+    }
+
+    pub(super) fn accept(&mut self) {
+        self.say(Phrase::Accept);
+    }
+
+    pub(super) fn drop(&mut self) {
+        self.say(Phrase::Drop);
+    }
+
+    pub(super) fn back(&mut self) {
+        self.say(Phrase::Return);
     }
 
     pub(super) fn push(&mut self, expr: &impl Expression) {
@@ -50,9 +142,8 @@ impl<'e> Appender<'e> {
     }
 
     pub(super) fn compare(&mut self, value: &[u8], negated: bool) {
-        let op = if negated { CmpOp::NEQ } else { CmpOp::EQ };
         // It changes no register.
-        self.rule.expr(&Cmp::new(R1, op, Data::value(value)));
+        self.rule.expr(&equals(value, negated));
     }
 
     /// It is of this family.
@@ -62,8 +153,7 @@ impl<'e> Appender<'e> {
         }
         // What is of one family and of the other is nothing; both stay, and no packet comes this far.
         self.family = Some(family);
-        self.push(&Selector::Nfproto.load(R1));
-        self.compare(&[if family == Family::V4 { 2 } else { 10 }], false);
+        self.say(Phrase::Family(family));
     }
 
     pub(super) fn mask(&mut self, mask: &[u8], xor: &[u8]) {
@@ -84,7 +174,7 @@ impl<'e> Appender<'e> {
     /// An address without the bits behind a prefix of this length, in the first register.
     pub(super) fn address(&mut self, end: End, family: Family, len: u8) {
         self.family(family);
-        self.push(&address(end, family).load(R1));
+        self.say(Phrase::Load(address(end, family)));
         let mask = |bits: u8| {
             move |index: usize| {
                 let before = u32::try_from(index).unwrap_or(u32::MAX).saturating_mul(8);
@@ -107,8 +197,7 @@ impl<'e> Appender<'e> {
     }
 
     pub(super) fn protocol(&mut self, number: u8, negated: bool) {
-        self.push(&Selector::L4proto.load(R1));
-        self.compare(&[number], negated);
+        self.say(Phrase::Protocol { number, negated });
     }
 
     pub(super) fn port(&mut self, end: End, range: &PortRange, negated: bool) {
@@ -127,7 +216,7 @@ impl<'e> Appender<'e> {
     /// Loads into the first register what is not there already.
     fn load(&mut self, selector: Selector) {
         if self.loaded != Some(selector) {
-            self.push(&selector.load(R1));
+            self.say(Phrase::Load(selector));
             self.loaded = Some(selector);
         }
     }

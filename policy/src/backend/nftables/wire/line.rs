@@ -8,9 +8,7 @@ use tortie_nft_wire::expr::{
     Cmp, CmpOp, Ct, CtKey, Fib, FibResult, Immediate, Log, Meta, MetaKey, Notrack, ObjectType, Objref,
     Reject, RejectType,
 };
-use tortie_nft_wire::{
-    Bytes, Connection, CtState, Data, EncodeError, Name, Register, RuleBuf, Selector, Set, Type,
-};
+use tortie_nft_wire::{Bytes, Connection, CtState, Data, EncodeError, Name, Register, Selector, Set, Type};
 
 use super::exprs::{Appender, address, port};
 use super::{INET, Key, Writer, interface, octets};
@@ -24,19 +22,18 @@ const R1: Register = Register::R1;
 type Result = core::result::Result<(), EncodeError>;
 
 /// Writes the rule of this line; what it looks up in sets of its own is put into the batch before it.
-pub(super) fn rule(writer: &mut Writer<'_>, rule: &mut RuleBuf, line: &Line<'_>) -> Result {
-    rule.clear();
-    let mut appender = Appender::new(rule);
+pub(super) fn rule(writer: &mut Writer<'_>, out: &mut Appender, line: &Line<'_>) -> Result {
+    out.begin();
     for wanted in &line.tests {
-        test(writer, &mut appender, wanted)?;
+        test(writer, out, wanted)?;
     }
     if let Some(counter) = &line.counter {
         let (kind, name) = (Some(ObjectType::COUNTER), Some(Name::new(counter.as_ref())?));
-        appender.push(&Objref { kind, name, ..Objref::new() });
+        out.push(&Objref { kind, name, ..Objref::new() });
     }
-    deed(writer, &mut appender, &line.deed)?;
+    deed(writer, out, &line.deed)?;
     if let Some(said) = line.comment {
-        rule.comment(&writer.origins.comment(said));
+        out.comment(&writer.origins.comment(said));
     }
     Ok(())
 }
@@ -48,13 +45,22 @@ const fn side(side: Side) -> Selector {
     }
 }
 
-fn deed(writer: &mut Writer<'_>, out: &mut Appender<'_>, deed: &Deed<'_>) -> Result {
+fn deed(writer: &mut Writer<'_>, out: &mut Appender, deed: &Deed<'_>) -> Result {
     let mark = writer.options.mark;
     let set_mark = || Meta { sreg: Some(R1), ..Meta::new(MetaKey::MARK) };
     let verdict = match deed {
-        Deed::Accept => nft::Verdict::Accept,
-        Deed::Drop => nft::Verdict::Drop,
-        Deed::Return => nft::Verdict::Return,
+        Deed::Accept => {
+            out.accept();
+            return Ok(());
+        }
+        Deed::Drop => {
+            out.drop();
+            return Ok(());
+        }
+        Deed::Return => {
+            out.back();
+            return Ok(());
+        }
         Deed::Reject => {
             let code = Some(Reject::PORT_UNREACHABLE);
             out.push(&Reject { icmp_code: code, ..Reject::new(RejectType::ICMPX_UNREACH) });
@@ -97,7 +103,7 @@ fn deed(writer: &mut Writer<'_>, out: &mut Appender<'_>, deed: &Deed<'_>) -> Res
     Ok(())
 }
 
-fn test(writer: &mut Writer<'_>, out: &mut Appender<'_>, test: &Test<'_>) -> Result {
+fn test(writer: &mut Writer<'_>, out: &mut Appender, test: &Test<'_>) -> Result {
     match test {
         Test::Match(wanted) => self::wanted(writer, out, wanted)?,
         Test::Family(family) => out.family(*family),
@@ -163,13 +169,13 @@ fn test(writer: &mut Writer<'_>, out: &mut Appender<'_>, test: &Test<'_>) -> Res
     Ok(())
 }
 
-fn state(out: &mut Appender<'_>, state: CtState) {
+fn state(out: &mut Appender, state: CtState) {
     out.push(&Ct { dreg: Some(R1), ..Ct::new(CtKey::STATE) });
     out.mask(&state.bits().to_ne_bytes(), &[0; 4]);
     out.push(&Cmp::new(R1, CmpOp::NEQ, Data::value([0; 4])));
 }
 
-fn wanted(writer: &mut Writer<'_>, out: &mut Appender<'_>, wanted: &Match) -> Result {
+fn wanted(writer: &mut Writer<'_>, out: &mut Appender, wanted: &Match) -> Result {
     match wanted {
         Match::Family(family) => out.family(*family),
         Match::Protocol { number, negated } => out.protocol(*number, *negated),
@@ -260,7 +266,7 @@ fn ports_set(
 }
 
 /// The table of a step: of hashes where it has one length of prefixes and no ranges; else of intervals, in each part.
-fn tuples(writer: &mut Writer<'_>, out: &mut Appender<'_>, tuples: &Tuples) -> Result {
+fn tuples(writer: &mut Writer<'_>, out: &mut Appender, tuples: &Tuples) -> Result {
     let mask = tuples.mask();
     let (mut key_type, mut key_len, mut lens, mut parts) = (None::<Type>, 0_u32, Vec::new(), Vec::new());
     let mut part = |kind: Type, len: u32| {
@@ -348,7 +354,7 @@ fn cut((mut key, len): (Key, u32)) -> Key {
 /// The verdict map that leads to the leaves.
 ///
 /// A packet that runs through the chain while it is filled anew may find the elements gone: what stands behind drops it.
-fn spread_map(writer: &mut Writer<'_>, out: &mut Appender<'_>, spread: &Spread, leaves: &str) -> Result {
+fn spread_map(writer: &mut Writer<'_>, out: &mut Appender, spread: &Spread, leaves: &str) -> Result {
     let id = writer.next_set();
     let key_type = Type::INET_SERVICE.then(Type::INET_PROTO);
     let ranges: Vec<_> = spread.ranges().collect();

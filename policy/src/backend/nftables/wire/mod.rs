@@ -10,9 +10,9 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 use tortie_nft_wire as nft;
 use tortie_nft_wire::expr::{Counter, ObjectType};
-use tortie_nft_wire::{
-    Attachment, Batch, EncodeError, Family as NftFamily, Name, Object, RuleBuf, Set, Table, Type,
-};
+use tortie_nft_wire::{Attachment, Batch, EncodeError, Family as NftFamily, Name, Object, Set, Table, Type};
+
+use exprs::Appender;
 
 use super::TABLE;
 use super::layout::{LaidChain, Leads, Origins, Part, PartKind, Place, Priority, comment, room};
@@ -31,8 +31,8 @@ pub(super) struct Writer<'b> {
     /// Number of the last set of the batch.
     set: u32,
     origins: Origins,
-    /// Memory of rules, between chains.
-    rule: Option<RuleBuf>,
+    /// Who writes rules, between chains.
+    appender: Option<Appender>,
 }
 
 /// What is done to members of a set.
@@ -46,7 +46,14 @@ type Result = core::result::Result<(), EncodeError>;
 
 impl<'b> Writer<'b> {
     pub(super) fn new(batch: &'b mut Batch, options: &'b Options) -> core::result::Result<Self, EncodeError> {
-        Ok(Self { batch, options, table: Name::new(TABLE)?, set: 0, origins: Origins::default(), rule: None })
+        Ok(Self {
+            batch,
+            options,
+            table: Name::new(TABLE)?,
+            set: 0,
+            origins: Origins::default(),
+            appender: None,
+        })
     }
 
     /// The table, without anything that it has had.
@@ -246,18 +253,18 @@ impl<'b> Writer<'b> {
     /// Puts rules into a chain.
     pub(super) fn fill(&mut self, laid: &LaidChain<'_>) -> Result {
         let chain = Name::new(&laid.name)?;
-        let mut rule = match self.rule.take() {
-            Some(mut rule) => {
-                rule.set_chain(&self.table, &chain);
-                rule
+        let mut appender = match self.appender.take() {
+            Some(mut appender) => {
+                appender.set_chain(&self.table, &chain);
+                appender
             }
-            None => RuleBuf::new(&self.table, &chain),
+            None => Appender::new(&self.table, &chain),
         };
         for line in &laid.lines {
-            line::rule(self, &mut rule, line)?;
-            self.batch.add(INET, &rule)?;
+            line::rule(self, &mut appender, line)?;
+            self.batch.add(INET, appender.rule())?;
         }
-        self.rule = Some(rule);
+        self.appender = Some(appender);
         Ok(())
     }
 }
