@@ -146,6 +146,8 @@ fn transport_for(
     let source_port = edge(choices, world, &rule.source, source);
     let destination_port = edge(choices, world, &rule.destination, destination);
     Some(match number {
+        // The rest of what was fragmented has no ports.
+        Protocol::TCP | Protocol::UDP | Protocol::SCTP if choices.once_in(12) => Transport::Other(number),
         Protocol::TCP => Transport::Tcp { source_port, destination_port },
         Protocol::UDP => Transport::Udp { source_port, destination_port },
         Protocol::SCTP => Transport::Sctp { source_port, destination_port },
