@@ -197,7 +197,7 @@ fn settings(choices: &mut Choices<'_>, world: &World, objects: &mut Vec<Object>)
             allow_ipip: choices.once_in(2),
         }));
     }
-    if choices.once_in(6) {
+    if choices.once_in(2) {
         let peers = [world.outside[0], world.endpoints[0]].concat();
         let mut ports = || {
             choices.some(4, |choices| FailsafePort {

@@ -3,7 +3,8 @@
 //! A [`Trial`] draws policy sets one after the other, each reached from the last by changes, and probes for each. Whoever
 //! gives verdicts is asked about every probe, and must say what [`evaluate_packet`](crate::evaluate_packet) says: the program
 //! that a [`Resolver`] keeps, as it is and optimised, and a [`Backend`]. That program must also be the one that is made
-//! anew. What they do not agree on is cut down to the fewest objects and rules that show it ([`Disagreement`]).
+//! anew, and the rows of its tables must not overlap. What does not hold is cut down to the fewest objects and rules that
+//! show it ([`Disagreement`]).
 //!
 //! All comes out of bytes: what is drawn from zeros alone is the simplest, so that whatever makes up the bytes (a seed,
 //! proptest, a fuzzer) can shrink towards it.
@@ -49,6 +50,7 @@ mod draw;
 mod object;
 mod packet;
 mod rules;
+mod tables;
 mod trial;
 
 use alloc::collections::BTreeMap;

@@ -93,7 +93,8 @@ fn drawn<'a>(
     };
     let (from, to) = (place(source), place(destination));
     let drawn = transport(choices, world, family);
-    let transport = rule.and_then(|rule| transport_for(choices, rule)).unwrap_or(drawn);
+    let ends = [source, destination].map(|address| inputs.endpoint_at(address));
+    let transport = rule.and_then(|rule| transport_for(choices, world, rule, ends)).unwrap_or(drawn);
     let mut packet = Packet::new(from, to, Flow::new(source, destination, transport));
     if world.strange {
         if choices.once_in(4) {
@@ -135,10 +136,18 @@ fn end(choices: &mut Choices<'_>, all: &[IpAddr], end: Option<&EntityRule>) -> I
 }
 
 /// What the rule says of protocol, ports and type, or one step away from it; `None` if it names no protocol.
-fn transport_for(choices: &mut Choices<'_>, rule: &Rule) -> Option<Transport> {
+fn transport_for(
+    choices: &mut Choices<'_>,
+    world: &World,
+    rule: &Rule,
+    [source, destination]: [Option<&Endpoint>; 2],
+) -> Option<Transport> {
     let number = rule.protocol.as_ref().and_then(Protocol::number)?;
-    let (source_port, destination_port) = (edge(choices, &rule.source), edge(choices, &rule.destination));
+    let source_port = edge(choices, world, &rule.source, source);
+    let destination_port = edge(choices, world, &rule.destination, destination);
     Some(match number {
+        // The rest of what was fragmented has no ports.
+        Protocol::TCP | Protocol::UDP | Protocol::SCTP if choices.once_in(12) => Transport::Other(number),
         Protocol::TCP => Transport::Tcp { source_port, destination_port },
         Protocol::UDP => Transport::Udp { source_port, destination_port },
         Protocol::SCTP => Transport::Sctp { source_port, destination_port },
@@ -147,7 +156,7 @@ fn transport_for(choices: &mut Choices<'_>, rule: &Rule) -> Option<Transport> {
             let icmp = icmp.or(rule.not_icmp.as_ref());
             let near = |choices: &mut Choices<'_>, wanted: Option<i64>| {
                 let wanted = wanted.and_then(|number| u8::try_from(number).ok()).unwrap_or_default();
-                wanted.saturating_add(u8::from(choices.once_in(3)))
+                wanted.saturating_add(u8::from(choices.once_in(2)))
             };
             let kind = near(choices, icmp.and_then(|icmp| icmp.kind));
             Transport::Icmp { kind, code: near(choices, icmp.and_then(|icmp| icmp.code)) }
@@ -156,13 +165,18 @@ fn transport_for(choices: &mut Choices<'_>, rule: &Rule) -> Option<Transport> {
     })
 }
 
-/// A port at an edge of those that the end wants or excludes, inside or out.
-fn edge(choices: &mut Choices<'_>, end: &EntityRule) -> u16 {
+/// A port at an edge of those that the end wants or excludes, inside or out, where this endpoint stands.
+fn edge(choices: &mut Choices<'_>, world: &World, end: &EntityRule, endpoint: Option<&Endpoint>) -> u16 {
     let ranges: Vec<(u16, u16)> = (end.ports.iter().chain(&end.not_ports))
         .map(|port| match port {
             Port::Number(port) => (*port, *port),
             Port::Range { min, max } => (*min, *max),
-            Port::Named(_) => (80, 81),
+            Port::Named(name) => {
+                let mut ports = endpoint.iter().flat_map(|endpoint| &endpoint.ports);
+                let port = ports.find(|port| port.name == *name).map(|port| port.port);
+                let port = port.unwrap_or_else(|| *choices.one(&world.ports));
+                (port, port)
+            }
         })
         .collect();
     if ranges.is_empty() {

@@ -199,10 +199,11 @@ pub(super) fn rule(choices: &mut Choices<'_>, world: &World, place: Place) -> Ru
 
 /// Rules of few fields each, one after the other: lists as an optimiser makes tables of.
 pub(super) fn list(choices: &mut Choices<'_>, world: &World) -> Vec<Rule> {
-    let actions: &[Action] = match choices.below(4) {
+    let actions: &[Action] = match choices.below(5) {
         0 => &[Action::Allow],
         1 => &[Action::Deny],
         2 => &[Action::Allow, Action::Allow, Action::Allow, Action::Deny],
+        3 => &[Action::Deny, Action::Pass, Action::Deny],
         _ => &[Action::Deny, Action::Allow, Action::Deny, Action::Deny, Action::Log],
     };
     let family = choices.below(2);
@@ -225,6 +226,10 @@ pub(super) fn list(choices: &mut Choices<'_>, world: &World) -> Vec<Rule> {
         if addresses == 3 || (addresses > 0 && (shape / 8) % 8 > 0) {
             far.nets = vec![choices.one(&nets).clone()];
         }
+        if far.nets.is_empty() && shape % 4 == 3 {
+            // What prefixes would say.
+            rule.ip_version = Some(if family == 0 { 4 } else { 6 });
+        }
         match shape / 64 {
             1 if ports > 1 && rule.protocol.is_some() => near.ports.push(port(choices)),
             2 if addresses > 1 => far.nets.push(choices.one(&nets).clone()),
@@ -234,7 +239,54 @@ pub(super) fn list(choices: &mut Choices<'_>, world: &World) -> Vec<Rule> {
         (rule.source, rule.destination) = if at_source { (near, far) } else { (far, near) };
         rule
     };
-    (0..len).map(|_| one(choices)).collect()
+    let mut rules: Vec<Rule> = Vec::with_capacity(len);
+    for _ in 0..len {
+        let rule = match rules.is_empty() || choices.below(3) < 2 {
+            true => one(choices),
+            false => {
+                let rule = choices.one(&rules).clone();
+                variation(choices, rule, actions, &nets)
+            }
+        };
+        rules.push(rule);
+    }
+    rules
+}
+
+/// A rule that differs from this one in one respect, as two differ that an optimiser must not take for each other.
+fn variation(choices: &mut Choices<'_>, mut rule: Rule, actions: &[Action], nets: &[String]) -> Rule {
+    let Rule { source, destination, .. } = &mut rule;
+    match choices.below(5) {
+        0 => rule.action = choices.one(actions).clone(),
+        1 => {
+            let other = |number| if number == 6 { 17 } else { 6 };
+            rule.protocol =
+                rule.protocol.and_then(|protocol| protocol.number()).map(other).map(Protocol::Number);
+        }
+        2 => {
+            for port in [source, destination].into_iter().flat_map(|end| &mut end.ports) {
+                let (min, max) = match *port {
+                    Port::Range { min, max } => (min, max),
+                    Port::Number(port) => (port, port),
+                    Port::Named(_) => continue,
+                };
+                // Behind it, over its end, or inside.
+                let more = max.saturating_add(10);
+                *port = match choices.below(3) {
+                    0 => Port::Range { min: max.saturating_add(1), max: more },
+                    1 => Port::Range { min, max: more },
+                    _ => Port::Number(max),
+                };
+            }
+        }
+        3 => core::mem::swap(source, destination),
+        _ => {
+            for net in [source, destination].into_iter().flat_map(|end| &mut end.nets) {
+                net.clone_from(choices.one(nets));
+            }
+        }
+    }
+    rule
 }
 
 /// A port, or a range of few or many of them, that has much in common with others.

@@ -10,6 +10,7 @@ use crate::{
 };
 
 use super::counts::{Counts, way};
+use super::tables::are_disjoint;
 use super::{Both, Choices, Object, Spec, World, judgements, objects, packet, packet_for};
 
 /// What enforces programs.
@@ -110,6 +111,10 @@ impl Trial {
             return Err(self.whole("the program that is kept is not the one that is made anew".into()));
         }
         let programs = variants(&self.program);
+        if let Some(what) = overlapping(&programs) {
+            let shows = |world: &World, objects: &[Object]| overlapping(&variants(&made(world, objects).1));
+            return Err(self.smallest(shows).unwrap_or_else(|| self.whole(what)));
+        }
         self.counts.features(&self.program);
         programs.iter().for_each(|(_, program)| self.counts.features(program));
         let mut packets = Vec::new();
@@ -130,10 +135,10 @@ impl Trial {
             let allowed = evaluation.verdict == Verdict::Allow;
             let wants = judgements(&evaluation);
             if interpret(&self.program, &packet).judgements != wants {
-                return Err(self.smallest(&packet, None));
+                return Err(self.on(&packet, None));
             }
             if programs.iter().any(|(_, program)| !says(program, &packet, &wants)) {
-                return Err(self.smallest(&packet, None));
+                return Err(self.on(&packet, None));
             }
             let family = usize::from(packet.flow.destination.is_ipv6());
             let count = if allowed { &mut self.counts.allowed } else { &mut self.counts.denied };
@@ -155,7 +160,7 @@ impl Trial {
         }
         for ((packet, wanted), found) in packets.iter().zip(wanted).zip(found) {
             match found {
-                Some(found) if found != wanted => return Err(self.smallest(packet, Some(&mut **backend))),
+                Some(found) if found != wanted => return Err(self.on(packet, Some(&mut **backend))),
                 found => self.counts.sent += usize::from(found.is_some()),
             }
         }
@@ -195,14 +200,22 @@ impl Trial {
     }
 
     /// A disagreement on a packet, in as few objects and rules as show it.
-    fn smallest(&self, packet: &Packet<'_>, mut backend: Option<&mut dyn Backend>) -> Box<Disagreement> {
-        let mut objects: Vec<Object> = self.objects.values().cloned().collect();
-        let mut shows = |objects: &[Object]| shows(&self.world, objects, packet, &mut backend);
-        let Some(mut what) = shows(&objects) else {
+    fn on(&self, packet: &Packet<'_>, mut backend: Option<&mut dyn Backend>) -> Box<Disagreement> {
+        let smallest = self.smallest(|world, objects| shows(world, objects, packet, &mut backend));
+        smallest.unwrap_or_else(|| {
             let evaluation = evaluate_packet(&self.both.inputs, &self.both.host, |_| true, packet);
-            return self
-                .whole(format!("{packet:?}: somebody says otherwise than the evaluator: {evaluation}"));
-        };
+            self.whole(format!("{packet:?}: somebody says otherwise than the evaluator: {evaluation}"))
+        })
+    }
+
+    /// A disagreement in as few objects and rules as show it; `None` if the objects alone do not.
+    fn smallest(
+        &self,
+        mut shows: impl FnMut(&World, &[Object]) -> Option<String>,
+    ) -> Option<Box<Disagreement>> {
+        let mut objects: Vec<Object> = self.objects.values().cloned().collect();
+        let mut shows = |objects: &[Object]| shows(&self.world, objects);
+        let mut what = shows(&objects)?;
         let mut attempts = 0;
         let mut at = 0;
         while at < objects.len() && attempts < MOST_ATTEMPTS {
@@ -222,7 +235,7 @@ impl Trial {
                 }
             }
         }
-        Box::new(Disagreement { what, is_minimal: true, objects })
+        Some(Box::new(Disagreement { what, is_minimal: true, objects }))
     }
 }
 
@@ -230,6 +243,15 @@ fn start(world: &World) -> Both {
     let mut both = Both::new(world.host(), |_| true);
     both.resolver.set_in_sync();
     both
+}
+
+/// What these objects alone become.
+fn made(world: &World, objects: &[Object]) -> (Both, Program) {
+    let mut both = start(world);
+    objects.iter().for_each(|object| both.insert(object));
+    let mut program = Program::default();
+    program.apply(both.resolver.flush());
+    (both, program)
 }
 
 /// The program as each pass alone makes it, as [`EAGER`] does, and as all do by default.
@@ -243,6 +265,12 @@ fn variants(program: &Program) -> [(&'static str, Program); 5] {
         ("default", Passes::default()),
     ]
     .map(|(name, passes)| (name, optimise(program, &passes).program))
+}
+
+/// Which of these programs has a table of which a packet has two rows.
+fn overlapping(programs: &[(&str, Program)]) -> Option<String> {
+    let (name, _) = programs.iter().find(|(_, program)| !are_disjoint(program))?;
+    Some(format!("optimised ({name}), it has a table with rows that overlap"))
 }
 
 /// Whether each end says this of the packet by this program, and logs it, by whatever rule.
@@ -266,10 +294,7 @@ fn shows(
     packet: &Packet<'_>,
     backend: &mut Option<&mut dyn Backend>,
 ) -> Option<String> {
-    let mut both = start(world);
-    objects.iter().for_each(|object| both.insert(object));
-    let mut program = Program::default();
-    program.apply(both.resolver.flush());
+    let (both, program) = made(world, objects);
     let evaluation = evaluate_packet(&both.inputs, &both.host, |_| true, packet);
     let allowed = evaluation.verdict == Verdict::Allow;
     let interpretation = interpret(&program, packet);
