@@ -1,4 +1,4 @@
-//! The datastore's file is removed, or another is where it was: what is enforced stays, until it comes back or somebody says
+//! The datastore's file is removed or emptied, or another is where it was: what is enforced stays, until it comes back or somebody says
 //! that the other is to be followed.
 
 use std::fs;
@@ -78,6 +78,58 @@ fn netns_a_datastore_that_vanishes_changes_nothing() {
     host.give_store_back();
     agent.wait_ready();
     scene.check("it is there again", before);
+    scene.prove_that_changes_are_followed();
+    traffic.into_iter().for_each(crate::kit::Traffic::end);
+}
+
+/// `> tortie.db`: the file keeps its name, and whoever has it open could go on with what is in the log and in memory.
+#[test]
+fn netns_a_datastore_that_is_emptied_changes_nothing() {
+    if let Place::Done = enter("lost::netns_a_datastore_that_is_emptied_changes_nothing") {
+        return;
+    }
+    let mut scene = Scene::new();
+    let traffic = scene.traffic();
+    let host = &scene.host;
+    let (agent, _) = Agent::ready(host);
+    host.settle();
+    let before = scene.denied();
+    scene.check("policed", before);
+
+    // What is beside it comes back first, without which it is not whole.
+    let backup = ["-wal", ""].map(|end| {
+        let path = host.path(&format!("{STORE}{end}"));
+        let contents = fs::read(&path).unwrap();
+        (path, contents)
+    });
+    fs::write(host.path(STORE), "").unwrap();
+    agent.wait_told("is empty");
+    assert!(agent.log().contains("somebody has truncated it"), "the log says what has become of it");
+    scene.check("its file is emptied", before);
+    let written = host.wait(host.store.create("/calico/x", b""));
+    assert!(matches!(&written, Err(Error::Unavailable(_))), "{written:?}");
+    agent.kill();
+    for options in [&[][..], &["--create-datastore"]] {
+        let agent = Agent::start_with(host, options);
+        agent.wait_told("cannot open");
+        scene.check("started with the empty file", before);
+        agent.kill();
+        assert_eq!(fs::metadata(host.path(STORE)).unwrap().len(), 0, "nothing is written to it");
+    }
+
+    let agent = Agent::start(host);
+    agent.wait_told("the file is empty");
+    for end in ["-shm", "-wal", ""] {
+        fs::remove_file(host.path(&format!("{STORE}{end}"))).unwrap();
+    }
+    for (path, contents) in backup {
+        // At once: the agent looks all the time.
+        fs::write(host.path("back"), contents).unwrap();
+        fs::rename(host.path("back"), path).unwrap();
+    }
+    agent.wait_ready();
+    scene.check("what it was is there again", before);
+    scene.host.store = another(&scene.host);
     scene.prove_that_changes_are_followed();
     traffic.into_iter().for_each(crate::kit::Traffic::end);
 }

@@ -25,6 +25,9 @@ enum Displaced {
     Gone { path: PathBuf, error: io::Error },
     #[error("another file is in the place of its own, `{path}`")]
     Another { path: PathBuf },
+    /// SQLite goes on with what it has in memory and in its log.
+    #[error("its file `{path}` is empty: somebody has truncated it")]
+    Emptied { path: PathBuf },
 }
 
 impl Place {
@@ -36,17 +39,21 @@ impl Place {
         Ok(Self { path, device: found.dev(), inode: found.ino() })
     }
 
-    /// Whether the name leads to the same file.
+    /// Whether the name leads to the same file, and there is anything in it.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`]: it does not.
     pub(super) fn check(&self) -> Result<(), Error> {
         let found = metadata(&self.path)?;
-        if (found.dev(), found.ino()) == (self.device, self.inode) {
-            return Ok(());
+        let path = || self.path.clone();
+        if (found.dev(), found.ino()) != (self.device, self.inode) {
+            return Err(Error::unavailable(Displaced::Another { path: path() }));
         }
-        Err(Error::unavailable(Displaced::Another { path: self.path.clone() }))
+        if found.len() == 0 {
+            return Err(Error::unavailable(Displaced::Emptied { path: path() }));
+        }
+        Ok(())
     }
 }
 

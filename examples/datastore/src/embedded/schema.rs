@@ -1,6 +1,7 @@
 //! The database file: opening, format, pragmas.
 
 use core::time::Duration;
+use std::fs;
 use std::path::Path;
 use std::thread;
 use std::time::Instant;
@@ -63,6 +64,10 @@ pub(super) struct State {
 /// Opens the file, and, if so wanted, makes it a store if it is not there, or is empty.
 pub(super) fn open(path: &Path, busy_timeout: Duration, may_create: bool) -> Result<Connection, Error> {
     let deadline = Instant::now() + busy_timeout;
+    // SQLite removes a log that it finds beside an empty file, and it may be all that is left of the store.
+    if !may_create && fs::metadata(path).is_ok_and(|found| found.len() == 0) {
+        return Err(Error::unavailable(FormatError::Empty));
+    }
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, may_create);
     let mut connection = Connection::open_with_flags(path, flags)?;

@@ -84,3 +84,35 @@ fn a_store_is_made_only_on_request() {
     drop(existing().unwrap());
     drop(Location::File(path.clone()).open_existing().unwrap());
 }
+
+/// Somebody empties the file, as `> store.db` does: it keeps its name, and SQLite what it has of it in the log and in memory.
+#[test]
+fn a_file_that_is_emptied_is_no_store() {
+    for is_in_log in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store: Datastore = Embedded::open(&path).unwrap().into();
+        block_on(async {
+            let first = store.create("/a", b"1").await.unwrap();
+            if !is_in_log {
+                // Whoever is the last to close it empties the log.
+                let other = rusqlite::Connection::open(&path).unwrap();
+                other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+            }
+            let mut watch = store.watch("", first);
+            let woken = tokio::spawn(async move { watch.next().await });
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            fs::OpenOptions::new().write(true).truncate(true).open(&path).unwrap();
+            fails(&store, "is empty").await;
+            let woken = tokio::time::timeout(Duration::from_secs(5), woken).await.unwrap().unwrap();
+            assert!(matches!(&woken, Err(WatchError::Store(Error::Unavailable(_)))), "{woken:?}");
+        });
+        drop(store);
+        let log = fs::read(folder.path().join("store.db-wal")).unwrap();
+        assert_eq!(log.is_empty(), !is_in_log, "whoever closes it leaves its log");
+        let error = Location::File(path.clone()).open_existing().unwrap_err();
+        assert!(error.to_string().contains("the file is empty"), "{error}");
+        assert_eq!(fs::metadata(&path).unwrap().len(), 0, "nothing is written to it");
+        assert_eq!(fs::read(folder.path().join("store.db-wal")).unwrap(), log, "nor is its log removed");
+    }
+}
