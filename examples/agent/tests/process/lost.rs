@@ -1,5 +1,5 @@
-//! The datastore's file is removed or emptied, or another is where it was: what is enforced stays, until it comes back or somebody says
-//! that the other is to be followed.
+//! The datastore's file is removed or emptied, or another is where it was: what is enforced stays, until it comes back or
+//! somebody says that the other is to be followed.
 
 use std::fs;
 

@@ -103,11 +103,10 @@ impl Options {
 ///
 /// Every commit that writes raises the revision by one; all records that it wrote carry that revision, so a revision
 /// never recurs for a key, not even after the key was deleted. A commit that has returned survives a crash of the
-/// machine (write-ahead log, `synchronous = FULL`). When the file's name does not lead to it any more, because somebody
-/// has removed or replaced it, or when there is nothing in it any more, every operation fails as unavailable until it does again, and watches say so. Clones share
+/// machine (write-ahead log, `synchronous = FULL`). While the file's name does not lead to it, because somebody has removed
+/// or replaced it, or there is nothing in it any more, every operation fails as unavailable, and watches say so. Clones share
 /// two threads: one writes; one reads, and looks for changes by other processes while there are watches. No call blocks
-/// the caller's thread, except opening. A call
-/// whose future is dropped may still happen.
+/// the caller's thread, except opening. A call whose future is dropped may still happen.
 ///
 /// # Example
 ///
