@@ -90,6 +90,11 @@ impl Batch {
         self.close(start);
     }
 
+    /// Makes room for so many bytes more, so that a large batch is not moved in memory each time that it outgrows its room.
+    pub fn reserve(&mut self, octets: usize) {
+        self.bytes.reserve(octets);
+    }
+
     /// Makes the kernel take it only if nothing changed since this generation; `None`, in any case.
     ///
     /// No generation is 0, which stands for any.

@@ -103,6 +103,7 @@ impl Ruleset {
         }
 
         // What refers to it.
+        writer.reserve(filled.iter().flat_map(|filled| &filled.laid).map(|laid| laid.lines.len()).sum());
         let mut leaves_gone = Vec::new();
         for Filled { key, chain, laid, old } in filled {
             *culprit = Some(Culprit::Chain(key.clone()));

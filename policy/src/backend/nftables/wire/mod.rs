@@ -23,6 +23,9 @@ use crate::set::{Members, PortMember};
 /// Family of the table.
 const INET: NftFamily = NftFamily::INET;
 
+/// What a rule takes in a batch, more or less.
+const RULE_OCTETS: usize = 512;
+
 /// Writes what is laid out into a batch.
 pub(super) struct Writer<'b> {
     batch: &'b mut Batch,
@@ -248,6 +251,11 @@ impl<'b> Writer<'b> {
     pub(super) fn delete_chain(&mut self, name: &str) -> Result {
         let chain = nft::Chain::new(self.table.clone(), Name::new(name)?);
         self.batch.delete(INET, &chain)
+    }
+
+    /// Makes room for so many rules.
+    pub(super) fn reserve(&mut self, rules: usize) {
+        self.batch.reserve(rules.saturating_mul(RULE_OCTETS));
     }
 
     /// Puts rules into a chain.
