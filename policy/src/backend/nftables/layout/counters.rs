@@ -19,36 +19,62 @@ pub(in super::super) struct Counter {
 }
 
 /// The counters of one chain. Names are made once for each, not for each rule.
-#[derive(Debug)]
-pub(super) struct Counters<'a> {
-    chain: &'a Chain,
-    direction: Direction,
+#[derive(Debug, Default)]
+pub(super) struct Counters {
     pub(super) all: Vec<Counter>,
+    /// For each step that denies, in their order: which of them.
+    places: Vec<usize>,
 }
 
-impl<'a> Counters<'a> {
-    pub(super) fn new(key: &ChainKey, chain: &'a Chain) -> Self {
-        Self { chain, direction: key.direction(), all: Vec::new() }
+impl Counters {
+    /// Those of the steps of this chain and of its leaves; `add` is called for each, in the order of [`of`](InOrder::of).
+    pub(super) fn add(&mut self, key: &ChainKey, chain: &Chain, step: &Step) {
+        let Some(origin) = denies(step) else { return };
+        let place =
+            self.all.iter().rposition(|counter| is_of(&counter.denier, origin)).unwrap_or_else(|| {
+                let owner = match origin {
+                    Origin::Rule { owner, .. } | Origin::Invalid { owner } => Some(owner.clone()),
+                    Origin::UnknownProfile { name } => Some(Owner::Profile(Arc::clone(name))),
+                    _ => None,
+                };
+                let denier = Denier { tier: chain.tier.clone(), owner, direction: key.direction() };
+                self.all.push(Counter { name: name(&denier).into(), denier });
+                self.all.len().saturating_sub(1)
+            });
+        self.places.push(place);
     }
 
+    /// They are asked for in the order in which their steps were added.
+    pub(super) fn in_order(&self) -> InOrder<'_> {
+        InOrder { all: &self.all, places: self.places.iter() }
+    }
+}
+
+/// Counters of one step after the other.
+pub(super) struct InOrder<'c> {
+    all: &'c [Counter],
+    places: core::slice::Iter<'c, usize>,
+}
+
+impl<'c> InOrder<'c> {
     /// The counter of a step that denies.
-    pub(super) fn of(&mut self, step: &Step) -> Option<Arc<str>> {
-        if !matches!(step.action, StepAction::Drop) {
-            return None;
-        }
-        let owner = match step.origin.as_ref()? {
-            Origin::Rule { owner, .. } | Origin::Invalid { owner } => Some(owner.clone()),
-            Origin::UnknownProfile { name } => Some(Owner::Profile(Arc::clone(name))),
-            _ => None,
-        };
-        let known = self.all.iter().rev().find(|counter| counter.denier.owner == owner);
-        if let Some(counter) = known {
-            return Some(Arc::clone(&counter.name));
-        }
-        let denier = Denier { tier: self.chain.tier.clone(), owner, direction: self.direction };
-        let name: Arc<str> = name(&denier).into();
-        self.all.push(Counter { name: Arc::clone(&name), denier });
-        Some(name)
+    pub(super) fn of(&mut self, step: &Step) -> Option<&'c str> {
+        denies(step)?;
+        Some(&self.all.get(*self.places.next()?)?.name)
+    }
+}
+
+/// What a step stems from that denies.
+fn denies(step: &Step) -> Option<&Origin> {
+    step.origin.as_ref().filter(|_| matches!(step.action, StepAction::Drop))
+}
+
+fn is_of(denier: &Denier, origin: &Origin) -> bool {
+    match (origin, &denier.owner) {
+        (Origin::Rule { owner, .. } | Origin::Invalid { owner }, of) => of.as_ref() == Some(owner),
+        (Origin::UnknownProfile { name }, Some(Owner::Profile(of))) => of == name,
+        (Origin::UnknownProfile { .. }, _) => false,
+        (_, of) => of.is_none(),
     }
 }
 

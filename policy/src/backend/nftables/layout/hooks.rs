@@ -314,11 +314,7 @@ impl<'a, C: Catalogue> Fixed<'a, C> {
         let prefix = self.options.workload_prefix.as_str();
         let names = self.program.dispatch.keys().filter(|name| !name.starts_with(prefix));
         let others = names.map(|name| Test::Interface(side, name));
-        [Test::Prefix(side, prefix)]
-            .into_iter()
-            .chain(others)
-            .map(|test| line(vec![test], deed.clone()))
-            .collect()
+        [Test::Prefix(side, prefix)].into_iter().chain(others).map(|test| line(vec![test], *deed)).collect()
     }
 
     /// Whether policy of the host is asked about what workloads send it.

@@ -10,14 +10,13 @@ mod origins;
 mod parts;
 
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use ipnet::IpNet;
 use smallvec::SmallVec;
 
-pub(super) use chains::laid_chain;
+pub(super) use chains::Outline;
 pub(super) use counters::Counter;
 #[cfg(feature = "nft-wire")]
 pub(super) use hooks::is_fixed_equal;
@@ -45,16 +44,20 @@ pub(super) trait Catalogue {
     fn parts(&self, set: &SetId, family: Family) -> &[Part];
 }
 
-/// A chain, and what stands in it.
+/// What is said of a chain.
 #[derive(Debug)]
-pub(super) struct LaidChain<'a> {
+pub(super) struct Head {
     pub(super) name: String,
     /// What it is about, for people.
     pub(super) about: Option<String>,
     pub(super) hook: Option<Hook>,
+}
+
+/// A chain, and what stands in it.
+#[derive(Debug)]
+pub(super) struct LaidChain<'a> {
+    pub(super) head: Head,
     pub(super) lines: Vec<Line<'a>>,
-    /// Of the first of several: counters that all of them speak of.
-    pub(super) counters: Vec<Counter>,
 }
 
 /// Where a base chain is hooked in.
@@ -85,10 +88,16 @@ pub(super) enum Priority {
     SrcNat,
 }
 
+impl Head {
+    /// One of which nothing is said.
+    fn new(name: impl Into<String>, hook: Option<Hook>) -> Self {
+        Self { name: name.into(), about: None, hook }
+    }
+}
+
 impl<'a> LaidChain<'a> {
-    /// One without counters.
     fn new(name: impl Into<String>, hook: Option<Hook>, lines: Vec<Line<'a>>) -> Self {
-        Self { name: name.into(), about: None, hook, lines, counters: Vec::new() }
+        Self { head: Head::new(name, hook), lines }
     }
 }
 
@@ -100,11 +109,11 @@ impl Hook {
 }
 
 /// One rule of the kernel.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Line<'a> {
     pub(super) tests: Tests<'a>,
     /// Name of what counts the packets for which all that holds.
-    pub(super) counter: Option<Arc<str>>,
+    pub(super) counter: Option<&'a str>,
     pub(super) deed: Deed<'a>,
     pub(super) comment: Option<Comment<'a>>,
 }
@@ -166,7 +175,7 @@ pub(super) enum Test<'a> {
 }
 
 /// What is done then.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Deed<'a> {
     Accept,
     Drop,
@@ -189,10 +198,8 @@ pub(super) enum Deed<'a> {
     Goto(&'a str),
     /// What the map says of the interface.
     Dispatch(Side, &'static str),
-    /// The chain of this name, of a step whose leaves are behind it.
-    Enter(String),
     /// The leaf for its protocol and port, or back to the steps behind; the names of leaves begin so.
-    Spread(&'a Spread, String),
+    Spread(&'a Spread, &'a str),
 }
 
 /// Name of a leaf.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::chains::rows;
 use super::hooks::{at, said};
-use super::{Catalogue, Deed, LaidChain, Place, Priority, Side, Test, Tests};
+use super::{Catalogue, Deed, LaidChain, Line, Place, Priority, Side, Test, Tests};
 use crate::backend::nftables::ServiceLoop;
 use crate::backend::nftables::network::{Interface, Network};
 use crate::model::Protocol;
@@ -53,13 +53,13 @@ pub(in super::super) fn network_chains<'a>(
 ) -> Vec<LaidChain<'a>> {
     let (mut looped, mut translated) = (Vec::new(), Vec::new());
     for of in matches {
-        for mut tests in of.looped.iter().flat_map(|wanted| rows(catalogue, wanted)) {
-            tests.push(Test::Translated(false));
+        if let Some(wanted) = &of.looped {
             let deed = if network.service_loop == ServiceLoop::Reject { Deed::Reject } else { Deed::Drop };
-            looped.push(said(tests, deed, "no service has taken this"));
+            let line = said(vec![Test::Translated(false)], deed, "no service has taken this");
+            rows(catalogue, wanted, line, &mut looped);
         }
-        for tests in of.translated.iter().flat_map(|wanted| rows(catalogue, wanted)) {
-            translate(network, of.family, &tests, &mut translated);
+        if let Some(wanted) = &of.translated {
+            translate(network, of.family, wanted, catalogue, &mut translated);
         }
     }
     let chain = |name: &str, hook, lines| LaidChain::new(name, Some(hook), lines);
@@ -71,23 +71,27 @@ pub(in super::super) fn network_chains<'a>(
 }
 
 /// Ports are those of a protocol that has them; what has none is translated all the same.
-fn translate<'a>(network: &'a Network, family: Family, tests: &[Test<'a>], lines: &mut Vec<super::Line<'a>>) {
+fn translate<'a>(
+    network: &'a Network,
+    family: Family,
+    wanted: &'a [Match],
+    catalogue: &'a impl Catalogue,
+    lines: &mut Vec<Line<'a>>,
+) {
     let [v4, v6] = network.source.addresses;
     let address = if family == Family::V4 { v4 } else { v6 };
-    let mut line = |protocol: Option<u8>, ports| {
+    let mut push = |protocol: Option<u8>, ports| {
         let interface = network.source.interface.iter().map(|interface| match interface {
             Interface::Named(name) => Test::Interface(Side::Out, name),
             Interface::Prefixed(prefix) => Test::Prefix(Side::Out, prefix),
         });
-        let tests = interface
-            .chain(tests.iter().cloned())
-            .chain(protocol.map(|number| Test::Protocol { number, negated: false }));
-        let deed = Deed::Translate { address, ports };
-        lines.push(said(tests.collect::<Tests<'_>>(), deed, "leaves the pools"));
+        let protocol = protocol.map(|number| Test::Protocol { number, negated: false });
+        let tests: Tests<'_> = interface.chain(protocol).collect();
+        rows(catalogue, wanted, said(tests, Deed::Translate { address, ports }, "leaves the pools"), lines);
     };
     if let Some(ports) = network.source.ports {
-        line(Some(Protocol::TCP), Some(ports));
-        line(Some(Protocol::UDP), Some(ports));
+        push(Some(Protocol::TCP), Some(ports));
+        push(Some(Protocol::UDP), Some(ports));
     }
-    line(None, None);
+    push(None, None);
 }

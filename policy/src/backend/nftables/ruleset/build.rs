@@ -10,7 +10,7 @@ use tortie_nft_wire::EncodeError;
 use super::set::{HeldPart, SetState};
 use super::{Flight, Held, HeldChain, HeldMap, Lead, Pending, Ruleset, View, maps};
 use crate::backend::nftables::layout::{
-    Catalogue, Counter, InterfaceMap, LaidChain, Leads, fixed_chains, laid_chain, network_matches, room,
+    Catalogue, Counter, Head, InterfaceMap, Leads, Outline, fixed_chains, network_matches, room,
 };
 use crate::backend::nftables::wire::{Change, Writer, map_room, set_about};
 use crate::program::{Addresses, Chain, ChainKey, Match, Program, Step, StepAction};
@@ -67,14 +67,12 @@ impl Ruleset {
         for key in &pending.chains {
             let (Some(name), Some(chain)) = (view.chain(key), program.chains.get(key)) else { continue };
             *culprit = Some(Culprit::Chain(key.clone()));
-            let laid = laid_chain(&view, key, name, chain);
-            let old = held.chains.get(key);
-            let is_old =
-                |name: &String| old.is_some_and(|old| old.name == *name || old.leaves.contains(name));
-            for chain in laid.iter().filter(|chain| !is_old(&chain.name)) {
-                writer.add_chain(chain)?;
+            let outline = Outline::new(key, name, chain);
+            let filling = Filled { key, chain, outline, old: held.chains.get(key) };
+            for head in filling.outline.heads().iter().filter(|head| !filling.is_old(&head.name)) {
+                writer.add_chain(head)?;
             }
-            filled.push(Filled { key, chain, laid, old });
+            filled.push(filling);
         }
         // A chain that is barred stays as it is: interfaces of the host may lead to it.
         let is_gone = |key: &&ChainKey| !program.chains.contains_key(*key);
@@ -91,8 +89,8 @@ impl Ruleset {
         }
         let matches = network_matches(&options.network);
         let fixed = if pending.fixed { fixed_chains(program, &view, options, &matches) } else { Vec::new() };
-        let is_new = |chain: &&LaidChain<'_>| !held.fixed.contains(&chain.name);
-        fixed.iter().filter(is_new).try_for_each(|chain| writer.add_chain(chain))?;
+        let is_new = |head: &&Head| !held.fixed.contains(&head.name);
+        fixed.iter().map(|chain| &chain.head).filter(is_new).try_for_each(|head| writer.add_chain(head))?;
         for map in maps().filter(|map| map.is_there(program)) {
             let old = held.maps.get(map.name());
             let size = map_room(map.interfaces(program).count());
@@ -103,33 +101,32 @@ impl Ruleset {
         }
 
         // What refers to it.
-        writer.reserve(filled.iter().flat_map(|filled| &filled.laid).map(|laid| laid.lines.len()).sum());
+        writer.reserve(filled.iter().map(|filled| filled.outline.steps()).sum());
         let mut leaves_gone = Vec::new();
-        for Filled { key, chain, laid, old } in filled {
-            *culprit = Some(Culprit::Chain(key.clone()));
-            let name = |chain: &LaidChain<'_>| chain.name.clone();
-            let (leaves, first) = (laid.iter().skip(1).map(name).collect(), laid.first().map(name));
-            let is_old =
-                |name: &String| old.is_some_and(|old| old.name == *name || old.leaves.contains(name));
-            for chain in &laid {
-                if is_old(&chain.name) {
-                    writer.flush_chain(&chain.name)?;
+        for filled in filled {
+            *culprit = Some(Culprit::Chain(filled.key.clone()));
+            for (head, lines) in filled.outline.lay(&view) {
+                if filled.is_old(&head.name) {
+                    writer.flush_chain(&head.name)?;
                 }
-                writer.fill(chain)?;
+                writer.fill(&head.name, &lines)?;
             }
-            let counters = laid.into_iter().flat_map(|laid| laid.counters).collect();
-            let chain = Arc::clone(chain);
-            let now = HeldChain { chain, name: first.unwrap_or_default(), leaves, counters };
+            let Filled { key, chain, outline, old } = filled;
+            let (heads, counters) = outline.into_parts();
+            let mut names = heads.into_iter().map(|head| head.name);
+            let (name, chain) = (names.next().unwrap_or_default(), Arc::clone(chain));
+            let now = HeldChain { chain, name, leaves: names.collect(), counters };
             let over = old.iter().flat_map(|old| &old.leaves).filter(|leaf| !now.leaves.contains(leaf));
             leaves_gone.extend(over.cloned());
             flight.chains.push((key.clone(), Some(now)));
         }
         *culprit = None;
         for chain in &fixed {
-            if held.fixed.contains(&chain.name) {
-                writer.flush_chain(&chain.name)?;
+            let name = &chain.head.name;
+            if held.fixed.contains(name) {
+                writer.flush_chain(name)?;
             }
-            writer.fill(chain)?;
+            writer.fill(name, &chain.lines)?;
         }
         let empty = HeldMap::default();
         for map in maps().filter(|map| map.is_there(program)) {
@@ -147,11 +144,12 @@ impl Ruleset {
 
         // What nothing refers to any more.
         if pending.fixed {
-            let over: Vec<_> =
-                (held.fixed.iter()).filter(|name| !fixed.iter().any(|chain| chain.name == **name)).collect();
+            let over: Vec<_> = (held.fixed.iter())
+                .filter(|name| !fixed.iter().any(|chain| chain.head.name == **name))
+                .collect();
             over.iter().try_for_each(|name| writer.flush_chain(name))?;
             over.iter().try_for_each(|name| writer.delete_chain(name))?;
-            flight.fixed = Some(fixed.iter().map(|chain| chain.name.clone()).collect());
+            flight.fixed = Some(fixed.iter().map(|chain| chain.head.name.clone()).collect());
             for map in maps().filter(|map| !map.is_there(program) && held.maps.contains_key(map.name())) {
                 writer.delete_map(map.name())?;
                 flight.maps.push((map.name(), None));
@@ -198,8 +196,15 @@ impl Ruleset {
 struct Filled<'a> {
     key: &'a ChainKey,
     chain: &'a Arc<Chain>,
-    laid: Vec<LaidChain<'a>>,
+    outline: Outline<'a>,
     old: Option<&'a HeldChain>,
+}
+
+impl Filled<'_> {
+    /// Whether the kernel has a chain of this name already, for the same key.
+    fn is_old(&self, name: &String) -> bool {
+        self.old.is_some_and(|old| old.name == *name || old.leaves.contains(name))
+    }
 }
 
 /// How many chains speak of each counter of which others speak than before.
@@ -207,8 +212,7 @@ fn counters(filled: &[Filled<'_>], over: &[(&ChainKey, &HeldChain)], held: &Held
     let mut uses: BTreeMap<&str, (&Counter, usize)> = BTreeMap::new();
     let old = filled.iter().filter_map(|filled| filled.old).chain(over.iter().map(|(_, chain)| *chain));
     let before = old.flat_map(|chain| &chain.counters).map(|counter| (counter, false));
-    let laid = filled.iter().flat_map(|filled| &filled.laid);
-    let now = laid.flat_map(|laid| &laid.counters).map(|counter| (counter, true));
+    let now = filled.iter().flat_map(|filled| filled.outline.counters()).map(|counter| (counter, true));
     for (counter, is_more) in now.chain(before) {
         let held = || held.counters.get(&counter.name).map_or(0, |held| held.uses);
         let (_, count) = uses.entry(&counter.name).or_insert_with(|| (counter, held()));

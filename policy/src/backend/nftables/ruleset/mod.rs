@@ -391,8 +391,8 @@ impl Ruleset {
         let mut writer = Writer::new(&mut batch, options)?;
         writer.create_table()?;
         for laid in super::layout::lockdown_chains(options) {
-            writer.add_chain(&laid)?;
-            writer.fill(&laid)?;
+            writer.add_chain(&laid.head)?;
+            writer.fill(&laid.head.name, &laid.lines)?;
         }
         Ok(batch)
     }

@@ -52,7 +52,6 @@ fn deed(out: &mut String, options: &Options, deed: &Deed<'_>) -> fmt::Result {
         Deed::Jump(chain) => write!(out, "jump {chain}"),
         Deed::Goto(chain) => write!(out, "goto {chain}"),
         Deed::Dispatch(side, map) => write!(out, "{} vmap @{map}", interface(*side)),
-        Deed::Enter(chain) => write!(out, "jump {chain}"),
         Deed::Spread(spread, leaves) => tables::spread(out, spread, |number| leaf_name(leaves, number)),
     }
 }

@@ -13,8 +13,8 @@ use ipnet::IpNet;
 
 use super::TABLE;
 use super::layout::{
-    Catalogue, Hook, InterfaceMap, LaidChain, Leads, Origins, Part, PartKind, Place, Priority, chain_name,
-    comment, fixed_chains, laid_chain, lockdown_chains, network_matches, parts_of, room,
+    Catalogue, Head, Hook, InterfaceMap, Leads, Line, Origins, Outline, Part, PartKind, Place, Priority,
+    chain_name, comment, fixed_chains, lockdown_chains, network_matches, parts_of, room,
 };
 use super::options::Options;
 use crate::program::{ChainKey, Program};
@@ -37,7 +37,9 @@ fn write_remove(out: &mut String) -> fmt::Result {
 pub(super) fn lockdown(options: &Options) -> String {
     let mut out = alloc::format!("create table inet {TABLE}\ntable inet {TABLE} {{\n");
     let mut origins = Origins::default();
-    let _ = lockdown_chains(options).iter().try_for_each(|laid| chain(&mut out, options, &mut origins, laid));
+    let _ = lockdown_chains(options)
+        .iter()
+        .try_for_each(|laid| chain(&mut out, options, &mut origins, &laid.head, &laid.lines));
     out.push_str("}\n");
     out
 }
@@ -102,20 +104,22 @@ fn write(
         }
     }
     let chains = program.chains.iter().filter_map(|(key, chain)| Some((key, names.chain(key)?, chain)));
-    let laid: Vec<_> = chains.flat_map(|(key, name, chain)| laid_chain(names, key, name, chain)).collect();
+    let outlines: Vec<_> = chains.map(|(key, name, chain)| Outline::new(key, name, chain)).collect();
     let counters: BTreeSet<_> =
-        laid.iter().flat_map(|laid| &laid.counters).map(|counter| &counter.name).collect();
+        outlines.iter().flat_map(Outline::counters).map(|counter| &counter.name).collect();
     for name in counters {
         writeln!(out, "\tcounter {name} {{\n\t}}")?;
     }
     let mut origins = Origins::default();
-    laid.iter().try_for_each(|laid| chain(out, options, &mut origins, laid))?;
+    for (head, lines) in outlines.iter().flat_map(|outline| outline.lay(names)) {
+        chain(out, options, &mut origins, head, &lines)?;
+    }
     for map in InterfaceMap::all().filter(|map| map.is_there(program)) {
         verdict_map(out, map, program, names)?;
     }
     let matches = network_matches(&options.network);
     let fixed = fixed_chains(program, names, options, &matches);
-    fixed.iter().try_for_each(|laid| chain(out, options, &mut origins, laid))?;
+    fixed.iter().try_for_each(|laid| chain(out, options, &mut origins, &laid.head, &laid.lines))?;
     writeln!(out, "}}")
 }
 
@@ -164,9 +168,15 @@ fn verdict_map(out: &mut String, map: InterfaceMap, program: &Program, names: &N
     writeln!(out, "\t}}")
 }
 
-fn chain(out: &mut String, options: &Options, origins: &mut Origins, laid: &LaidChain<'_>) -> fmt::Result {
-    writeln!(out, "\tchain {} {{", laid.name)?;
-    if let Some(hook) = laid.hook {
+fn chain(
+    out: &mut String,
+    options: &Options,
+    origins: &mut Origins,
+    head: &Head,
+    lines: &[Line<'_>],
+) -> fmt::Result {
+    writeln!(out, "\tchain {} {{", head.name)?;
+    if let Some(hook) = head.hook {
         let Hook { place, priority, behind } = hook;
         let place = match place {
             Place::Prerouting => "prerouting",
@@ -187,10 +197,10 @@ fn chain(out: &mut String, options: &Options, origins: &mut Origins, laid: &Laid
         }
         writeln!(out, "; policy accept;")?;
     }
-    if let Some(about) = &laid.about {
+    if let Some(about) = &head.about {
         writeln!(out, "\t\tcomment \"{}\"", comment(about))?;
     }
-    laid.lines.iter().try_for_each(|rule| line::line(out, options, origins, rule))?;
+    lines.iter().try_for_each(|rule| line::line(out, options, origins, rule))?;
     writeln!(out, "\t}}")
 }
 

@@ -27,8 +27,8 @@ pub(super) fn rule(writer: &mut Writer<'_>, out: &mut Appender, line: &Line<'_>)
     for wanted in &line.tests {
         test(writer, out, wanted)?;
     }
-    if let Some(counter) = &line.counter {
-        let (kind, name) = (Some(ObjectType::COUNTER), Some(Name::new(counter.as_ref())?));
+    if let Some(counter) = line.counter {
+        let (kind, name) = (Some(ObjectType::COUNTER), Some(Name::new(counter)?));
         out.push(&Objref { kind, name, ..Objref::new() });
     }
     deed(writer, out, &line.deed)?;
@@ -96,7 +96,6 @@ fn deed(writer: &mut Writer<'_>, out: &mut Appender, deed: &Deed<'_>) -> Result 
             out.lookup(Name::new(map)?, None, true, false);
             return Ok(());
         }
-        Deed::Enter(chain) => nft::Verdict::Jump(Name::new(chain)?),
         Deed::Spread(spread, leaves) => return spread_map(writer, out, spread, leaves),
     };
     out.push(&Immediate::new(Register::VERDICT, verdict.into()));

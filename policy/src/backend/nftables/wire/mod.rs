@@ -15,7 +15,7 @@ use tortie_nft_wire::{Attachment, Batch, EncodeError, Family as NftFamily, Name,
 use exprs::Appender;
 
 use super::TABLE;
-use super::layout::{LaidChain, Leads, Origins, Part, PartKind, Place, Priority, comment, room};
+use super::layout::{Head, Leads, Line, Origins, Part, PartKind, Place, Priority, comment, room};
 use super::options::Options;
 use crate::rule::Family;
 use crate::set::{Members, PortMember};
@@ -217,9 +217,9 @@ impl<'b> Writer<'b> {
     }
 
     /// Adds a chain, with nothing in it.
-    pub(super) fn add_chain(&mut self, laid: &LaidChain<'_>) -> Result {
-        let mut chain = nft::Chain::new(self.table.clone(), Name::new(&laid.name)?);
-        if let Some(hook) = laid.hook {
+    pub(super) fn add_chain(&mut self, head: &Head) -> Result {
+        let mut chain = nft::Chain::new(self.table.clone(), Name::new(&head.name)?);
+        if let Some(hook) = head.hook {
             let place = match hook.place {
                 Place::Prerouting => nft::Hook::PREROUTING,
                 Place::Input => nft::Hook::INPUT,
@@ -236,7 +236,7 @@ impl<'b> Writer<'b> {
             let attachment = Attachment::new(place, priority.saturating_add(i32::from(hook.behind)));
             chain = chain.base(Name::new(hook.kind())?, attachment).policy(nft::Policy::ACCEPT);
         }
-        if let Some(about) = &laid.about {
+        if let Some(about) = &head.about {
             chain = chain.comment(&comment(about))?;
         }
         self.batch.add(INET, &chain)
@@ -259,8 +259,8 @@ impl<'b> Writer<'b> {
     }
 
     /// Puts rules into a chain.
-    pub(super) fn fill(&mut self, laid: &LaidChain<'_>) -> Result {
-        let chain = Name::new(&laid.name)?;
+    pub(super) fn fill(&mut self, name: &str, lines: &[Line<'_>]) -> Result {
+        let chain = Name::new(name)?;
         let mut appender = match self.appender.take() {
             Some(mut appender) => {
                 appender.set_chain(&self.table, &chain);
@@ -268,7 +268,7 @@ impl<'b> Writer<'b> {
             }
             None => Appender::new(&self.table, &chain),
         };
-        for line in &laid.lines {
+        for line in lines {
             line::rule(self, &mut appender, line)?;
             self.batch.add(INET, appender.rule())?;
         }
