@@ -45,6 +45,15 @@ impl<'b> Writer<'b> {
     /// An attribute that holds nothing but an attribute of these bytes.
     #[inline]
     pub(crate) fn bytes_inside(&mut self, kind: u16, inner: u16, bytes: &[u8]) {
+        if let Ok(len @ 1..=4) = u16::try_from(bytes.len()) {
+            // A port, a protocol, an address of IPv4: always as long, and put down at once.
+            let whole = u16::try_from(2 * HEADER + 4).unwrap_or(u16::MAX);
+            let ([a, b], [c, d]) = (whole.to_ne_bytes(), (kind | NESTED).to_ne_bytes());
+            let ([e, f], [g, h]) = ((len + 4).to_ne_bytes(), inner.to_ne_bytes());
+            let mut whole = [a, b, c, d, e, f, g, h, 0, 0, 0, 0];
+            whole.iter_mut().skip(2 * HEADER).zip(bytes).for_each(|(place, byte)| *place = *byte);
+            return self.raw(&whole);
+        }
         self.header(kind | NESTED, HEADER + bytes.len().next_multiple_of(4));
         self.bytes(inner, bytes);
     }
@@ -85,6 +94,18 @@ impl<'b> Writer<'b> {
         self.close(start);
     }
 
+    /// An attribute that begins with these bytes, which have the headers of it and, at `inner`, of the last one in it; that one's
+    /// value is attributes, which this function writes.
+    #[inline]
+    pub(crate) fn nest_behind(&mut self, head: &[u8], inner: usize, write: impl FnOnce(&mut Self)) {
+        let start = self.bytes.len();
+        self.raw(head);
+        write(self);
+        // Attributes end at a multiple of four, so that nothing is to be padded.
+        self.set_len(start + inner);
+        self.set_len(start);
+    }
+
     #[inline]
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
@@ -100,12 +121,18 @@ impl<'b> Writer<'b> {
 
     #[inline]
     pub(crate) fn close(&mut self, start: usize) {
+        self.set_len(start);
+        self.pad(self.bytes.len() - start);
+    }
+
+    /// Writes the length of the attribute that began here, and ends here.
+    #[inline]
+    fn set_len(&mut self, start: usize) {
         let len = self.bytes.len() - start;
         match (u16::try_from(len), self.bytes.get_mut(start..start + 2)) {
             (Ok(len), Some(place)) => place.copy_from_slice(&len.to_ne_bytes()),
             _ => self.overflow = true,
         }
-        self.pad(len);
     }
 }
 

@@ -339,8 +339,9 @@ pub enum Match {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Addresses {
-    /// These prefixes: at least one, in rising order, all of one family, none overlapping another.
-    Nets(Vec<IpNet>),
+    /// These prefixes: at least one, in rising order, all of one family, none overlapping another. A single one, as in most
+    /// rules, is no allocation.
+    Nets(SmallVec<[IpNet; 1]>),
     /// Those in this set, of the family of the match.
     Set(SetId),
 }

@@ -470,7 +470,7 @@ fn netns_a_refused_chain_denies_its_own_endpoint() {
     for step in &mut wrong.steps {
         for wanted in &mut step.matches {
             if let Match::Address { addresses, .. } = wanted {
-                *addresses = Addresses::Nets(overlapping.clone());
+                *addresses = Addresses::Nets(overlapping.clone().into());
             }
         }
     }

@@ -69,7 +69,10 @@ macro_rules! exprs {
         $(impl sealed::Sealed for $variant {
             #[inline]
             fn encode(&self, bytes: &mut Vec<u8>) -> bool {
-                encode(bytes, |writer| write_named($name, self, writer))
+                const HEAD: [u8; head_len($name)] = head($name);
+                let mut writer = Writer::new(bytes);
+                writer.nest_behind(&HEAD, head_len($name) - DATA, |writer| self.write(writer));
+                writer.is_whole()
             }
         })*
 
@@ -188,15 +191,38 @@ pub(crate) mod sealed {
 
 impl sealed::Sealed for Expr {
     fn encode(&self, bytes: &mut Vec<u8>) -> bool {
-        encode(bytes, |writer| self.write_data(writer))
+        let mut writer = Writer::new(bytes);
+        writer.put(ELEMENT, self);
+        writer.is_whole()
     }
 }
 
-#[inline]
-fn encode(bytes: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>)) -> bool {
-    let mut writer = Writer::new(bytes);
-    writer.nest(ELEMENT, write);
-    writer.is_whole()
+/// Bytes of the header of an attribute.
+const DATA: usize = 4;
+
+/// How many bytes stand before the attributes of an expression of this name.
+const fn head_len(name: &str) -> usize {
+    2 * DATA + (name.len() + 1).next_multiple_of(4) + DATA
+}
+
+/// What stands there: the header of the element, the name, and the header of what is inside, whose lengths come later.
+#[expect(clippy::indexing_slicing, reason = "of a constant: what is out of bounds does not compile")]
+#[expect(clippy::cast_possible_truncation, reason = "names are short")]
+const fn head<const LEN: usize>(name: &str) -> [u8; LEN] {
+    const fn put(whole: &mut [u8], place: usize, number: u16) {
+        [whole[place], whole[place + 1]] = number.to_ne_bytes();
+    }
+    let (mut whole, name) = ([0; LEN], name.as_bytes());
+    put(&mut whole, 2, ELEMENT | NESTED);
+    put(&mut whole, DATA, (DATA + name.len() + 1) as u16);
+    put(&mut whole, DATA + 2, 1);
+    let mut place = 0;
+    while place < name.len() {
+        whole[2 * DATA + place] = name[place];
+        place += 1;
+    }
+    put(&mut whole, LEN - 2, 2 | NESTED);
+    whole
 }
 
 #[inline]

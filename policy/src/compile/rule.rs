@@ -19,8 +19,21 @@ pub(super) const fn counts(rule: &Rule, http: bool) -> bool {
 
 /// Appends the steps of these rules in order; to allow is to `accept`, and to pass is to return.
 pub(super) fn push_steps(steps: &mut Vec<Step>, rules: &[Rule], accept: &StepAction, http: bool) {
-    steps.reserve(rules.len());
-    rules.iter().filter(|rule| counts(rule, http)).for_each(|rule| push_rule(steps, rule, accept));
+    let those = || rules.iter().filter(|rule| counts(rule, http));
+    steps.reserve(those().map(|rule| families(rule).iter().flatten().count()).sum());
+    those().for_each(|rule| push_rule(steps, rule, accept));
+}
+
+/// The families that a rule has steps for, and `None` for steps of any.
+fn families(rule: &Rule) -> [Option<Option<Family>>; 2] {
+    let criteria = &rule.criteria;
+    match criteria.family {
+        Some(family) => [Some(Some(family)), None],
+        None if [&criteria.source, &criteria.destination].into_iter().any(names_addresses) => {
+            Family::ALL.map(|family| Some(Some(family)))
+        }
+        None => [Some(None), None],
+    }
 }
 
 /// Appends the steps of one rule: no two of them match the same packet.
@@ -32,15 +45,8 @@ fn push_rule(steps: &mut Vec<Step>, rule: &Rule, accept: &StepAction) {
         Deed::Pass => StepAction::Return,
     };
     let criteria = &rule.criteria;
-    let families = match criteria.family {
-        Some(family) => [Some(Some(family)), None],
-        None if [&criteria.source, &criteria.destination].into_iter().any(names_addresses) => {
-            Family::ALL.map(|family| Some(Some(family)))
-        }
-        None => [Some(None), None],
-    };
     let step = |matches| Step { matches, action: action.clone(), origin: Some(rule.origin.clone()) };
-    for family in families.into_iter().flatten() {
+    for family in families(rule).into_iter().flatten() {
         let Some(mut common) = matches(rule, family) else { continue };
         if has_one_way(rule) {
             for (end, entity) in [(End::Source, &criteria.source), (End::Destination, &criteria.destination)]
@@ -136,6 +142,13 @@ fn matches(rule: &Rule, family: Option<Family>) -> Option<Vec<Match>> {
     if is_portless && criteria.destination.service.is_some() {
         return None;
     }
+    let is_elsewhere = |end: &&Entity| {
+        let is_here = |net| family.is_none_or(|family| Family::of_net(net) == family);
+        !end.nets.is_empty() && !end.nets.iter().any(is_here)
+    };
+    if [&criteria.source, &criteria.destination].iter().any(is_elsewhere) {
+        return None;
+    }
     let mut matches = Vec::with_capacity(6);
     if let Some(family) = family {
         matches.push(Match::Family(family));
@@ -147,32 +160,27 @@ fn matches(rule: &Rule, family: Option<Family>) -> Option<Vec<Match>> {
         matches.push(Match::Protocol { number, negated: true });
     }
     if let Some(family) = family {
-        addresses(&mut matches, End::Source, &criteria.source, family)?;
-        addresses(&mut matches, End::Destination, &criteria.destination, family)?;
+        addresses(&mut matches, End::Source, &criteria.source, family);
+        addresses(&mut matches, End::Destination, &criteria.destination, family);
     }
     Some(matches)
 }
 
 /// Those of this family: in rising order, none in another.
-fn of_family(nets: &[IpNet], family: Family) -> Vec<IpNet> {
+fn of_family(nets: &[IpNet], family: Family) -> SmallVec<[IpNet; 1]> {
+    let is_of_family = |net: &&IpNet| Family::of_net(net) == family;
     match nets {
-        [net] if net.prefix_len() > 0 => {
-            let net = net.trunc();
-            if Family::of_net(&net) == family { vec![net] } else { Vec::new() }
-        }
-        nets => IpSet::new(nets.iter().copied()).members(family).collect(),
+        [net] if net.prefix_len() > 0 => [net].into_iter().filter(is_of_family).map(IpNet::trunc).collect(),
+        nets => IpSet::new(nets.iter().filter(is_of_family).copied()).members(family).collect(),
     }
 }
 
-fn addresses(matches: &mut Vec<Match>, end: End, entity: &Entity, family: Family) -> Option<()> {
+fn addresses(matches: &mut Vec<Match>, end: End, entity: &Entity, family: Family) {
     for (nets, negated) in [(&entity.nets, false), (&entity.not_nets, true)] {
         if nets.is_empty() {
             continue;
         }
         let nets = of_family(nets, family);
-        if nets.is_empty() && !negated {
-            return None;
-        }
         if !nets.is_empty() {
             matches.push(Match::Address { end, family, addresses: Addresses::Nets(nets), negated });
         }
@@ -199,15 +207,13 @@ fn addresses(matches: &mut Vec<Match>, end: End, entity: &Entity, family: Family
             push(set, false);
         }
     }
-    Some(())
 }
 
 /// The address of this end is in the prefix.
 pub(super) fn in_net(end: End, net: IpNet) -> Option<Match> {
     let family = Family::of_net(&net);
-    let nets: Vec<_> = IpSet::new([net]).members(family).collect();
     // Everything is no condition, beside the family.
-    let addresses = Addresses::Nets(nets);
+    let addresses = Addresses::Nets(IpSet::new([net]).members(family).collect());
     (net.prefix_len() > 0).then_some(Match::Address { end, family, addresses, negated: false })
 }
 

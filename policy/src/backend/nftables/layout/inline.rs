@@ -136,7 +136,7 @@ mod tests {
             nets.sort_unstable_by_key(|net| (net.network(), net.prefix_len()));
             nets.dedup_by(|next, net| net.contains(&*next));
             prop_assume!(nets.len() > 1);
-            let addresses = Addresses::Nets(nets.clone());
+            let addresses = Addresses::Nets(nets.clone().into());
             let wanted = Match::Address { end: End::Source, family: Family::V4, addresses, negated };
             let mut tests = Tests::new();
             if !compare(&wanted, &mut tests) {

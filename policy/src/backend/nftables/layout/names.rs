@@ -128,30 +128,40 @@ pub(in super::super) fn about(key: &ChainKey) -> String {
     }
 }
 
-/// Longest comment that the kernel keeps, in bytes.
-const MAX_COMMENT_LEN: usize = 120;
+/// Longest comment that is kept, in bytes.
+pub(super) const MAX_COMMENT_LEN: usize = 120;
 /// How much of the end of a longer one is kept.
 const COMMENT_TAIL: usize = 40;
 
-/// The text as it may stand between quotes: what is not plain is replaced, and of what is too long the middle is left out.
-pub(in super::super) fn comment(text: &str) -> Cow<'_, str> {
+/// Whether nothing of a text need be replaced for it to stand between quotes.
+pub(super) fn is_plain(text: &str) -> bool {
     let is_plain = |byte: u8| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~');
     // Of many bytes at once.
-    if text.len() <= MAX_COMMENT_LEN && text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+    text.bytes().fold(true, |plain, byte| plain & is_plain(byte))
+}
+
+/// The text as it may stand between quotes: what is not plain is replaced, and of what is too long the middle is left out.
+pub(in super::super) fn comment(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_COMMENT_LEN && is_plain(text) {
         return Cow::Borrowed(text);
     }
-    let plain = |character: char| match character {
-        '"' => '\'',
-        '\\' => '/',
-        ' '..='~' => character,
-        _ => '?',
+    let plain = |byte: u8| match byte {
+        b'"' => b'\'',
+        b'\\' => b'/',
+        b' '..=b'~' => byte,
+        _ => b'?',
     };
-    let plain: String = text.chars().map(plain).collect();
-    // Plain text has a character in every byte.
-    let tail = plain.len().saturating_sub(COMMENT_TAIL);
-    Cow::Owned(match (plain.get(..MAX_COMMENT_LEN.saturating_sub(COMMENT_TAIL + 5)), plain.get(tail..)) {
-        (Some(head), Some(tail)) if plain.len() > MAX_COMMENT_LEN => format!("{head} ... {tail}"),
-        _ => plain,
+    // Of a character of several bytes, the first stands for all.
+    let is_first = |byte: &u8| *byte & 0xc0 != 0x80;
+    let mut bytes = Vec::with_capacity(text.len());
+    bytes.extend(text.bytes().filter(is_first).map(plain));
+    // Plain text is text, and has a character in every byte.
+    let plain_text = String::from_utf8(bytes).unwrap_or_default();
+    let head = MAX_COMMENT_LEN.saturating_sub(COMMENT_TAIL + 5);
+    let tail = plain_text.len().saturating_sub(COMMENT_TAIL);
+    Cow::Owned(match (plain_text.get(..head), plain_text.get(tail..)) {
+        (Some(head), Some(tail)) if plain_text.len() > MAX_COMMENT_LEN => format!("{head} ... {tail}"),
+        _ => plain_text,
     })
 }
 

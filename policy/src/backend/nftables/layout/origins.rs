@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt::Write as _;
 
+use super::names::{MAX_COMMENT_LEN, is_plain};
 use super::{Comment, comment};
 use crate::key::{Direction, Origin, Owner};
 
@@ -11,8 +12,17 @@ use crate::key::{Direction, Origin, Owner};
 #[derive(Debug, Default)]
 pub(in super::super) struct Origins {
     text: String,
-    /// What the text begins with, and how long that is.
-    head: Option<(Owner, Direction, usize)>,
+    /// What the text begins with, if it may begin another.
+    head: Option<Head>,
+}
+
+/// What the comments of all rules of a policy begin with, in one direction.
+#[derive(Debug)]
+struct Head {
+    owner: Owner,
+    direction: Direction,
+    len: usize,
+    is_plain: bool,
 }
 
 impl Origins {
@@ -22,6 +32,11 @@ impl Origins {
             Comment::Text(text) => Cow::Borrowed(text),
             Comment::Origin(origin) => {
                 self.write(origin);
+                // A number is plain.
+                let is_plain = self.head.as_ref().is_some_and(|head| head.is_plain);
+                if is_plain && self.text.len() <= MAX_COMMENT_LEN {
+                    return Cow::Borrowed(&self.text);
+                }
                 comment(&self.text)
             }
         }
@@ -36,11 +51,18 @@ impl Origins {
             return;
         };
         match &self.head {
-            Some((of, to, len)) if of == owner && to == direction => self.text.truncate(*len),
+            Some(head) if head.owner == *owner && head.direction == *direction => {
+                self.text.truncate(head.len);
+            }
             _ => {
                 self.text.clear();
                 let _ = write!(self.text, "{owner} {direction}[");
-                self.head = Some((owner.clone(), *direction, self.text.len()));
+                self.head = Some(Head {
+                    owner: owner.clone(),
+                    direction: *direction,
+                    len: self.text.len(),
+                    is_plain: is_plain(&self.text),
+                });
             }
         }
         push_number(&mut self.text, *index);

@@ -96,23 +96,22 @@ pub(in super::super) fn parts_of(
     if all == 0 && (!is_in_use || matches!(set, SetId::Network(_))) {
         return Vec::new();
     }
-    let (version, full) = if family == Family::V4 { (4, 32) } else { (6, 128) };
-    let name = alloc::format!("ip{version}-{id}");
+    let (version, full) = if family == Family::V4 { ("ip4-", 32) } else { ("ip6-", 128) };
+    let part = |suffix: &str, kind, len| Part { name: [version, id, suffix].concat(), family, kind, len };
     if set.has_ports() {
-        return vec![Part { name, family, kind: PartKind::Ports, len: all }];
+        return vec![part("", PartKind::Ports, all)];
     }
     let addresses = lengths.get(&full).copied().unwrap_or_default();
     let nets = || lengths.iter().filter(|(len, _)| **len != full);
     let mut parts = Vec::new();
-    let part = |suffix: String, kind, len| Part { name: alloc::format!("{name}{suffix}"), family, kind, len };
     if addresses > 0 || all == 0 {
-        parts.push(part(String::new(), PartKind::Addresses, addresses));
+        parts.push(part("", PartKind::Addresses, addresses));
     }
     if nets().count() > MASKS {
-        parts.push(part("-nets".into(), PartKind::Intervals, all.saturating_sub(addresses)));
+        parts.push(part("-nets", PartKind::Intervals, all.saturating_sub(addresses)));
     } else {
         parts.extend(
-            nets().map(|(len, count)| part(alloc::format!("-{len}"), PartKind::Masked(*len), *count)),
+            nets().map(|(len, count)| part(&alloc::format!("-{len}"), PartKind::Masked(*len), *count)),
         );
     }
     parts

@@ -12,7 +12,7 @@ use super::{Flight, Held, HeldChain, HeldMap, Lead, Pending, Ruleset, View, maps
 use crate::backend::nftables::layout::{
     Catalogue, Counter, Head, InterfaceMap, Leads, Outline, fixed_chains, network_matches, room,
 };
-use crate::backend::nftables::wire::{Change, Writer, map_room, set_about};
+use crate::backend::nftables::wire::{Change, Writer, map_room};
 use crate::program::{Addresses, Chain, ChainKey, Match, Program, Step, StepAction};
 use crate::set::SetId;
 
@@ -260,8 +260,7 @@ fn set<'s>(
         let held = state.held.iter().find(|held| held.part.name == part.name);
         let Some(held) = held else {
             let size = room(part.kind, part.len);
-            writer.declare(part, size, &set_about(id))?;
-            writer.members(part, &state.members, Change::Add)?;
+            writer.begin(part, size, id, &state.members)?;
             now.push(HeldPart { part: part.clone(), size });
             continue;
         };
@@ -270,7 +269,7 @@ fn set<'s>(
         let wanted = room(part.kind, part.len);
         if wanted > size && is_nearly(part.kind.ends(part.len), size) {
             size = wanted;
-            writer.declare(part, size, &set_about(id))?;
+            writer.declare(part, size, id)?;
         }
         writer.members(part, &removed, Change::Delete)?;
         writer.members(part, &added, Change::Add)?;
@@ -312,7 +311,7 @@ fn grow(
             let most = held.part.len.saturating_add(new);
             if lacks(part.kind.ends(most), held.size) {
                 let size = room(part.kind, most);
-                writer.declare(part, size, &set_about(id))?;
+                writer.declare(part, size, id)?;
                 grown.push((id.clone(), part.name.clone(), size));
             }
         }

@@ -205,9 +205,7 @@ impl Ruleset {
         if before.is_some_and(|before| Arc::ptr_eq(&before, &chain) || before == chain) {
             return;
         }
-        if !self.names.contains_key(&key) {
-            self.names.insert(key.clone(), chain_name(&key));
-        }
+        self.names.entry(key.clone()).or_insert_with(|| chain_name(&key));
         self.unbar(&key);
         // Else all will be marked.
         if self.held.is_there {

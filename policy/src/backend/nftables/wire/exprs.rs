@@ -20,8 +20,13 @@ const MAX_PHRASES: usize = 24;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phrase {
     Family(Family),
-    Protocol { number: u8, negated: bool },
+    Protocol {
+        number: u8,
+        negated: bool,
+    },
     Load(Selector),
+    /// An address without the bits behind a prefix of this length.
+    LoadPrefix(End, Family, u8),
     Accept,
     Drop,
     Return,
@@ -44,6 +49,15 @@ impl Phrase {
                 exprs.expr(&selector.load(R1));
                 return exprs;
             }
+            Self::LoadPrefix(end, family, len) => {
+                exprs.expr(&address(end, family).load(R1));
+                match family {
+                    Family::V4 if len < 32 => exprs.expr(&masked(&mask::<4>(len), &[0; 4])),
+                    Family::V6 if len < 128 => exprs.expr(&masked(&mask::<16>(len), &[0; 16])),
+                    _ => return exprs,
+                };
+                return exprs;
+            }
             Self::Accept => Verdict::Accept,
             Self::Drop => Verdict::Drop,
             Self::Return => Verdict::Return,
@@ -51,6 +65,22 @@ impl Phrase {
         exprs.expr(&Immediate::new(Register::VERDICT, verdict.into()));
         exprs
     }
+}
+
+/// The first so many bits.
+fn mask<const LEN: usize>(bits: u8) -> [u8; LEN] {
+    core::array::from_fn(|index| {
+        let before = u32::try_from(index).unwrap_or(u32::MAX).saturating_mul(8);
+        let left = u32::from(bits).saturating_sub(before).min(8);
+        // The upper bits of an octet.
+        u8::try_from((0xff00_u32 >> left) & 0xff).unwrap_or(u8::MAX)
+    })
+}
+
+/// The first register with these bits kept, and those turned over.
+fn masked(mask: &[u8], xor: &[u8]) -> Bitwise {
+    let len = u32::try_from(mask.len()).unwrap_or(u32::MAX);
+    Bitwise { mask: Some(Data::value(mask)), xor: Some(Data::value(xor)), ..Bitwise::new(R1, R1, len) }
 }
 
 fn equals(value: &[u8], negated: bool) -> Cmp {
@@ -157,12 +187,7 @@ impl Appender {
     }
 
     pub(super) fn mask(&mut self, mask: &[u8], xor: &[u8]) {
-        let len = u32::try_from(mask.len()).unwrap_or(u32::MAX);
-        self.push(&Bitwise {
-            mask: Some(Data::value(mask)),
-            xor: Some(Data::value(xor)),
-            ..Bitwise::new(R1, R1, len)
-        });
+        self.push(&masked(mask, xor));
     }
 
     /// The mark with these bits kept, and those turned over.
@@ -174,20 +199,7 @@ impl Appender {
     /// An address without the bits behind a prefix of this length, in the first register.
     pub(super) fn address(&mut self, end: End, family: Family, len: u8) {
         self.family(family);
-        self.say(Phrase::Load(address(end, family)));
-        let mask = |bits: u8| {
-            move |index: usize| {
-                let before = u32::try_from(index).unwrap_or(u32::MAX).saturating_mul(8);
-                let left = u32::from(bits).saturating_sub(before).min(8);
-                // The upper bits of an octet.
-                u8::try_from((0xff00_u32 >> left) & 0xff).unwrap_or(u8::MAX)
-            }
-        };
-        match family {
-            Family::V4 if len < 32 => self.mask(&core::array::from_fn::<u8, 4, _>(mask(len)), &[0; 4]),
-            Family::V6 if len < 128 => self.mask(&core::array::from_fn::<u8, 16, _>(mask(len)), &[0; 16]),
-            _ => {}
-        }
+        self.say(Phrase::LoadPrefix(end, family, len));
     }
 
     /// An address is in this prefix.
@@ -202,7 +214,7 @@ impl Appender {
 
     pub(super) fn port(&mut self, end: End, range: &PortRange, negated: bool) {
         self.load(port(end));
-        self.range(&range.min.to_be_bytes(), &range.max.to_be_bytes(), negated);
+        self.range(range.min.to_be_bytes(), range.max.to_be_bytes(), negated);
     }
 
     /// An address is from the first of these to the last.
@@ -210,7 +222,12 @@ impl Appender {
         let family = Family::of(&from);
         self.family(family);
         self.load(address(end, family));
-        self.range(super::octets(from).as_ref(), super::octets(to).as_ref(), negated);
+        match (from, to) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => self.range(from.octets(), to.octets(), negated),
+            (IpAddr::V6(from), IpAddr::V6(to)) => self.range(from.octets(), to.octets(), negated),
+            // Prefixes begin and end in one family.
+            _ => {}
+        }
     }
 
     /// Loads into the first register what is not there already.
@@ -221,9 +238,9 @@ impl Appender {
         }
     }
 
-    fn range(&mut self, from: &[u8], to: &[u8], negated: bool) {
+    fn range<const LEN: usize>(&mut self, from: [u8; LEN], to: [u8; LEN], negated: bool) {
         if from == to {
-            return self.compare(from, negated);
+            return self.compare(&from, negated);
         }
         let op = if negated { RangeOp::NEQ } else { RangeOp::EQ };
         self.rule.expr(&Range::new(R1, op, Data::value(from), Data::value(to)));

@@ -3,7 +3,6 @@
 mod exprs;
 mod line;
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -18,7 +17,7 @@ use super::TABLE;
 use super::layout::{Head, Leads, Line, Origins, Part, PartKind, Place, Priority, comment, room};
 use super::options::Options;
 use crate::rule::Family;
-use crate::set::{Members, PortMember};
+use crate::set::{Members, PortMember, SetId};
 
 /// Family of the table.
 const INET: NftFamily = NftFamily::INET;
@@ -107,14 +106,29 @@ impl<'b> Writer<'b> {
     }
 
     /// Declares a set, or gives it another size.
-    pub(super) fn declare(&mut self, part: &Part, size: u32, about: &str) -> Result {
-        let set = self.part(part)?.size(size).comment(&comment(about))?;
+    pub(super) fn declare(&mut self, part: &Part, size: u32, about: &SetId) -> Result {
+        let set = self.sized(part, size, about)?;
         self.batch.add(INET, &set)
+    }
+
+    fn sized(&mut self, part: &Part, size: u32, about: &SetId) -> core::result::Result<Set, EncodeError> {
+        self.part(part)?.size(size).comment(&comment(&alloc::format!("{about}")))
+    }
+
+    /// Declares a set with its members.
+    pub(super) fn begin(&mut self, part: &Part, size: u32, about: &SetId, members: &Members) -> Result {
+        let set = self.sized(part, size, about)?;
+        self.batch.add(INET, &set)?;
+        self.put(&set, part, members, Change::Add)
     }
 
     /// Adds or deletes those of these members that belong in this part.
     pub(super) fn members(&mut self, part: &Part, members: &Members, change: Change) -> Result {
         let set = self.part(part)?;
+        self.put(&set, part, members, change)
+    }
+
+    fn put(&mut self, set: &Set, part: &Part, members: &Members, change: Change) -> Result {
         let add = change == Change::Add;
         match part.kind {
             PartKind::Addresses | PartKind::Masked(_) => match part.family {
@@ -124,9 +138,9 @@ impl<'b> Writer<'b> {
                         IpNet::V6(_) => None,
                     });
                     if add {
-                        self.batch.add_keys(INET, &set, keys)
+                        self.batch.add_keys(INET, set, keys)
                     } else {
-                        self.batch.delete_keys(INET, &set, keys)
+                        self.batch.delete_keys(INET, set, keys)
                     }
                 }
                 Family::V6 => {
@@ -135,9 +149,9 @@ impl<'b> Writer<'b> {
                         IpNet::V4(_) => None,
                     });
                     if add {
-                        self.batch.add_keys(INET, &set, keys)
+                        self.batch.add_keys(INET, set, keys)
                     } else {
-                        self.batch.delete_keys(INET, &set, keys)
+                        self.batch.delete_keys(INET, set, keys)
                     }
                 }
             },
@@ -145,17 +159,17 @@ impl<'b> Writer<'b> {
                 let intervals =
                     part.nets(members).map(|net| (octets(net.network()), octets(net.broadcast())));
                 if add {
-                    self.batch.add_intervals(INET, &set, intervals)
+                    self.batch.add_intervals(INET, set, intervals)
                 } else {
-                    self.batch.delete_intervals(INET, &set, intervals)
+                    self.batch.delete_intervals(INET, set, intervals)
                 }
             }
             PartKind::Ports => {
                 let keys = part.ports(members).map(port_key);
                 if add {
-                    self.batch.add_keys(INET, &set, keys)
+                    self.batch.add_keys(INET, set, keys)
                 } else {
-                    self.batch.delete_keys(INET, &set, keys)
+                    self.batch.delete_keys(INET, set, keys)
                 }
             }
         }
@@ -338,9 +352,4 @@ fn interface(name: &str) -> [u8; 16] {
 /// The size of a map for so many interfaces.
 pub(super) fn map_room(len: usize) -> u32 {
     room(PartKind::Addresses, len)
-}
-
-/// Text of a set's comment.
-pub(super) fn set_about(set: &crate::set::SetId) -> String {
-    alloc::format!("{set}")
 }
