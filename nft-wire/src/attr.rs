@@ -45,14 +45,17 @@ impl<'b> Writer<'b> {
     /// An attribute that holds nothing but an attribute of these bytes.
     #[inline]
     pub(crate) fn bytes_inside(&mut self, kind: u16, inner: u16, bytes: &[u8]) {
-        if let Ok(len @ 1..=4) = u16::try_from(bytes.len()) {
-            // A port, a protocol, an address of IPv4: always as long, and put down at once.
-            let whole = u16::try_from(2 * HEADER + 4).unwrap_or(u16::MAX);
-            let ([a, b], [c, d]) = (whole.to_ne_bytes(), (kind | NESTED).to_ne_bytes());
-            let ([e, f], [g, h]) = ((len + 4).to_ne_bytes(), inner.to_ne_bytes());
-            let mut whole = [a, b, c, d, e, f, g, h, 0, 0, 0, 0];
-            whole.iter_mut().skip(2 * HEADER).zip(bytes).for_each(|(place, byte)| *place = *byte);
-            return self.raw(&whole);
+        // A protocol, a port, an address of IPv4: always as long, and put down at once.
+        let short = match *bytes {
+            [a] => Some((5_u16, [a, 0, 0, 0])),
+            [a, b] => Some((6, [a, b, 0, 0])),
+            [a, b, c, d] => Some((8, [a, b, c, d])),
+            _ => None,
+        };
+        if let Some((len, [i, j, k, l])) = short {
+            let ([a, b], [c, d]) = (12_u16.to_ne_bytes(), (kind | NESTED).to_ne_bytes());
+            let ([e, f], [g, h]) = (len.to_ne_bytes(), inner.to_ne_bytes());
+            return self.raw(&[a, b, c, d, e, f, g, h, i, j, k, l]);
         }
         self.header(kind | NESTED, HEADER + bytes.len().next_multiple_of(4));
         self.bytes(inner, bytes);

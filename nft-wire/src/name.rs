@@ -9,7 +9,7 @@ use crate::error::NameError;
 
 /// Name of a table, chain, set, object or flow table: 1 to 255 bytes, none of them zero.
 ///
-/// Names of up to 24 bytes are no allocation. `Display` replaces what is not UTF-8.
+/// Names of up to 48 bytes are no allocation. `Display` replaces what is not UTF-8.
 ///
 /// # Example
 ///
@@ -23,7 +23,7 @@ use crate::error::NameError;
 ///
 /// Source: `NFT_NAME_MAXLEN` of linux/netfilter/nf_tables.h.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Name(SmallVec<[u8; 24]>);
+pub struct Name(SmallVec<[u8; 48]>);
 
 impl Name {
     /// Most bytes of a name.

@@ -2,6 +2,7 @@
 
 mod rule;
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec;
@@ -137,13 +138,12 @@ pub(crate) struct Rules {
 impl Rules {
     /// Makes the chain with this key and those that it leads to, as far as they are not there.
     fn ensure(&self, chains: &mut BTreeMap<ChainKey, Arc<Chain>>, key: ChainKey) -> ChainKey {
-        if !chains.contains_key(&key) {
-            let chain = self.chain(&key);
+        if let Entry::Vacant(place) = chains.entry(key.clone()) {
+            let chain = Arc::clone(place.insert(Arc::new(self.chain(&key))));
             // No chain is nested deeper than `Program::MAX_DEPTH`.
             for next in chain.targets() {
                 self.ensure(chains, next.clone());
             }
-            chains.insert(key.clone(), Arc::new(chain));
         }
         key
     }

@@ -28,7 +28,7 @@ pub(super) use network::matches as network_matches;
 pub(super) use origins::Origins;
 #[cfg(feature = "nft-wire")]
 pub(super) use parts::Lengths;
-pub(super) use parts::{Part, PartKind, parts_of, room};
+pub(super) use parts::{Part, PartKind, part_id, parts_of, room};
 
 use crate::key::Origin;
 use crate::program::{ChainKey, End, Match};

@@ -82,6 +82,15 @@ impl Part {
     }
 }
 
+/// The id of a set as part of names, which have no colon.
+pub(in super::super) fn part_id(set: &SetId) -> String {
+    let mut id = set.id();
+    if let Some(colon) = id.find(':') {
+        id.replace_range(colon..=colon, "-");
+    }
+    id
+}
+
 /// The parts of a set with so many members of each length. One without members has a part for addresses if any set of policy has
 /// members of this family: then its first one is an element, and no rule.
 pub(in super::super) fn parts_of(

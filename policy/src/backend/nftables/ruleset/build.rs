@@ -33,6 +33,7 @@ impl Ruleset {
             options,
             program,
             sets,
+            families,
             names,
             held,
             pending,
@@ -43,13 +44,15 @@ impl Ruleset {
             tally,
             ..
         } = self;
-        let view = View { names, sets, barred };
+        let view = View { names, sets, barred, families: *families };
         let mut writer = Writer::new(batch, options)?;
         let mut flight = Flight { is_fresh: !held.is_there, ..Flight::default() };
         if flight.is_fresh {
             writer.fresh_table()?;
         }
-        grow(&mut writer, program, &view, held, pending, barred_sets, &mut flight)?;
+        if !flight.is_fresh {
+            grow(&mut writer, program, &view, held, pending, barred_sets, &mut flight)?;
+        }
         if flight.grown.is_some() {
             return Ok(flight);
         }
@@ -75,13 +78,9 @@ impl Ruleset {
             filled.push(filling);
         }
         // A chain that is barred stays as it is: interfaces of the host may lead to it.
-        let is_gone = |key: &&ChainKey| !program.chains.contains_key(*key);
-        let over: Vec<_> = pending
-            .chains
-            .iter()
-            .filter(is_gone)
-            .filter_map(|key| Some((key, held.chains.get(key)?)))
-            .collect();
+        let is_gone = |(key, _): &(&ChainKey, _)| !program.chains.contains_key(*key);
+        let old = pending.chains.iter().filter_map(|key| Some((key, held.chains.get(key)?)));
+        let over: Vec<_> = old.filter(is_gone).collect();
         *culprit = None;
         flight.counters = counters(&filled, &over, held);
         for (counter, _) in flight.counters.iter().filter(|(counter, uses)| is_begun(held, counter, *uses)) {

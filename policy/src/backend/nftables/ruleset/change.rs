@@ -195,7 +195,8 @@ impl Ruleset {
         } else {
             self.put_set(set.clone(), SetState::new(&set, members));
         }
-        if self.sets.get(&set).is_some_and(SetState::has_differences) {
+        let is_heeded = self.held.is_there || !self.barred_sets.is_empty();
+        if is_heeded && self.sets.get(&set).is_some_and(SetState::has_differences) {
             self.touch_set(set);
         }
     }

@@ -21,8 +21,16 @@ pub(super) type Has = [bool; 2];
 
 impl Families {
     /// Of which there are some.
-    pub(super) const fn in_use(self) -> Has {
+    const fn in_use(self) -> Has {
         [self.v4 > 0, self.v6 > 0]
+    }
+
+    /// Whether some set has members of this one; else none has parts of it.
+    pub(super) const fn has(self, family: Family) -> bool {
+        match family {
+            Family::V4 => self.v4 > 0,
+            Family::V6 => self.v6 > 0,
+        }
     }
 
     fn count(&mut self, before: Has, after: Has) {

@@ -180,6 +180,7 @@ struct View<'a> {
     names: &'a HashMap<ChainKey, String>,
     sets: &'a HashMap<SetId, SetState>,
     barred: &'a BTreeSet<ChainKey>,
+    families: Families,
 }
 
 impl Catalogue for View<'_> {
@@ -191,6 +192,10 @@ impl Catalogue for View<'_> {
     }
 
     fn parts(&self, set: &SetId, family: Family) -> &[Part] {
+        // Of most rules, half are for a family that no set has members of.
+        if !self.families.has(family) && !matches!(set, SetId::Network(_)) {
+            return &[];
+        }
         self.sets.get(set).map_or(&[], |state| state.parts(family))
     }
 }

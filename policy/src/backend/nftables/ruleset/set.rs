@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use ipnet::IpNet;
 
 use super::families::Has;
-use crate::backend::nftables::layout::{Lengths, Part, parts_of};
+use crate::backend::nftables::layout::{Lengths, Part, part_id, parts_of};
 use crate::ipset::IpSet;
 use crate::rule::Family;
 use crate::set::{Members, PortMember, SetId};
@@ -59,7 +59,7 @@ fn members(of: &Members) -> Vec<Member> {
 impl SetState {
     pub(super) fn new(set: &SetId, members: Members) -> Self {
         Self {
-            id: set.id().replace(':', "-"),
+            id: part_id(set),
             lengths: Family::ALL.map(|family| members.lengths(family)),
             members,
             parts: [const { Vec::new() }; 2],

@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use super::TABLE;
 use super::layout::{
     Catalogue, Head, Hook, InterfaceMap, Leads, Line, Origins, Outline, Part, PartKind, Place, Priority,
-    chain_name, comment, fixed_chains, lockdown_chains, network_matches, parts_of, room,
+    chain_name, comment, fixed_chains, lockdown_chains, network_matches, part_id, parts_of, room,
 };
 use super::options::Options;
 use crate::program::{ChainKey, Program};
@@ -65,7 +65,7 @@ impl<'a> Names<'a> {
         let has = |family| program.sets.values().any(|members| members.len(family) > 0);
         let in_use = Family::ALL.map(|family| (family, has(family)));
         let parts = |(set, members): (&'a SetId, &'a Members)| {
-            let id = set.id().replace(':', "-");
+            let id = part_id(set);
             let of = |(family, is_in_use)| parts_of(set, &id, family, &members.lengths(family), is_in_use);
             (set, in_use.map(of))
         };
