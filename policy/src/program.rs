@@ -95,7 +95,7 @@ pub struct HostDispatch {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ChainKey {
-    /// Rules of one policy without Pass, for all tiers that it is in. No verdict returns.
+    /// Rules of one policy without Pass, for all tiers where it is not the only one. No verdict returns.
     #[non_exhaustive]
     Policy {
         /// The policy.
@@ -154,6 +154,8 @@ pub struct TierKey {
     pub tier: Arc<str>,
     /// Direction of the packets.
     pub direction: Direction,
+    /// Whether it is for a host.
+    pub is_host: bool,
     /// Whether the chain returns if no rule matches; else it drops.
     pub passes: bool,
     /// Whether rules with HTTP criteria count; false if there are none.

@@ -27,7 +27,10 @@ use crate::settings::{Encapsulation, Failsafe, FailsafePort};
 /// Every policy and profile has one chain for each direction, jumped to from the tiers that it is in; a tier with the same
 /// policies is one chain for all endpoints, and so is a list of tiers. The rules of a policy with Pass stand in the chain
 /// of the tier, so that to pass is to return from there: the nesting does not grow with the number of tiers. (Were one tier
-/// to go to the next, it would: the kernel counts every step from chain to chain, and refuses the sixteenth.)
+/// to go to the next, it would: the kernel counts every step from chain to chain, and refuses the sixteenth.) So do the few
+/// rules of a policy that is a pod's only one of its tier: whenever a rule changes, the kernel goes through all chains, and a pod
+/// with a policy of its own has half as many of them. Of a host, each policy stays by itself, so that those of its rules that
+/// can be enforced are, whatever becomes of others.
 #[must_use]
 pub fn compile(resolved: &Resolved) -> Program {
     let mut program = Program {
@@ -183,7 +186,7 @@ impl Rules {
         let mut tiers = Vec::new();
         let mut returns = true;
         for tier in &list.tiers {
-            let key = self.tier_key(tier, direction, http);
+            let key = self.tier_key(tier, direction, is_host, http);
             returns = self.returns(&key);
             tiers.push(Arc::new(key));
             if !returns {
@@ -208,9 +211,9 @@ impl Rules {
         key.passes || self.policies(key).any(|(_, rules)| passes(rules))
     }
 
-    fn tier_key(&self, tier: &TierPolicies, direction: Direction, http: bool) -> TierKey {
+    fn tier_key(&self, tier: &TierPolicies, direction: Direction, is_host: bool, http: bool) -> TierKey {
         let TierPolicies { tier, passes, policies } = tier.clone();
-        let mut key = TierKey { tier, direction, passes, http, policies };
+        let mut key = TierKey { tier, direction, is_host, passes, http, policies };
         key.http = http && self.policies(&key).any(|(_, rules)| has_http(rules));
         key
     }
@@ -285,7 +288,8 @@ impl Rules {
         let mut chain = Chain { tier: Some(Arc::clone(&key.tier)), steps: Vec::new() };
         for policy in key.policies.iter().filter_map(|policy| self.policies.get(policy)) {
             let rules = policy.rules(key.direction).unwrap_or_default();
-            if passes(rules) {
+            let is_alone = !key.is_host && key.policies.len() == 1;
+            if passes(rules) || is_alone && rules.len() <= FEW {
                 rule::push_steps(&mut chain.steps, rules, &accept(policy), key.http);
             } else if rules.iter().any(|rule| rule::counts(rule, key.http)) {
                 let (policy, direction) = (Arc::clone(&policy.key), key.direction);
@@ -316,6 +320,10 @@ impl Rules {
         chain
     }
 }
+
+/// Most rules of a policy that stand in the chain of its tier if no other policy does. They may be there twice, for endpoints with
+/// other policies and for those without; more are not written again when an endpoint comes to have another policy.
+const FEW: usize = 16;
 
 /// What an Allow of this policy does.
 const fn accept(policy: &Policy) -> StepAction {

@@ -2,7 +2,7 @@
 
 use tortie_policy::model::{StagedGlobalNetworkPolicySpec, StagedNetworkPolicySpec, TierSpec};
 use tortie_policy::{
-    Consulted, Direction, Host, Inputs, PolicyKey, PolicyKind, Program, Verdict, compile, resolve,
+    ChainKey, Consulted, Direction, Host, Inputs, PolicyKey, PolicyKind, Program, Verdict, compile, resolve,
 };
 
 use crate::{DB, OTHER, WEB, allows, ask, denies, insert, tcp, world};
@@ -140,6 +140,29 @@ fn chains_nest_no_deeper_with_more_tiers() {
     }
     let deepest = program.dispatch.values().map(|chains| depth(&program, &chains.ingress)).max().unwrap();
     assert!(deepest <= Program::MAX_DEPTH, "{deepest}");
+}
+
+/// What there is no chain for, the kernel need not go through when a rule changes.
+#[test]
+fn few_rules_of_the_only_policy_stand_in_the_chain_of_their_tier() {
+    let chains = |inputs: &Inputs| {
+        let program = compile(&resolve(inputs, &Host::new("host"), |_| true));
+        program.chains.keys().filter(|key| matches!(key, ChainKey::Policy { .. })).count()
+    };
+    for (count, wanted) in [(1, 0), (16, 0), (17, 1)] {
+        let mut inputs = world();
+        let rule = |port| {
+            format!(r#"{{ "action": "Allow", "protocol": "TCP", "destination": {{ "ports": [{port}] }} }}"#)
+        };
+        let rules: Vec<_> = (80..80 + count).map(rule).collect();
+        assert_eq!(insert(&mut inputs, "p", &format!(r#"{{ "ingress": [{}] }}"#, rules.join(","))), 0);
+        assert_eq!(chains(&inputs), wanted, "{count} rules");
+        allows(&inputs, WEB, DB, 79 + count);
+        denies(&inputs, WEB, DB, 80 + count);
+        assert_eq!(insert(&mut inputs, "q", &format!(r#"{{ "ingress": [{}] }}"#, rule(443))), 0);
+        assert_eq!(chains(&inputs), 2, "{count} rules, and another policy");
+        allows(&inputs, WEB, DB, 443);
+    }
 }
 
 fn draft(inputs: &mut Inputs, name: &str, spec: &str) -> usize {

@@ -58,8 +58,8 @@ impl fmt::Display for Told<'_> {
 
 /// What tells a tier's chain from all others of its direction.
 fn told_tier(key: &TierKey) -> String {
-    let TierKey { tier, passes, http, policies, direction: _ } = key;
-    let mut text = format!("{passes} {http} {} {tier}", tier.len());
+    let TierKey { tier, is_host, passes, http, policies, direction: _ } = key;
+    let mut text = format!("{is_host} {passes} {http} {} {tier}", tier.len());
     for policy in policies {
         // Into a text, it never fails; so below.
         let _ = write!(text, " {} {}", policy.name.len(), Told(policy));
@@ -188,18 +188,22 @@ mod tests {
     }
 
     fn tiers(policies: &[Vec<Arc<PolicyKey>>]) -> Vec<Arc<TierKey>> {
-        let tier = |tier: &'static str, (passes, http), policies: &Vec<_>| {
+        let tier = |tier: &'static str, is_host, (passes, http), policies: &Vec<_>| {
             Arc::new(TierKey {
                 tier: tier.into(),
                 direction: DIRECTION,
+                is_host,
                 passes,
                 http,
                 policies: policies.clone(),
             })
         };
         let each = NAMES.iter().flat_map(|name| FLAGS.map(|flags| (*name, flags)));
-        each.flat_map(|(name, flags)| policies.iter().map(move |policies| tier(name, flags, policies)))
-            .collect()
+        let each = each.flat_map(|each| [(each, false), (each, true)]);
+        each.flat_map(|((name, flags), is_host)| {
+            policies.iter().map(move |policies| tier(name, is_host, flags, policies))
+        })
+        .collect()
     }
 
     fn profiles() -> Vec<Arc<ProfilesKey>> {
