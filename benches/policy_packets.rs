@@ -200,7 +200,10 @@ fn program(rules: &[Allow], passes: &Passes) -> Program {
 /// Makes one chain of those of all policies: the API takes no more than 1,024 rules in one.
 fn join(program: &mut Program) {
     let is_policy = |key: &ChainKey| matches!(key, ChainKey::Policy { .. });
-    let tier = program.chains.values_mut().find(|chain| chain.targets().any(is_policy)).unwrap();
+    let Some(tier) = program.chains.values_mut().find(|chain| chain.targets().any(is_policy)) else {
+        // Few rules of one policy are in one chain already.
+        return;
+    };
     let targets: Vec<ChainKey> = tier.targets().cloned().collect();
     let mut whole = Chain::clone(tier);
     let is_first = |step: &Step| matches!(&step.action, StepAction::Jump(key) if *key == targets[0]);
