@@ -129,7 +129,7 @@ fn chains_nest_no_deeper_with_more_tiers() {
     allows(&inputs, WEB, DB, 80);
     denies(&inputs, WEB, DB, 1039);
     let program = compile(&resolve(&inputs, &Host::new("host"), |_| true));
-    fn depth(program: &Program, key: &tortie_policy::ChainKey) -> usize {
+    fn depth(program: &Program, key: &ChainKey) -> usize {
         use tortie_policy::StepAction::{Goto, Jump};
         let steps = &program.chain(key).unwrap().steps;
         let next = steps.iter().filter_map(|step| match &step.action {

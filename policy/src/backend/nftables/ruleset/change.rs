@@ -195,6 +195,7 @@ impl Ruleset {
         } else {
             self.put_set(set.clone(), SetState::new(&set, members));
         }
+        // Else touching it does nothing, and need not be thought about: all is marked when the table is made.
         let is_heeded = self.held.is_there || !self.barred_sets.is_empty();
         if is_heeded && self.sets.get(&set).is_some_and(SetState::has_differences) {
             self.touch_set(set);

@@ -52,9 +52,8 @@ impl Phrase {
             Self::LoadPrefix(end, family, len) => {
                 exprs.expr(&address(end, family).load(R1));
                 match family {
-                    Family::V4 if len < 32 => exprs.expr(&masked(&mask::<4>(len), &[0; 4])),
-                    Family::V6 if len < 128 => exprs.expr(&masked(&mask::<16>(len), &[0; 16])),
-                    _ => return exprs,
+                    Family::V4 => exprs.expr(&masked(&mask::<4>(len), &[0; 4])),
+                    Family::V6 => exprs.expr(&masked(&mask::<16>(len), &[0; 16])),
                 };
                 return exprs;
             }
@@ -199,7 +198,13 @@ impl Appender {
     /// An address without the bits behind a prefix of this length, in the first register.
     pub(super) fn address(&mut self, end: End, family: Family, len: u8) {
         self.family(family);
-        self.say(Phrase::LoadPrefix(end, family, len));
+        let full = if family == Family::V4 { 32 } else { 128 };
+        let is_whole = len >= full;
+        self.say(if is_whole {
+            Phrase::Load(address(end, family))
+        } else {
+            Phrase::LoadPrefix(end, family, len)
+        });
     }
 
     /// An address is in this prefix.
