@@ -101,6 +101,14 @@ pub(super) fn leave_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }
 
+/// Puts what is in the log into the file, by both as they are open, unless somebody else is at them.
+///
+/// Source: https://sqlite.org/pragma.html#pragma_wal_checkpoint.
+pub(super) fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_row| Ok(()))
+}
+
 fn create(connection: &mut Connection) -> Result<(), Error> {
     if format(connection)? == Some(FORMAT) {
         return Ok(());

@@ -90,11 +90,15 @@ impl Worker {
     }
 }
 
-/// Closes the file. Where another is in its place, that one's log is not ours to remove.
+/// Closes the file. Where another is in its place, or comes there meanwhile, that one's log is not ours to remove: SQLite would do
+/// that by its name. So what is in the log is put into the file, and the log stays, without anything in it.
 fn close(connection: Connection, place: &Place) {
-    if place.check().is_err()
-        && let Err(error) = schema::leave_log(&connection)
+    if place.check().is_ok()
+        && let Err(error) = schema::empty_log(&connection)
     {
+        tracing::debug!(%error, "the log beside the datastore's file stays as it is");
+    }
+    if let Err(error) = schema::leave_log(&connection) {
         tracing::warn!(%error, "a log beside the datastore's file may be removed");
     }
     drop(connection);

@@ -116,3 +116,23 @@ fn a_file_that_is_emptied_is_no_store() {
         assert_eq!(fs::read(folder.path().join("store.db-wal")).unwrap(), log, "nor is its log removed");
     }
 }
+
+/// SQLite removes a log by its name, which may be that of another file's by then.
+#[test]
+fn whoever_closes_it_last_leaves_an_empty_log_and_a_whole_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, alone] = ["store.db", "alone.db"].map(|name| folder.path().join(name));
+    let store: Datastore = Embedded::open(&path).unwrap().into();
+    block_on(store.create("/a", b"1")).unwrap();
+    drop(store);
+    let log = folder.path().join("store.db-wal");
+    // Its threads end by and by.
+    let mut tries = 0..500;
+    while fs::metadata(&log).unwrap().len() > 0 && tries.next().is_some() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(fs::metadata(&log).unwrap().len(), 0);
+    fs::copy(&path, &alone).unwrap();
+    let copy = Location::File(alone).open_existing().unwrap();
+    assert_eq!(block_on(copy.get("/a")).unwrap().unwrap().value, b"1");
+}
