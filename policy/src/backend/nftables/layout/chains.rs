@@ -40,6 +40,7 @@ impl<'a> Outline<'a> {
     }
 
     /// The chain's own, and those of the leaves.
+    #[cfg(feature = "nft-wire")]
     pub(in super::super) fn heads(&self) -> &[Head] {
         &self.heads
     }
@@ -50,11 +51,13 @@ impl<'a> Outline<'a> {
     }
 
     /// The heads and the counters, when nothing is laid out any more.
+    #[cfg(feature = "nft-wire")]
     pub(in super::super) fn into_parts(self) -> (Vec<Head>, Vec<Counter>) {
         (self.heads, self.counters.all)
     }
 
     /// How many steps there are: most of them are one rule.
+    #[cfg(feature = "nft-wire")]
     pub(in super::super) fn steps(&self) -> usize {
         let steps = self.chain.steps.iter().map(|step| match &step.action {
             StepAction::Spread(spread) => spread.leaves.iter().map(Vec::len).sum(),

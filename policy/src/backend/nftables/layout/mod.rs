@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use smallvec::SmallVec;
 
 pub(super) use chains::Outline;
+#[cfg(feature = "nft-wire")]
 pub(super) use counters::Counter;
 #[cfg(feature = "nft-wire")]
 pub(super) use hooks::is_fixed_equal;
