@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use smallvec::SmallVec;
 
 /// Bytes of the header of an attribute.
-const HEADER: usize = 4;
+pub(crate) const HEADER: usize = 4;
 /// Says that the value is attributes.
 pub(crate) const NESTED: u16 = 1 << 15;
 /// Says that the value is in the order of the network. Nobody in nf_tables sets it.

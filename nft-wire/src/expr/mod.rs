@@ -22,7 +22,7 @@ pub use number::{Hash, HashType, Numgen, NumgenType};
 pub use packet::{Base, Checksum, Exthdr, ExthdrOp, Payload};
 pub use state::{Ct, CtKey, Fib, FibResult, Rt, RtKey, Socket, SocketKey};
 
-use crate::attr::{Attrs, Bytes, Field, NESTED, Writer, code};
+use crate::attr::{Attrs, Bytes, Field, HEADER, NESTED, Writer, code};
 
 code! {
     /// Kind of an object of a table.
@@ -71,7 +71,7 @@ macro_rules! exprs {
             fn encode(&self, bytes: &mut Vec<u8>) -> bool {
                 const HEAD: [u8; head_len($name)] = head($name);
                 let mut writer = Writer::new(bytes);
-                writer.nest_behind(&HEAD, head_len($name) - DATA, |writer| self.write(writer));
+                writer.nest_behind(&HEAD, head_len($name) - HEADER, |writer| self.write(writer));
                 writer.is_whole()
             }
         })*
@@ -197,12 +197,9 @@ impl sealed::Sealed for Expr {
     }
 }
 
-/// Bytes of the header of an attribute.
-const DATA: usize = 4;
-
 /// How many bytes stand before the attributes of an expression of this name.
 const fn head_len(name: &str) -> usize {
-    2 * DATA + (name.len() + 1).next_multiple_of(4) + DATA
+    2 * HEADER + (name.len() + 1).next_multiple_of(4) + HEADER
 }
 
 /// What stands there: the header of the element, the name, and the header of what is inside, whose lengths come later.
@@ -214,11 +211,11 @@ const fn head<const LEN: usize>(name: &str) -> [u8; LEN] {
     }
     let (mut whole, name) = ([0; LEN], name.as_bytes());
     put(&mut whole, 2, ELEMENT | NESTED);
-    put(&mut whole, DATA, (DATA + name.len() + 1) as u16);
-    put(&mut whole, DATA + 2, 1);
+    put(&mut whole, HEADER, (HEADER + name.len() + 1) as u16);
+    put(&mut whole, HEADER + 2, 1);
     let mut place = 0;
     while place < name.len() {
-        whole[2 * DATA + place] = name[place];
+        whole[2 * HEADER + place] = name[place];
         place += 1;
     }
     put(&mut whole, LEN - 2, 2 | NESTED);

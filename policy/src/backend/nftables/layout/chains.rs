@@ -136,8 +136,8 @@ fn push<'a>(
     rows(catalogue, &step.matches, Line { tests: Tests::new(), counter, deed, comment }, lines);
 }
 
-/// Puts down this line for where all of this holds: several times, for what no two of hold of one packet, if sets that are wanted
-/// have several parts. It is put down nowhere if nothing can hold, because a set has no members of the packet's IP version.
+/// Puts down this line with these matches as tests: once, or for each part of the sets that are wanted, so that no two of the lines
+/// match one packet. There is none if nothing can match, because a set has no members of the packet's IP version.
 pub(super) fn rows<'a>(
     catalogue: &'a impl Catalogue,
     matches: &'a [Match],
