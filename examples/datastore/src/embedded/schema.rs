@@ -72,13 +72,10 @@ pub(super) fn open(path: &Path, busy_timeout: Duration, may_create: bool) -> Res
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, may_create);
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(busy_timeout)?;
+    leave_log(&connection)?;
     // Before anything is written to it.
-    if !may_create {
-        leave_log(&connection)?;
-        if format(&connection)?.is_none() {
-            return Err(Error::unavailable(FormatError::Empty));
-        }
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    if !may_create && format(&connection)?.is_none() {
+        return Err(Error::unavailable(FormatError::Empty));
     }
     // The change of mode does not wait for locks, whatever the timeout.
     // Source: https://sqlite.org/wal.html, "Activating And Configuring WAL Mode" and "Sometimes Queries Return SQLITE_BUSY".
@@ -97,7 +94,7 @@ pub(super) fn open(path: &Path, busy_timeout: Duration, may_create: bool) -> Res
 /// From now on closing does not remove the log: by its name, whosever that is by then.
 ///
 /// Source: https://sqlite.org/c3ref/c_dbconfig_defensive.html, `SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE`.
-pub(super) fn leave_log(connection: &Connection) -> rusqlite::Result<()> {
+fn leave_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }
 

@@ -98,9 +98,6 @@ fn close(connection: Connection, place: &Place) {
     {
         tracing::debug!(%error, "the log beside the datastore's file stays as it is");
     }
-    if let Err(error) = schema::leave_log(&connection) {
-        tracing::warn!(%error, "a log beside the datastore's file may be removed");
-    }
     drop(connection);
 }
 
